@@ -1,0 +1,224 @@
+package claims
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+
+	"github.com/signalbox-io/signalbox/internal/fault"
+)
+
+// Role is a scoped signing key of an account: whoever holds a JWT signed with
+// it may do what the template says, as the template stands at the moment.
+type Role struct {
+	Key         AccountKey // of the role itself
+	Name        string
+	Description string
+	Template    Template
+}
+
+// Template is what a role permits. Limits have to be said: their zero value is
+// refused, because a server reads it as "unlimited"; start from [OpenTemplate].
+type Template struct {
+	Publish         Permission
+	Subscribe       Permission          // entries may be "subject queue"
+	Responses       *ResponsePermission // nil: replies need publish permission like anything else. Set: an empty Publish.Allow allows nothing but replies
+	ConnectionTypes []ConnectionType    // empty: all
+	Subscriptions   int64               // per connection; Unlimited, or at least 1
+	PayloadBytes    int64               // per message; Unlimited, or at least 1
+	SourceNetworks  []string            // CIDR; empty: from anywhere
+	// Bearer lets a user in without proving possession of its seed. It stands
+	// here because a server refuses a user with permissions of its own, and
+	// counts this one among them. MQTT clients need it.
+	Bearer bool
+}
+
+// Permission is a list of subjects allowed and one of subjects denied; deny
+// wins. An empty Allow allows everything.
+type Permission struct {
+	Allow []string
+	Deny  []string
+}
+
+// ResponsePermission lets a client publish to the reply subject of a message it
+// received.
+type ResponsePermission struct {
+	MaxMessages int           // per request; 0 is the server's default, 1; -1 unlimited
+	Expires     time.Duration // after the request; 0 is the server's default, 2 min; -1 never
+}
+
+// ConnectionType is a way for a client to reach a broker.
+type ConnectionType string
+
+// The connection types that there are.
+const (
+	Standard    ConnectionType = jwt.ConnectionTypeStandard
+	WebSocket   ConnectionType = jwt.ConnectionTypeWebsocket
+	LeafNode    ConnectionType = jwt.ConnectionTypeLeafnode
+	LeafNodeWS  ConnectionType = jwt.ConnectionTypeLeafnodeWS
+	MQTT        ConnectionType = jwt.ConnectionTypeMqtt
+	MQTTOverWS  ConnectionType = jwt.ConnectionTypeMqttWS
+	InProcess   ConnectionType = jwt.ConnectionTypeInProcess
+	noneOfThese                = "STANDARD, WEBSOCKET, LEAFNODE, LEAFNODE_WS, MQTT, MQTT_WS, IN_PROCESS"
+)
+
+// ConnectionTypes are all there are, in the order to show them.
+var ConnectionTypes = []ConnectionType{Standard, WebSocket, LeafNode, LeafNodeWS, MQTT, MQTTOverWS, InProcess}
+
+// OpenTemplate permits everything within the account, over every connection type.
+func OpenTemplate() Template {
+	return Template{Subscriptions: Unlimited, PayloadBytes: Unlimited}
+}
+
+// Validate reports every rule that the template breaks, each as a fault.Invalid
+// with a pointer relative to the template, spelled as in the API:
+// /permissions/publish/allow/0, /connection_types/1, /limits/payload_bytes.
+func (t Template) Validate() error {
+	return errors.Join(
+		t.Publish.validate("/permissions/publish", false),
+		t.Subscribe.validate("/permissions/subscribe", true),
+		t.Responses.validate("/permissions/responses"),
+		validateConnectionTypes(t.ConnectionTypes),
+		validateNetworks(t.SourceNetworks),
+		validateRoleLimit("/limits/subscriptions", t.Subscriptions),
+		validateRoleLimit("/limits/payload_bytes", t.PayloadBytes),
+	)
+}
+
+func (p Permission) validate(pointer string, queues bool) error {
+	seen := map[string]string{}
+	return errors.Join(
+		validatePatterns(pointer+"/allow", p.Allow, queues, seen),
+		validatePatterns(pointer+"/deny", p.Deny, queues, seen),
+	)
+}
+
+func validatePatterns(pointer string, patterns []string, queues bool, seen map[string]string) error {
+	if len(patterns) > MaxSubjects {
+		return fault.Field(pointer, "%d subjects at most", MaxSubjects)
+	}
+	var errs []error
+	for i, s := range patterns {
+		at := fmt.Sprintf("%s/%d", pointer, i)
+		if err := validatePattern(s, queues); err != nil {
+			errs = append(errs, fault.At(at, err))
+			continue
+		}
+		if first, ok := seen[s]; ok {
+			errs = append(errs, fault.Field(at, "this subject stands at %s already", first))
+			continue
+		}
+		seen[s] = at
+	}
+	return errors.Join(errs...)
+}
+
+func (r *ResponsePermission) validate(pointer string) error {
+	if r == nil {
+		return nil
+	}
+	var errs []error
+	if r.MaxMessages < -1 {
+		errs = append(errs, fault.Field(pointer+"/max_messages", "-1 is unlimited; nothing below it has a meaning"))
+	}
+	if r.Expires < -1 {
+		errs = append(errs, fault.Field(pointer+"/expires", "a duration must not be negative"))
+	}
+	return errors.Join(errs...)
+}
+
+func validateConnectionTypes(types []ConnectionType) error {
+	var errs []error
+	for i, t := range types {
+		at := fmt.Sprintf("/connection_types/%d", i)
+		switch {
+		case !slices.Contains(ConnectionTypes, t):
+			errs = append(errs, fault.Field(at, "this is none of %s", noneOfThese))
+		case slices.Contains(types[:i], t):
+			errs = append(errs, fault.Field(at, "%s is listed twice", t))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func validateNetworks(networks []string) error {
+	if len(networks) > MaxSubjects {
+		return fault.Field("/source_networks", "%d networks at most", MaxSubjects)
+	}
+	var errs []error
+	for i, n := range networks {
+		at := fmt.Sprintf("/source_networks/%d", i)
+		if _, _, err := net.ParseCIDR(n); err != nil {
+			errs = append(errs, fault.Field(at, "a network is written as an address and a prefix length, such as 192.0.2.0/24 or 2001:db8::/32"))
+			continue
+		}
+		if slices.Contains(networks[:i], n) {
+			errs = append(errs, fault.Field(at, "this network is listed twice"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// validateRoleLimit refuses 0, for the JWT library leaves it out of a role when
+// encoding and fills in "unlimited" when decoding, in every server.
+func validateRoleLimit(pointer string, n int64) error {
+	if n == 0 {
+		return fault.Field(pointer, "a role's limit is at least 1, or -1 for unlimited; to allow none, deny the subject >")
+	}
+	return validateLimit(pointer, n)
+}
+
+func (r Role) validate() error {
+	return errors.Join(
+		fault.At("/name", ValidateName(r.Name)),
+		fault.At("/description", ValidateDescription(r.Description)),
+		r.Template.Validate(),
+	)
+}
+
+func (r Role) scope() *jwt.UserScope {
+	s := jwt.NewUserScope()
+	s.Key = string(r.Key)
+	s.Role = r.Name
+	s.Description = r.Description
+	s.Template = r.Template.limits()
+	return s
+}
+
+func (t Template) limits() jwt.UserPermissionLimits {
+	var l jwt.UserPermissionLimits
+	l.Pub = jwt.Permission{Allow: t.Publish.Allow, Deny: t.Publish.Deny}
+	l.Sub = jwt.Permission{Allow: t.Subscribe.Allow, Deny: t.Subscribe.Deny}
+	if t.Responses != nil {
+		l.Resp = &jwt.ResponsePermission{MaxMsgs: t.Responses.MaxMessages, Expires: t.Responses.Expires}
+	}
+	for _, c := range t.ConnectionTypes {
+		l.AllowedConnectionTypes = append(l.AllowedConnectionTypes, string(c))
+	}
+	l.Subs, l.Payload, l.Data = t.Subscriptions, t.PayloadBytes, jwt.NoLimit
+	l.Src = t.SourceNetworks
+	l.BearerToken = t.Bearer
+	return l
+}
+
+func templateOf(l jwt.UserPermissionLimits) Template {
+	t := Template{
+		Publish:        Permission{Allow: l.Pub.Allow, Deny: l.Pub.Deny},
+		Subscribe:      Permission{Allow: l.Sub.Allow, Deny: l.Sub.Deny},
+		Subscriptions:  l.Subs,
+		PayloadBytes:   l.Payload,
+		SourceNetworks: l.Src,
+		Bearer:         l.BearerToken,
+	}
+	if l.Resp != nil {
+		t.Responses = &ResponsePermission{MaxMessages: l.Resp.MaxMsgs, Expires: l.Resp.Expires}
+	}
+	for _, c := range l.AllowedConnectionTypes {
+		t.ConnectionTypes = append(t.ConnectionTypes, ConnectionType(c))
+	}
+	return t
+}

@@ -1,0 +1,99 @@
+package claims
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/signalbox-io/signalbox/internal/fault"
+)
+
+// ValidateSubject is the rule for subjects, wildcards included: tokens parted
+// by single dots, 1024 bytes at most, no spaces and no control characters; * is
+// a whole token, > is the whole last one. It is stricter than nats-server in
+// what is legal there but never meant: * or > within a token, which would be
+// matched literally (fo*o is not a wildcard), and invisible characters.
+func ValidateSubject(s string) error {
+	if s == "" {
+		return fault.New(fault.Invalid, "a subject must not be empty")
+	}
+	if len(s) > MaxSubjectBytes {
+		return fault.New(fault.Invalid, "a subject has %d bytes at most; this one has %d", MaxSubjectBytes, len(s))
+	}
+	if err := validateSubjectCharacters(s); err != nil {
+		return err
+	}
+	tokens := strings.Split(s, ".")
+	for i, token := range tokens {
+		if err := validateToken(token, i == len(tokens)-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validateSubjectCharacters(s string) error {
+	if !utf8.ValidString(s) {
+		return fault.New(fault.Invalid, "a subject must be valid UTF-8")
+	}
+	for _, r := range s {
+		if unicode.IsSpace(r) {
+			return fault.New(fault.Invalid, "a subject must not contain spaces")
+		}
+		if !unicode.IsPrint(r) {
+			return fault.New(fault.Invalid, "a subject must not contain the character %U", r)
+		}
+	}
+	return nil
+}
+
+func validateToken(token string, last bool) error {
+	switch {
+	case token == "":
+		return fault.New(fault.Invalid, "a subject must not start or end with a dot, nor have two in a row")
+	case token == "*":
+		return nil
+	case token == ">" && last:
+		return nil
+	case token == ">":
+		return fault.New(fault.Invalid, "> must be the last token of a subject")
+	case strings.ContainsAny(token, "*>"):
+		return fault.New(fault.Invalid, "* and > are wildcards only as whole tokens; within one they would be taken literally")
+	}
+	return nil
+}
+
+// variable is what a server replaces in a role's subjects when a user connects.
+// Spelled exactly so: the server is laxer about case and spaces in some of
+// them, and silently drops the subject in others.
+var variable = regexp.MustCompile(`\{\{(name\(\)|subject\(\)|account-name\(\)|account-subject\(\)|(account-)?tag\([a-z0-9_:-]+\))\}\}`)
+
+// validatePattern is the rule for one entry of a role's permissions: a subject
+// in which variables may stand for a token or a part of one. Where queues is
+// set, a queue name may follow after one space.
+func validatePattern(s string, queues bool) error {
+	if len(s) > 2*MaxSubjectBytes {
+		return fault.New(fault.Invalid, "a subject has %d bytes at most", MaxSubjectBytes)
+	}
+	plain := variable.ReplaceAllString(s, "x")
+	if strings.Contains(plain, "{{") || strings.Contains(plain, "}}") {
+		return fault.New(fault.Invalid, "{{…}} must be one of {{name()}}, {{subject()}}, {{account-name()}}, {{account-subject()}}, {{tag(key)}}, {{account-tag(key)}}")
+	}
+	subject, queue, found := strings.Cut(plain, " ")
+	if !found || !queues {
+		return ValidateSubject(plain)
+	}
+	if plain != s {
+		// A server takes what it filled in for one subject, spaces and all,
+		// and drops it as invalid.
+		return fault.New(fault.Invalid, "a subject with {{…}} cannot be followed by a queue name")
+	}
+	if err := ValidateSubject(subject); err != nil {
+		return err
+	}
+	if err := ValidateSubject(queue); err != nil {
+		return fault.New(fault.Invalid, "the queue name after the space breaks the rules for subjects: %s", fault.All(err)[0].Message)
+	}
+	return nil
+}

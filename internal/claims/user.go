@@ -1,0 +1,151 @@
+package claims
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+
+	"github.com/signalbox-io/signalbox/internal/fault"
+)
+
+// User is what a user JWT says. It has no permissions of its own: those are its
+// role's, at whatever they stand when it connects.
+type User struct {
+	Key     UserKey
+	Name    string
+	Account AccountKey
+	Tags    []string
+	Expires time.Time // to the second, rounded down; zero: never
+}
+
+// UserFacts is what a decoded user JWT says, and about itself.
+type UserFacts struct {
+	User
+	Issuer      AccountKey // the role's key, or the account's own
+	Scoped      bool       // the JWT has no permissions of its own, so its issuer must be a role
+	Permissions Template   // its own; zero if scoped
+	IssuedAt    time.Time
+	ID          string // jti
+}
+
+// EncodeUser signs a user with its role's seed. A rule broken by the user is a
+// fault.Invalid with a pointer into it. An expiry in the past is none: what may
+// be issued, the caller decides.
+func EncodeUser(u User, role Seed) (string, error) {
+	if err := u.validate(); err != nil {
+		return "", wrap("encode user claims", err)
+	}
+	c := jwt.NewUserClaims(string(u.Key))
+	c.SetScoped(true)
+	c.Name = u.Name
+	c.IssuerAccount = string(u.Account)
+	c.Tags = u.Tags
+	if !u.Expires.IsZero() {
+		c.Expires = u.Expires.Unix()
+	}
+	return signUser(c, role)
+}
+
+func signUser(c *jwt.UserClaims, signer Seed) (string, error) {
+	if _, err := signer.AccountKey(); err != nil {
+		return "", wrap("sign user claims", err)
+	}
+	token, err := sign(c, signer)
+	return token, wrap("sign user claims", err)
+}
+
+func (u User) validate() error {
+	_, userErr := ParseUserKey(string(u.Key))
+	_, accountErr := ParseAccountKey(string(u.Account))
+	errs := []error{
+		fault.At("/public_key", userErr),
+		fault.At("/account", accountErr),
+		fault.At("/name", ValidateUserName(u.Name)),
+		validateTags(u.Tags),
+	}
+	if !u.Expires.IsZero() && u.Expires.Unix() <= 0 {
+		errs = append(errs, fault.Field("/expires_at", "a time of expiry before 1970 would be read as never"))
+	}
+	return errors.Join(errs...)
+}
+
+// EncodeSystemUser signs a user of the system account: a broker, or control.
+// Unlike tenants' users it carries its permissions itself, and the signer is
+// the system account's own key. Variables in subjects are refused: servers
+// replace them in roles only.
+func EncodeSystemUser(key UserKey, name string, system AccountKey, permissions Template, signer Seed) (string, error) {
+	if err := validateSystemUser(key, name, system, permissions); err != nil {
+		return "", wrap("encode system user claims", err)
+	}
+	c := jwt.NewUserClaims(string(key))
+	c.Name = name
+	c.UserPermissionLimits = permissions.limits()
+	issuer, err := signer.AccountKey()
+	if err != nil {
+		return "", wrap("sign user claims", err)
+	}
+	if issuer != system {
+		c.IssuerAccount = string(system)
+	}
+	if err := check(c); err != nil {
+		return "", wrap("check system user claims", err)
+	}
+	return signUser(c, signer)
+}
+
+func validateSystemUser(key UserKey, name string, system AccountKey, permissions Template) error {
+	_, userErr := ParseUserKey(string(key))
+	_, accountErr := ParseAccountKey(string(system))
+	return errors.Join(
+		fault.At("/public_key", userErr),
+		fault.At("/account", accountErr),
+		fault.At("/name", ValidateName(name)),
+		permissions.Validate(),
+		permissions.refuseVariables(),
+	)
+}
+
+func (t Template) refuseVariables() error {
+	for _, list := range [][]string{t.Publish.Allow, t.Publish.Deny, t.Subscribe.Allow, t.Subscribe.Deny} {
+		for _, s := range list {
+			if strings.Contains(s, "{{") {
+				return fault.Field("/permissions", "only a role's subjects may contain {{…}}")
+			}
+		}
+	}
+	return nil
+}
+
+// DecodeUser verifies a user JWT's structure and signature. One that is expired,
+// or whose issuer signs for no such account, is no error: see the facts.
+// Anything else is fault.Invalid.
+func DecodeUser(token string) (UserFacts, error) {
+	c, err := decode[*jwt.UserClaims](token, "a user's")
+	if err != nil {
+		return UserFacts{}, err
+	}
+	key, err := ParseUserKey(c.Subject)
+	if err != nil {
+		return UserFacts{}, wrap("read the user JWT's subject", err)
+	}
+	issuer, err := ParseAccountKey(c.Issuer)
+	if err != nil {
+		return UserFacts{}, wrap("read the user JWT's issuer", err)
+	}
+	account := issuer
+	if c.IssuerAccount != "" {
+		if account, err = ParseAccountKey(c.IssuerAccount); err != nil {
+			return UserFacts{}, wrap("read the user JWT's issuer account", err)
+		}
+	}
+	facts := UserFacts{
+		User:   User{Key: key, Name: c.Name, Account: account, Tags: c.Tags, Expires: timeOf(c.Expires)},
+		Issuer: issuer, Scoped: c.HasEmptyPermissions(), IssuedAt: timeOf(c.IssuedAt), ID: c.ID,
+	}
+	if !facts.Scoped {
+		facts.Permissions = templateOf(c.UserPermissionLimits)
+	}
+	return facts, nil
+}
