@@ -11,10 +11,11 @@ import (
 // Limits on what people may write, in characters or bytes as said.
 const (
 	MaxNameLength        = 64   // characters of a name
-	MaxDescriptionLength = 1024 // characters of a description
+	MaxDescriptionLength = 512  // characters of a description
 	MaxTagLength         = 128  // characters of a tag
 	MaxSubjectBytes      = 1024 // bytes of a subject or a queue name
-	MaxSubjects          = 512  // entries of one list of subjects or networks
+	MaxSubjects          = 200  // entries of one list of subjects
+	MaxNetworks          = 50   // entries of a list of networks
 )
 
 // ValidateName is the rule for names of operators, accounts and roles: 1 to 64
@@ -32,20 +33,22 @@ func ValidateName(s string) error {
 	return nil
 }
 
-// ValidateUserName is [ValidateName] for users, whose name may stand in for a
-// token of a subject ({{name()}} in a role): so it is one token, without
-// spaces, dots and wildcards.
+// ValidateUserName is the rule for names of users: 1 to 64 letters, digits, -
+// and _. A user's name may stand in for a token of a subject, as {{name()}} in
+// a role, so it is one token and brings neither dots nor wildcards.
 func ValidateUserName(s string) error {
 	if err := ValidateName(s); err != nil {
 		return err
 	}
-	if i := strings.IndexAny(s, " .*>"); i >= 0 {
-		return fault.New(fault.Invalid, "a user's name must not contain %q, because it may become part of a subject", s[i:i+1])
+	for _, r := range s {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_' {
+			return fault.New(fault.Invalid, "a user's name has only letters, digits, - and _, because it may become part of a subject; it must not contain %q", r)
+		}
 	}
 	return nil
 }
 
-// ValidateDescription is the rule for descriptions: up to 1024 printable
+// ValidateDescription is the rule for descriptions: up to 512 printable
 // characters, and line breaks.
 func ValidateDescription(s string) error {
 	return validateText(strings.ReplaceAll(s, "\n", " "), MaxDescriptionLength)
@@ -61,7 +64,7 @@ func ValidateTag(s string) error {
 	if err := validateText(s, MaxTagLength); err != nil {
 		return err
 	}
-	if i := strings.IndexAny(s, " *>"); i >= 0 {
+	if i := strings.IndexAny(s, " *>{}"); i >= 0 {
 		return fault.New(fault.Invalid, "a tag must not contain %q, because it may become part of a subject", s[i:i+1])
 	}
 	if strings.ToLower(s) != s {

@@ -47,8 +47,8 @@ type Permission struct {
 // ResponsePermission lets a client publish to the reply subject of a message it
 // received.
 type ResponsePermission struct {
-	MaxMessages int           // per request; 0 is the server's default, 1; -1 unlimited
-	Expires     time.Duration // after the request; 0 is the server's default, 2 min; -1 never
+	MaxMessages int           // per request; at least 1, or -1 for unlimited
+	Expires     time.Duration // after the request; 0 is never
 }
 
 // ConnectionType is a way for a client to reach a broker.
@@ -122,11 +122,11 @@ func (r *ResponsePermission) validate(pointer string) error {
 		return nil
 	}
 	var errs []error
-	if r.MaxMessages < -1 {
-		errs = append(errs, fault.Field(pointer+"/max_messages", "-1 is unlimited; nothing below it has a meaning"))
+	if r.MaxMessages < -1 || r.MaxMessages == 0 {
+		errs = append(errs, fault.Field(pointer+"/max_messages", "at least 1 message, or -1 for unlimited; to allow no responses, leave the whole field out"))
 	}
-	if r.Expires < -1 {
-		errs = append(errs, fault.Field(pointer+"/expires", "a duration must not be negative"))
+	if r.Expires < 0 {
+		errs = append(errs, fault.Field(pointer+"/expires_in", "a duration must not be negative"))
 	}
 	return errors.Join(errs...)
 }
@@ -146,8 +146,8 @@ func validateConnectionTypes(types []ConnectionType) error {
 }
 
 func validateNetworks(networks []string) error {
-	if len(networks) > MaxSubjects {
-		return fault.Field("/source_networks", "%d networks at most", MaxSubjects)
+	if len(networks) > MaxNetworks {
+		return fault.Field("/source_networks", "%d networks at most", MaxNetworks)
 	}
 	var errs []error
 	for i, n := range networks {
@@ -194,7 +194,7 @@ func (t Template) limits() jwt.UserPermissionLimits {
 	l.Pub = jwt.Permission{Allow: t.Publish.Allow, Deny: t.Publish.Deny}
 	l.Sub = jwt.Permission{Allow: t.Subscribe.Allow, Deny: t.Subscribe.Deny}
 	if t.Responses != nil {
-		l.Resp = &jwt.ResponsePermission{MaxMsgs: t.Responses.MaxMessages, Expires: t.Responses.Expires}
+		l.Resp = t.Responses.limits()
 	}
 	for _, c := range t.ConnectionTypes {
 		l.AllowedConnectionTypes = append(l.AllowedConnectionTypes, string(c))
@@ -203,6 +203,14 @@ func (t Template) limits() jwt.UserPermissionLimits {
 	l.Src = t.SourceNetworks
 	l.BearerToken = t.Bearer
 	return l
+}
+
+// limits spells "never" as a negative duration: a server replaces 0 by 2 minutes.
+func (r ResponsePermission) limits() *jwt.ResponsePermission {
+	if r.Expires == 0 {
+		r.Expires = -1
+	}
+	return &jwt.ResponsePermission{MaxMsgs: r.MaxMessages, Expires: r.Expires}
 }
 
 func templateOf(l jwt.UserPermissionLimits) Template {
@@ -215,7 +223,7 @@ func templateOf(l jwt.UserPermissionLimits) Template {
 		Bearer:         l.BearerToken,
 	}
 	if l.Resp != nil {
-		t.Responses = &ResponsePermission{MaxMessages: l.Resp.MaxMsgs, Expires: l.Resp.Expires}
+		t.Responses = &ResponsePermission{MaxMessages: l.Resp.MaxMsgs, Expires: max(l.Resp.Expires, 0)}
 	}
 	for _, c := range l.AllowedConnectionTypes {
 		t.ConnectionTypes = append(t.ConnectionTypes, ConnectionType(c))

@@ -17,9 +17,10 @@ import (
 // and refuses to be marshalled; [Seed.Reveal] is the one way to its text. The
 // zero Seed, and a wiped one, can do nothing but say so.
 type Seed struct {
-	// Behind a pointer, because fmt calls no methods on unexported fields of
-	// other structs: there it prints an address instead of the bytes.
-	secret *secret
+	// A function, because fmt calls no methods on unexported fields of other
+	// structs, and follows a pointer there when the verb does not suit it; of
+	// a function it prints the address. Nil in the zero Seed.
+	secret func() *secret
 }
 
 type secret struct {
@@ -68,7 +69,8 @@ func seedOf(prefix nkeys.PrefixByte, private ed25519.PrivateKey) (Seed, error) {
 	if err != nil {
 		return Seed{}, wrap("encode a seed", err)
 	}
-	return Seed{&secret{text: text, private: private, prefix: prefix}}, nil
+	kept := &secret{text: text, private: private, prefix: prefix}
+	return Seed{func() *secret { return kept }}, nil
 }
 
 // OperatorKey is the public half; an error if the seed is not an operator's.
@@ -90,49 +92,60 @@ func (s Seed) UserKey() (UserKey, error) {
 }
 
 func (s Seed) publicOf(want nkeys.PrefixByte) (string, error) {
-	public, err := s.public()
+	kept, err := s.open()
 	if err != nil {
 		return "", err
 	}
-	if s.secret.prefix != want {
-		return "", fault.New(fault.Invalid, "this is %s seed; %s is needed", possessive[s.secret.prefix], possessive[want])
+	if kept.prefix != want {
+		return "", fault.New(fault.Invalid, "this is %s seed; %s is needed", possessive[kept.prefix], possessive[want])
 	}
-	return public, nil
+	return s.public()
 }
 
 func (s Seed) public() (string, error) {
-	if s.secret == nil || s.secret.text == nil {
-		return "", errNoSeed
+	kept, err := s.open()
+	if err != nil {
+		return "", err
 	}
-	public, err := nkeys.Encode(s.secret.prefix, s.secret.private.Public().(ed25519.PublicKey))
+	public, err := nkeys.Encode(kept.prefix, kept.private.Public().(ed25519.PublicKey))
 	return string(public), wrap("encode a public key", err)
 }
 
 func (s Seed) sign(data []byte) ([]byte, error) {
-	if s.secret == nil || s.secret.text == nil {
+	kept, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	return ed25519.Sign(kept.private, data), nil
+}
+
+func (s Seed) open() (*secret, error) {
+	if s.secret == nil || s.secret().text == nil {
 		return nil, errNoSeed
 	}
-	return ed25519.Sign(s.secret.private, data), nil
+	return s.secret(), nil
 }
 
 // Reveal is a copy of the seed's text, for sealing and for creds files and
 // nothing else. The caller wipes it with clear. Nil if there is no seed.
 func (s Seed) Reveal() []byte {
-	if s.secret == nil {
+	kept, err := s.open()
+	if err != nil {
 		return nil
 	}
-	return bytes.Clone(s.secret.text)
+	return bytes.Clone(kept.text)
 }
 
 // Wipe overwrites the seed, in this value and in all copies of it. It must not
 // run while another goroutine signs.
 func (s Seed) Wipe() {
-	if s.secret == nil {
+	kept, err := s.open()
+	if err != nil {
 		return
 	}
-	clear(s.secret.text)
-	clear(s.secret.private)
-	s.secret.text = nil
+	clear(kept.text)
+	clear(kept.private)
+	kept.text = nil
 }
 
 const redacted = "[seed]"

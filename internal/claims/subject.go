@@ -64,10 +64,23 @@ func validateToken(token string, last bool) error {
 	return nil
 }
 
+// braces is where a server looks for a variable; the same expression as its own.
+var braces = regexp.MustCompile(`\{\{[^}]+\}\}`)
+
 // variable is what a server replaces in a role's subjects when a user connects.
 // Spelled exactly so: the server is laxer about case and spaces in some of
-// them, and silently drops the subject in others.
-var variable = regexp.MustCompile(`\{\{(name\(\)|subject\(\)|account-name\(\)|account-subject\(\)|(account-)?tag\([a-z0-9_:-]+\))\}\}`)
+// them, drops the subject in others, and turns the user away in yet others.
+var variable = regexp.MustCompile(`^\{\{(name\(\)|subject\(\)|account-name\(\)|account-subject\(\)|(account-)?tag\([a-z0-9_:-]+\))\}\}$`)
+
+// fillIn puts a token where a server puts a variable's value.
+func fillIn(s string) string {
+	return braces.ReplaceAllStringFunc(s, func(found string) string {
+		if variable.MatchString(found) {
+			return "x"
+		}
+		return found
+	})
+}
 
 // validatePattern is the rule for one entry of a role's permissions: a subject
 // in which variables may stand for a token or a part of one. Where queues is
@@ -76,7 +89,7 @@ func validatePattern(s string, queues bool) error {
 	if len(s) > 2*MaxSubjectBytes {
 		return fault.New(fault.Invalid, "a subject has %d bytes at most", MaxSubjectBytes)
 	}
-	plain := variable.ReplaceAllString(s, "x")
+	plain := fillIn(s)
 	if strings.Contains(plain, "{{") || strings.Contains(plain, "}}") {
 		return fault.New(fault.Invalid, "{{…}} must be one of {{name()}}, {{subject()}}, {{account-name()}}, {{account-subject()}}, {{tag(key)}}, {{account-tag(key)}}")
 	}

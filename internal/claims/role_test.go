@@ -1,0 +1,88 @@
+package claims_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+)
+
+func pointers(err error) []string {
+	var all []string
+	for _, e := range fault.All(err) {
+		all = append(all, e.Pointer)
+	}
+	return all
+}
+
+func TestEveryBadFieldOfATemplateIsNamed(t *testing.T) {
+	t.Parallel()
+	template := claims.Template{
+		Publish: claims.Permission{
+			Allow: []string{"fine", "foo..bar", "with queue", "fine"},
+			Deny:  []string{"ok", "fine", ">.x"},
+		},
+		Subscribe: claims.Permission{
+			Allow: []string{"a q", "a b c", "a ", " q", "a q.>", "x.{{name()}} q"},
+		},
+		Responses:       &claims.ResponsePermission{MaxMessages: -2, Expires: -1},
+		ConnectionTypes: []claims.ConnectionType{claims.MQTT, "mqtt", claims.MQTT},
+		SourceNetworks:  []string{"10.0.0.0/8", "10.0.0.1", "10.0.0.0/8", "2001:db8::/32", ""},
+		Subscriptions:   -2,
+		PayloadBytes:    0,
+	}
+	want := []string{
+		"/permissions/publish/allow/1", "/permissions/publish/allow/2", "/permissions/publish/allow/3",
+		"/permissions/publish/deny/1", "/permissions/publish/deny/2",
+		"/permissions/subscribe/allow/1", "/permissions/subscribe/allow/2", "/permissions/subscribe/allow/3", "/permissions/subscribe/allow/5",
+		"/permissions/responses/max_messages", "/permissions/responses/expires_in",
+		"/connection_types/1", "/connection_types/2",
+		"/source_networks/1", "/source_networks/2", "/source_networks/4",
+		"/limits/subscriptions", "/limits/payload_bytes",
+	}
+	if diff := cmp.Diff(want, pointers(template.Validate())); diff != "" {
+		t.Errorf("pointers (-want +got):\n%s", diff)
+	}
+}
+
+func TestTooManySubjectsOrNetworksAreRefused(t *testing.T) {
+	t.Parallel()
+	template := claims.OpenTemplate()
+	template.Publish.Allow = slices.Repeat([]string{"a"}, claims.MaxSubjects+1)
+	template.SourceNetworks = slices.Repeat([]string{"10.0.0.0/8"}, claims.MaxNetworks+1)
+	want := []string{"/permissions/publish/allow", "/source_networks"}
+	if diff := cmp.Diff(want, pointers(template.Validate())); diff != "" {
+		t.Errorf("pointers (-want +got):\n%s", diff)
+	}
+}
+
+func TestOpenTemplateIsValid(t *testing.T) {
+	t.Parallel()
+	if err := claims.OpenTemplate().Validate(); err != nil {
+		t.Errorf("Validate: %v", err)
+	}
+}
+
+func TestVariablesInSubjectsAreSpelledExactly(t *testing.T) {
+	t.Parallel()
+	good := []string{
+		"{{name()}}", "user.{{name()}}.>", "a.{{subject()}}", "{{account-name()}}.{{account-subject()}}",
+		"team.{{tag(team)}}.x", "{{account-tag(a-b_1)}}", "pre{{name()}}post",
+	}
+	bad := []string{
+		"{{", "}}", "a.{{}}", "a.{{name}}", "a.{{Name()}}", "a.{{ name() }}", "a.{{name()}", "a.{name()}}", "{{{name()}}}",
+		"a.{{tag()}}", "a.{{tag(a b)}}", "a.{{tag(TEAM)}}", "a.{{nope()}}", "a..{{name()}}", "{{name()}}.", "a.{{name()}}*",
+	}
+	for _, s := range append(good, bad...) {
+		template := claims.OpenTemplate()
+		template.Subscribe.Allow = []string{s}
+		template.Publish.Deny = []string{s}
+		err := template.Validate()
+		if want := slices.Contains(good, s); (err == nil) != want {
+			t.Errorf("%q: error = %v, want good = %t", s, err, want)
+		}
+	}
+}
