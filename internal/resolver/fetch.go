@@ -1,0 +1,300 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+)
+
+// Resolver is nats-server's AccountResolver over a [Store]. A miss is asked of
+// control, if there is a connection to ask over.
+//
+// It says of itself that it tracks updates, so that nats-server does not apply
+// what anybody on the system account publishes, in whatever order: an older JWT
+// coming from a slower peer would overwrite a newer one. Claims come into force
+// through [Resolver.Accept] alone.
+//
+// For that to hold, the server must never apply by itself what it fetched. It
+// does so in two places, both only if the JWT differs from the one it loaded
+// the account from: when several clients load an account at once, for all that
+// come second, and when a login meets an expired account. So Fetch pins: of a
+// loaded account it always returns the very JWT that the account was loaded
+// from, and whatever came later is in force already. And of several clients
+// that load an account at once, only the first gets an answer before the account
+// is ready; the others would otherwise be judged by one half made.
+type Resolver struct {
+	store     *Store
+	trust     *Trust
+	system    string // the system account's public key
+	systemJWT string
+	log       *slog.Logger
+
+	server atomic.Pointer[server.Server]
+	lookup atomic.Pointer[lookupFunc]
+	closed chan struct{}
+	close  sync.Once
+
+	mu       sync.Mutex
+	loads    map[string]*load     // accounts that the server has asked for
+	negative map[string]time.Time // accounts that control does not know -> until when we believe that
+
+	applying sync.Mutex // held while claims are brought into force, so that they are in order
+	counts   Counts
+}
+
+// lookupFunc asks control for an account: fault.NotFound when control says there
+// is none, any other error when it could not say.
+type lookupFunc func(ctx context.Context, account string) (Entry, error)
+
+// load is one account's way into the server.
+type load struct {
+	fetched chan struct{}   // closed when token and err are set
+	token   string          // what the server was given first: what it believes the account to be made from
+	err     error           // why it was given nothing; the load is over then
+	imports bool            // loading it may load others, which may load this one again
+	expires time.Time       // zero: never
+	account *server.Account // the server's; set under Resolver.mu once it is known
+}
+
+// Counts are what the resolver has done since it was made.
+type Counts struct {
+	Hits     atomic.Int64 // answered from the store
+	Lookups  atomic.Int64 // asked of control
+	Unknown  atomic.Int64 // refused: there is no such account
+	Applied  atomic.Int64 // claims brought into force in the live server
+	Refusals atomic.Int64 // entries refused
+}
+
+const maxNegative = 10_000
+
+// NewResolver serves store to one nats-server. systemJWT is the system account's
+// own JWT, which comes with the broker's identity and not with the feed.
+func NewResolver(store *Store, trust *Trust, systemAccount, systemJWT string, log *slog.Logger) (*Resolver, error) {
+	if _, err := trust.Check(systemJWT, systemAccount); err != nil {
+		return nil, fmt.Errorf("check the system account: %w", err)
+	}
+	return &Resolver{
+		store: store, trust: trust, system: systemAccount, systemJWT: systemJWT, log: log,
+		closed: make(chan struct{}), loads: map[string]*load{}, negative: map[string]time.Time{},
+	}, nil
+}
+
+// Counts returns the running counters.
+func (r *Resolver) Counts() *Counts { return &r.counts }
+
+// Start is called by the server when its system account is up.
+func (r *Resolver) Start(s *server.Server) error {
+	r.server.Store(s)
+	return nil
+}
+
+// Store refuses: claims come from control.
+func (r *Resolver) Store(string, string) error {
+	return errors.New("account claims are stored by Signalbox's control only")
+}
+
+// IsReadOnly is true: nats-server may not store.
+func (r *Resolver) IsReadOnly() bool { return true }
+
+// IsTrackingUpdate is true: see [Resolver].
+func (r *Resolver) IsTrackingUpdate() bool { return true }
+
+// Reload does nothing: there is nothing that the server's configuration could change.
+func (r *Resolver) Reload() error { return nil }
+
+// Close ends all waiting. The store stays open: it is its opener's.
+func (r *Resolver) Close() { r.close.Do(func() { close(r.closed) }) }
+
+// Fetch returns the JWT of an account for the server to load. It answers from
+// the store at once; a miss takes up to a second if control does not answer.
+func (r *Resolver) Fetch(account string) (string, error) {
+	if account == r.system {
+		return r.systemJWT, nil
+	}
+	if _, err := claims.ParseAccountKey(account); err != nil {
+		return "", err
+	}
+	for {
+		l, first := r.begin(account)
+		if first {
+			return r.firstFetch(account, l)
+		}
+		<-l.fetched // within lookupTimeout
+		if l.err != nil {
+			return "", l.err
+		}
+		if l.imports || r.server.Load() == nil {
+			return l.token, nil
+		}
+		if r.waitLoaded(account, l, loadWait) {
+			return r.fetchLoaded(account, l)
+		}
+		if l.expires.IsZero() || time.Now().Before(l.expires) {
+			return l.token, nil
+		}
+		r.forget(account, l) // it expired before the server made an account of it
+	}
+}
+
+// fetchLoaded answers for an account that the server has. While its claims in
+// force are expired there is nothing to give: the follower brings what revives it.
+func (r *Resolver) fetchLoaded(account string, l *load) (string, error) {
+	e, ok, err := r.store.Get(account)
+	if err != nil {
+		return "", err
+	}
+	if ok && e.JWT != l.token {
+		ac, err := r.trust.Check(e.JWT, account)
+		if err != nil {
+			return "", err
+		}
+		if expired(ac.Expires) {
+			return "", errExpired(account)
+		}
+	}
+	return l.token, nil
+}
+
+// firstFetch decides what the server makes the account from. The load is known
+// before the store is read, so that a change stored meanwhile sees it and waits
+// for the account to be ready: nothing falls between the two.
+func (r *Resolver) firstFetch(account string, l *load) (string, error) {
+	token, err := r.current(account, l)
+	if err != nil {
+		l.err = err
+		r.forget(account, l)
+	}
+	l.token = token
+	close(l.fetched)
+	return token, err
+}
+
+func (r *Resolver) current(account string, l *load) (string, error) {
+	e, err := r.entry(account)
+	if err != nil {
+		return "", err
+	}
+	ac, err := r.trust.Check(e.JWT, account)
+	if err != nil {
+		return "", err
+	}
+	if expired(ac.Expires) {
+		return "", errExpired(account)
+	}
+	l.imports = len(ac.Imports) > 0
+	if ac.Expires != 0 {
+		l.expires = time.Unix(ac.Expires, 0)
+	}
+	return e.JWT, nil
+}
+
+func expired(unix int64) bool { return unix != 0 && unix <= time.Now().Unix() }
+
+func errExpired(account string) error {
+	return fault.New(fault.NotFound, "account %s was deleted or has expired", account)
+}
+
+// entry is what the store has, or what control says and the store then has.
+func (r *Resolver) entry(account string) (Entry, error) {
+	e, ok, err := r.store.Get(account)
+	if err != nil {
+		return Entry{}, err
+	}
+	if ok {
+		r.counts.Hits.Add(1)
+		return e, nil
+	}
+	return r.ask(account)
+}
+
+// ask looks an account up at control. Callers are few at a time for one account:
+// a load is asked for once, and those that come meanwhile wait for it.
+func (r *Resolver) ask(account string) (Entry, error) {
+	if r.isNegative(account) {
+		r.counts.Unknown.Add(1)
+		return Entry{}, errUnknown(account)
+	}
+	lookup := r.lookup.Load()
+	if lookup == nil {
+		r.counts.Unknown.Add(1)
+		return Entry{}, fault.New(fault.Unavailable, "account %s is not stored here and control cannot be asked yet", account)
+	}
+	r.counts.Lookups.Add(1)
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	e, err := (*lookup)(ctx, account)
+	if errors.Is(err, fault.NotFound) || errors.Is(err, context.DeadlineExceeded) {
+		r.setNegative(account)
+	}
+	if err != nil {
+		r.counts.Unknown.Add(1)
+		return Entry{}, fmt.Errorf("look up account %s: %w", account, err)
+	}
+	if _, err := r.trust.Check(e.JWT, account); err != nil {
+		r.counts.Refusals.Add(1)
+		r.log.Error("control answered a lookup with claims that are not acceptable", "account", account, "error", err)
+		return Entry{}, err
+	}
+	if err := r.store.Apply(Batch{Entries: []Entry{e}}); err != nil {
+		return Entry{}, err
+	}
+	stored, ok, err := r.store.Get(account) // a push may have been quicker, and newer
+	if err == nil && !ok {
+		err = errUnknown(account)
+	}
+	return stored, err
+}
+
+func errUnknown(account string) error {
+	return fault.New(fault.NotFound, "there is no account %s", account)
+}
+
+// A negative answer never outlives the account's arrival: the store is asked first.
+func (r *Resolver) isNegative(account string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	until, ok := r.negative[account]
+	if ok && time.Now().After(until) {
+		delete(r.negative, account)
+		return false
+	}
+	return ok
+}
+
+func (r *Resolver) setNegative(account string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.negative) >= maxNegative { // anyone can invent accounts
+		clear(r.negative)
+	}
+	r.negative[account] = time.Now().Add(negativeFor)
+}
+
+// begin returns the account's load, and whether the caller is the one to fetch.
+func (r *Resolver) begin(account string) (l *load, first bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l, ok := r.loads[account]; ok {
+		return l, false
+	}
+	l = &load{fetched: make(chan struct{})}
+	r.loads[account] = l
+	return l, true
+}
+
+func (r *Resolver) forget(account string, l *load) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.loads[account] == l {
+		delete(r.loads, account)
+	}
+}

@@ -1,0 +1,457 @@
+package resolver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/signalbox-io/signalbox/internal/fault"
+)
+
+// Login is how one end gets into the system account.
+type Login struct {
+	JWT  string
+	Sign func(nonce []byte) ([]byte, error)
+}
+
+// Follower is a broker's end of the protocol: a client of its own nats-server
+// that takes pushes, asks for what was missed, and reports what is in force.
+// One goroutine does all applying, in order.
+type Follower struct {
+	resolver *Resolver
+	store    *Store
+	broker   string // the public key of the broker's system-account user
+	log      *slog.Logger
+
+	// Known to Run's goroutine only.
+	conn      *nats.Conn
+	server    *server.Server
+	asking    bool // a catch-up is on its way
+	askAgain  bool // something happened since it was sent
+	failures  int  // catch-ups in a row without an answer
+	ahead     bool // control was behind us, and we have said so
+	transient []Refusal
+	answers   chan catchUpResult
+
+	mu       sync.Mutex
+	progress Progress
+	changed  chan struct{} // closed and replaced whenever progress changes
+}
+
+// Progress is how far a broker has come.
+type Progress struct {
+	Applied   Revision  // stored and in force
+	Head      Revision  // the newest that control spoke of; 0 when it has not yet
+	HeardAt   time.Time // when control last said something; zero: never
+	CaughtUp  bool      // has had everything at least once since it started
+	LastError string    // why the last catch-up failed; empty when it did not
+}
+
+type catchUpResult struct {
+	since  Revision
+	answer catchUpAnswer
+	err    error
+}
+
+const (
+	pushBuffer    = 8192 // pushes waiting to be applied; what does not fit is dropped, noticed as a gap and asked for
+	maxReported   = 100  // refusals in one receipt
+	retryFirst    = 100 * time.Millisecond
+	retryAtMost   = 5 * time.Second
+	reconnectWait = 100 * time.Millisecond
+)
+
+// NewFollower makes the follower of the broker whose system-account user has
+// that public key.
+func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
+	return &Follower{
+		resolver: r, store: r.store, broker: broker, log: log,
+		answers: make(chan catchUpResult, 1), changed: make(chan struct{}),
+		progress: Progress{Applied: r.store.Applied()},
+	}
+}
+
+// Progress returns how far the broker has come, and a channel that is closed
+// when that changes.
+func (f *Follower) Progress() (Progress, <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.progress, f.changed
+}
+
+func (f *Follower) update(change func(*Progress)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(&f.progress)
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+func (f *Follower) applied() Revision {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.progress.Applied
+}
+
+// Run follows control until ctx ends. The server must be accepting connections.
+func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error {
+	pushes := make(chan *nats.Msg, pushBuffer)
+	heads := make(chan *nats.Msg, 64)
+	reconnected := make(chan struct{}, 1)
+	nc, err := f.connect(s, login, reconnected)
+	if err != nil {
+		return fmt.Errorf("connect to the broker's own server: %w", err)
+	}
+	defer nc.Close()
+	f.conn, f.server = nc, s
+	// Listening comes before asking, so that nothing falls between the answer
+	// and the first push.
+	for subject, ch := range map[string]chan *nats.Msg{SubjectUpdate: pushes, SubjectHead: heads} {
+		if _, err := nc.ChanSubscribe(subject, ch); err != nil {
+			return fmt.Errorf("listen on %s: %w", subject, err)
+		}
+	}
+	lookup := lookupFunc(f.lookUp)
+	f.resolver.lookup.Store(&lookup)
+	defer f.resolver.lookup.Store(nil)
+	f.loop(ctx, pushes, heads, reconnected)
+	return nil
+}
+
+func (f *Follower) connect(s *server.Server, login Login, reconnected chan<- struct{}) (*nats.Conn, error) {
+	return nats.Connect("", nats.InProcessServer(s), nats.Name("signalbox follower"),
+		nats.UserJWT(func() (string, error) { return login.JWT, nil }, login.Sign),
+		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.RetryOnFailedConnect(true), nats.IgnoreAuthErrorAbort(),
+		nats.ConnectHandler(func(*nats.Conn) { signal(reconnected) }),
+		nats.ReconnectHandler(func(*nats.Conn) { signal(reconnected) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			f.log.Warn("the follower's connection has a problem", "error", err)
+		}))
+}
+
+func signal(ch chan<- struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+func (f *Follower) loop(ctx context.Context, pushes, heads <-chan *nats.Msg, reconnected <-chan struct{}) {
+	retry := time.NewTimer(0) // the first catch-up is due at once
+	defer retry.Stop()
+	f.report()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m := <-pushes:
+			f.takePushes(ctx, gather(m, pushes))
+		case m := <-heads:
+			f.takeHead(ctx, m)
+		case <-reconnected:
+			f.ask(ctx)
+			f.report()
+		case <-retry.C:
+			f.ask(ctx)
+		case result := <-f.answers:
+			if !f.takeAnswer(ctx, result) {
+				retry.Reset(f.backoff())
+			}
+		}
+	}
+}
+
+// gather takes what else has come, so that one fsync serves all of it.
+func gather(first *nats.Msg, more <-chan *nats.Msg) []*nats.Msg {
+	batch := []*nats.Msg{first}
+	for len(batch) < maxPushBatch {
+		select {
+		case m := <-more:
+			batch = append(batch, m)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// takePushes applies those pushes that follow on what is applied, with one
+// commit, and then answers each.
+//
+// A refused push does not move the applied revision on: what came over the wire
+// may not be what control meant. It makes the broker ask, and the answer, which
+// comes from control for certain, decides whether the entry is to be skipped.
+func (f *Follower) takePushes(ctx context.Context, messages []*nats.Msg) {
+	at := f.applied()
+	var good []judged
+	var taken []push
+	for _, m := range messages {
+		p, j, err := f.readPush(m)
+		switch {
+		case err != nil:
+			f.refuse(m, p, err)
+			f.ask(ctx)
+		case p.Revision <= at:
+			taken = append(taken, p) // a repeat
+		case p.previous > at:
+			f.answer(m, pushAnswer{Data: &answerStatus{Account: p.Account, Code: 202, Message: "missed earlier changes: catching up"}})
+			f.ask(ctx)
+		default:
+			good, taken, at = append(good, j), append(taken, p), p.Revision
+		}
+	}
+	f.commitPushes(ctx, good, taken, at)
+}
+
+// readPush returns what it could make out even when there is an error.
+func (f *Follower) readPush(m *nats.Msg) (push, judged, error) {
+	p, err := decodePush(m)
+	if err != nil {
+		return push{message: m}, judged{}, err
+	}
+	j, err := f.resolver.judge(p.Entry)
+	p.Account = j.Account
+	return p, j, err
+}
+
+func (f *Follower) commitPushes(ctx context.Context, good []judged, taken []push, at Revision) {
+	if len(taken) == 0 {
+		return
+	}
+	refused := map[string]Refusal{}
+	if len(good) > 0 {
+		refusals, err := f.resolver.commit(good, nil, at)
+		if err != nil {
+			f.log.Error("cannot apply pushed claims; asking for them again", "error", err)
+			for _, p := range taken {
+				f.answerError(p.message, p.Account, errors.New("the broker could not store the claims"))
+			}
+			f.ask(ctx)
+			return
+		}
+		for _, r := range refusals {
+			refused[r.Account] = r
+		}
+		f.update(func(p *Progress) {
+			p.Applied, p.Head, p.HeardAt = at, max(p.Head, at), time.Now()
+		})
+	}
+	for _, p := range taken {
+		if r, ok := refused[p.Account]; ok {
+			f.answerError(p.message, p.Account, errors.New(r.Reason))
+			continue
+		}
+		f.answer(p.message, pushAnswer{Data: &answerStatus{Account: p.Account, Code: 200, Message: "jwt updated"}})
+	}
+	f.report()
+}
+
+func (f *Follower) refuse(m *nats.Msg, p push, err error) {
+	account := p.Account
+	if account == "" {
+		account = "n/a" // as stock servers say
+	}
+	f.resolver.counts.Refusals.Add(1)
+	f.log.Error("refused pushed claims", "account", account, "revision", p.Revision, "reason", err)
+	if len(f.transient) < maxReported {
+		f.transient = append(f.transient, Refusal{Account: p.Account, Revision: p.Revision, Reason: err.Error()})
+	}
+	f.answerError(m, account, err)
+	f.report()
+}
+
+func (f *Follower) answerError(m *nats.Msg, account string, err error) {
+	f.answer(m, pushAnswer{Error: &answerError{Account: account, Code: 500, Description: "jwt update resulted in error - " + err.Error()}})
+}
+
+func (f *Follower) answer(m *nats.Msg, a pushAnswer) {
+	if m.Reply == "" {
+		return
+	}
+	a.Server = answerServer{Name: f.server.Name(), ID: f.server.ID()}
+	reply := nats.NewMsg(m.Reply)
+	reply.Header.Set(HeaderApplied, strconv.FormatInt(f.applied(), 10))
+	reply.Header.Set(HeaderBroker, f.broker)
+	reply.Data = mustJSON(a)
+	f.publish(reply)
+}
+
+func (f *Follower) publish(m *nats.Msg) {
+	if err := f.conn.PublishMsg(m); err != nil {
+		f.log.Warn("cannot send on the broker's own connection", "subject", m.Subject, "error", err)
+	}
+}
+
+// report sends the receipt.
+func (f *Follower) report() {
+	standing, err := f.store.Refusals(maxReported)
+	if err != nil {
+		f.log.Error("cannot report refusals", "error", err)
+	}
+	m := nats.NewMsg(SubjectApplied)
+	m.Data = mustJSON(Receipt{
+		Broker: f.broker, Applied: f.applied(), Stored: f.store.Stored(), Refusals: append(f.transient, standing...),
+		ServerID: f.server.ID(), Version: server.VERSION,
+	})
+	f.transient = nil
+	f.publish(m)
+}
+
+func (f *Follower) takeHead(ctx context.Context, m *nats.Msg) {
+	var head headMessage
+	if err := json.Unmarshal(m.Data, &head); err != nil || head.Revision < 0 {
+		f.log.Warn("ignored an unreadable head", "error", err)
+		return
+	}
+	f.update(func(p *Progress) { p.Head, p.HeardAt = head.Revision, time.Now() })
+	progress, _ := f.Progress()
+	if head.Revision > progress.Applied || !progress.CaughtUp {
+		f.ask(ctx)
+	}
+	f.noteAhead(head.Revision < progress.Applied, head.Revision)
+	f.report()
+}
+
+// noteAhead says, once, that control knows less than this broker has applied.
+func (f *Follower) noteAhead(ahead bool, head Revision) {
+	if ahead && !f.ahead {
+		f.log.Error("control's revision is behind what this broker has applied: was its database restored from an older copy? "+
+			"Changes up to the applied revision are taken for repeats", "control", head, "applied", f.applied())
+	}
+	f.ahead = ahead
+}
+
+// ask sends for what was missed, unless that is on its way; then it does so
+// again afterwards.
+func (f *Follower) ask(ctx context.Context) {
+	if f.asking {
+		f.askAgain = true
+		return
+	}
+	f.asking, f.askAgain = true, false
+	go f.catchUp(ctx, f.applied())
+}
+
+// catchUp runs beside the loop, which meanwhile goes on applying pushes.
+func (f *Follower) catchUp(ctx context.Context, since Revision) {
+	result := catchUpResult{since: since}
+	result.answer, result.err = f.requestCatchUp(ctx, since)
+	f.answers <- result // holds one, and one is under way at a time
+}
+
+func (f *Follower) requestCatchUp(ctx context.Context, since Revision) (catchUpAnswer, error) {
+	ctx, cancel := context.WithTimeout(ctx, catchUpTimeout)
+	defer cancel()
+	m, err := f.conn.RequestWithContext(ctx, SubjectCatchUp, mustJSON(catchUpRequest{Since: since}))
+	if errors.Is(err, nats.ErrNoResponders) {
+		return catchUpAnswer{}, errors.New("control is not connected")
+	}
+	if err != nil {
+		return catchUpAnswer{}, fmt.Errorf("ask control for changes: %w", err)
+	}
+	if reason := m.Header.Get(headerLookupErr); reason != "" {
+		return catchUpAnswer{}, fmt.Errorf("control cannot answer: %s", reason)
+	}
+	var a catchUpAnswer
+	if err := json.Unmarshal(m.Data, &a); err != nil {
+		return catchUpAnswer{}, fmt.Errorf("read control's answer: %w", err)
+	}
+	return a, a.validate(since)
+}
+
+// validate refuses an answer that would lead the broker astray.
+func (a catchUpAnswer) validate(since Revision) error {
+	if a.More && a.AppliedTo <= since {
+		return fmt.Errorf("control's answer goes no further than %d", since)
+	}
+	for _, e := range a.Entries {
+		if e.Account == "" || e.Revision < 1 || e.Revision > a.AppliedTo {
+			return fmt.Errorf("control's answer up to %d holds an entry of account %q at %d", a.AppliedTo, e.Account, e.Revision)
+		}
+	}
+	return nil
+}
+
+// takeAnswer returns false when asking should be tried again later.
+func (f *Follower) takeAnswer(ctx context.Context, result catchUpResult) bool {
+	f.asking = false
+	err := result.err
+	if err == nil {
+		err = f.applyAnswer(result.answer)
+	}
+	if ctx.Err() != nil {
+		return true
+	}
+	if err != nil {
+		f.noteFailure(err)
+		return false
+	}
+	if f.failures > 0 {
+		f.log.Info("control answers again", "applied", f.applied())
+	}
+	f.failures = 0
+	if result.answer.More || f.askAgain {
+		f.ask(ctx)
+	}
+	return true
+}
+
+func (f *Follower) applyAnswer(a catchUpAnswer) error {
+	refusals, err := f.resolver.Accept(a.Entries, a.AppliedTo)
+	if err != nil {
+		return err
+	}
+	for _, r := range refusals {
+		f.log.Error("refused claims", "account", r.Account, "revision", r.Revision, "reason", r.Reason)
+	}
+	f.update(func(p *Progress) {
+		p.Applied, p.Head, p.HeardAt, p.LastError = max(p.Applied, a.AppliedTo), max(p.Head, a.AppliedTo), time.Now(), ""
+		p.CaughtUp = p.CaughtUp || !a.More
+	})
+	f.noteAhead(!a.More && a.AppliedTo < f.applied(), a.AppliedTo)
+	f.report()
+	return nil
+}
+
+func (f *Follower) noteFailure(err error) {
+	f.failures++
+	if f.failures == 1 {
+		f.log.Warn("cannot catch up; serving what is stored and trying again", "applied", f.applied(), "error", err)
+	}
+	f.update(func(p *Progress) { p.LastError = err.Error() })
+}
+
+// backoff is how long to wait after the last failure. A head ends the wait.
+func (f *Follower) backoff() time.Duration {
+	wait := min(retryFirst<<min(f.failures, 10), retryAtMost)
+	return wait/2 + rand.N(wait/2)
+}
+
+// lookUp asks control for one account.
+func (f *Follower) lookUp(ctx context.Context, account string) (Entry, error) {
+	m, err := f.conn.RequestWithContext(ctx, lookupSubject(account), nil)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return Entry{}, fault.New(fault.Unavailable, "control is not connected")
+	}
+	if err != nil {
+		return Entry{}, err
+	}
+	if reason := m.Header.Get(headerLookupErr); reason != "" {
+		return Entry{}, fault.New(fault.Unavailable, "control cannot answer: %s", reason)
+	}
+	if len(m.Data) == 0 {
+		return Entry{}, fault.New(fault.NotFound, "control knows no such account")
+	}
+	// Without the header the answer is a stock server's: kept as older than anything.
+	revision, _ := strconv.ParseInt(m.Header.Get(HeaderRevision), 10, 64)
+	return Entry{Account: account, Revision: max(revision, 0), JWT: string(m.Data)}, nil
+}

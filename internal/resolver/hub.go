@@ -1,0 +1,225 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/signalbox-io/signalbox/internal/fault"
+)
+
+// Source is what control knows, as function values so that this package needs
+// no database. All may be called from several goroutines at once.
+type Source struct {
+	// Changes returns the accounts whose latest revision is above since, in the
+	// order of their revisions, at most limit, with their current JWTs; and the
+	// operator's revision, read in the same snapshot.
+	Changes func(ctx context.Context, operatorID string, since Revision, limit int) (entries []Entry, head Revision, err error)
+	// Lookup returns an account of the operator; errors.Is(err, fault.NotFound) when there is none.
+	Lookup func(ctx context.Context, operatorID, account string) (Entry, error)
+	// Applied is told each receipt. Receipts repeat, and may come out of order.
+	Applied func(ctx context.Context, operatorID string, r Receipt) error
+	// Head returns the operator's revision.
+	Head func(ctx context.Context, operatorID string) (Revision, error)
+	// Brokers returns all clusters of brokers that are enrolled.
+	Brokers func(ctx context.Context) ([]Membership, error)
+}
+
+// Membership is a cluster of brokers under one operator. The Hub keeps one
+// connection to it.
+type Membership struct {
+	OperatorID string
+	Cluster    string   // the cluster's name; of a broker that stands alone, something else that is unique to it
+	URLs       []string // where control reaches its brokers
+	// Login makes a system-account user with [ControlPermissions]. It is called
+	// for each attempt to connect, so that none needs to be valid for long.
+	Login func() (Login, error)
+}
+
+func (m Membership) key() string { return m.OperatorID + "\x00" + m.Cluster }
+
+// LinkStatus is the state of one connection to a cluster of brokers.
+type LinkStatus struct {
+	OperatorID string
+	Cluster    string
+	URLs       []string
+	Connected  bool
+	Since      time.Time // when it became what it is now
+	LastError  string    // what went wrong last; empty when nothing has since it connected
+}
+
+// Hub is control's end of the protocol, for all operators.
+type Hub struct {
+	source Source
+	log    *slog.Logger
+	wake   chan struct{}
+
+	mu    sync.Mutex
+	links map[string]*link
+}
+
+// NewHub makes a hub; [Hub.Run] brings it to life.
+func NewHub(source Source, log *slog.Logger) *Hub {
+	return &Hub{source: source, log: log, wake: make(chan struct{}, 1), links: map[string]*link{}}
+}
+
+// Run keeps the connections, announces heads, and answers brokers until ctx ends.
+func (h *Hub) Run(ctx context.Context) error {
+	defer h.closeAll()
+	heads := time.NewTicker(headEvery)
+	defer heads.Stop()
+	refresh := time.NewTicker(refreshEvery)
+	defer refresh.Stop()
+	h.refresh(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-h.wake:
+			h.refresh(ctx)
+		case <-refresh.C: // another replica may have enrolled a broker
+			h.refresh(ctx)
+		case <-heads.C:
+			h.announceAll(ctx)
+		}
+	}
+}
+
+// Refresh makes the hub look for brokers that came, moved or went, soon. It does not wait.
+func (h *Hub) Refresh() { signal(h.wake) }
+
+func (h *Hub) refresh(ctx context.Context) {
+	wanted, err := h.source.Brokers(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			h.log.Error("cannot list the brokers; keeping the connections there are", "error", err)
+		}
+		return
+	}
+	keep := map[string]bool{}
+	for _, m := range wanted {
+		keep[m.key()] = true
+		h.ensure(ctx, m)
+	}
+	h.mu.Lock()
+	var gone []*link
+	for key, l := range h.links {
+		if !keep[key] {
+			gone = append(gone, l)
+			delete(h.links, key)
+		}
+	}
+	h.mu.Unlock()
+	for _, l := range gone {
+		l.close()
+	}
+}
+
+// ensure makes the link to a cluster, or makes it anew when its brokers moved.
+func (h *Hub) ensure(ctx context.Context, m Membership) {
+	slices.Sort(m.URLs)
+	h.mu.Lock()
+	old := h.links[m.key()]
+	h.mu.Unlock()
+	if old != nil && slices.Equal(old.URLs, m.URLs) {
+		return
+	}
+	if old != nil {
+		old.close()
+	}
+	l, err := newLink(ctx, h, m)
+	if err != nil {
+		h.log.Error("cannot connect to brokers", "operator", m.OperatorID, "cluster", m.Cluster, "error", err)
+		l = &link{Membership: m}
+		l.setState(false, err)
+		l.URLs = nil // differs from what is wanted, so that the next refresh tries again
+	}
+	h.mu.Lock()
+	h.links[m.key()] = l
+	h.mu.Unlock()
+}
+
+func (h *Hub) closeAll() {
+	for _, l := range h.all() {
+		l.close()
+	}
+}
+
+func (h *Hub) all() []*link {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	links := make([]*link, 0, len(h.links))
+	for _, l := range h.links {
+		links = append(links, l)
+	}
+	return links
+}
+
+func (h *Hub) announceAll(ctx context.Context) {
+	heads := map[string]Revision{}
+	for _, l := range h.all() {
+		if !l.connected() {
+			continue
+		}
+		head, ok := heads[l.OperatorID]
+		if !ok {
+			var err error
+			if head, err = h.source.Head(ctx, l.OperatorID); err != nil {
+				h.log.Error("cannot read the operator's revision", "operator", l.OperatorID, "error", err)
+				continue
+			}
+			heads[l.OperatorID] = head
+		}
+		l.announce(head)
+	}
+}
+
+// Publish sends a change to all brokers of the operator and returns at once; what
+// they answer arrives as receipts. previous is the revision of the push before.
+//
+// It fails with fault.Unavailable, naming the clusters, when some could not be
+// reached. The caller may go on: they will ask for what they missed.
+func (h *Hub) Publish(_ context.Context, operatorID string, previous Revision, e Entry) error {
+	if e.Revision <= previous {
+		return fmt.Errorf("publish account %s: revision %d cannot follow revision %d", e.Account, e.Revision, previous)
+	}
+	var failed []string
+	var causes []error
+	for _, l := range h.all() {
+		if l.OperatorID != operatorID {
+			continue
+		}
+		if err := l.push(previous, e); err != nil {
+			failed, causes = append(failed, l.Cluster), append(causes, err)
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	slices.Sort(failed)
+	return &fault.Error{
+		Kind:    fault.Unavailable,
+		Message: fmt.Sprintf("revision %d did not reach the brokers of: %s", e.Revision, strings.Join(failed, ", ")),
+		Cause:   errors.Join(causes...),
+	}
+}
+
+// Status returns the state of each connection, ordered by operator and cluster.
+func (h *Hub) Status() []LinkStatus {
+	var all []LinkStatus
+	for _, l := range h.all() {
+		all = append(all, l.status())
+	}
+	slices.SortFunc(all, func(a, b LinkStatus) int {
+		if c := strings.Compare(a.OperatorID, b.OperatorID); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Cluster, b.Cluster)
+	})
+	return all
+}

@@ -1,0 +1,168 @@
+package resolver
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+)
+
+// A change is committed: the operator's revision went from 41 to 43 (42 was an
+// older change of the same account; the log keeps one row an account). Control
+// sends every broker the account's current JWT. That is the stock push, so that
+// stock servers understand it; the headers are ours:
+const (
+	SubjectUpdate  = "$SYS.REQ.CLAIMS.UPDATE"
+	HeaderRevision = "Signalbox-Revision" // 43
+	HeaderPrevious = "Signalbox-Previous" // 41: the revision of the push before this one
+)
+
+// A broker that has applied 43 or more knows the push already and says so. One
+// that has applied 41 or 42 stores and applies it. One that has applied less
+// than 41 has missed something: it leaves the push alone and asks for what it
+// misses. A push without the headers comes from somebody else, and is refused,
+// because only control decides what is in force. Each broker answers for
+// itself, in the stock form (`data`, or `error` when it refused) with two headers:
+const (
+	HeaderApplied = "Signalbox-Applied" // the revision up to which everything is on disk and in force
+	HeaderBroker  = "Signalbox-Broker"  // the public key of the broker's system-account user
+)
+
+// Pushes are lost when a broker or control is away. So control says every two
+// seconds, and whenever it gets a connection, how far the operator has come:
+//
+//	{"revision":43}
+const SubjectHead = "signalbox.head"
+
+// A broker that is behind, or has just started, asks for what came after the
+// revision it has applied, until the answer says that there is no more. One of
+// the control replicas answers:
+//
+//	{"since":17}  ->  {"entries":[{"account":"A…","revision":18,"jwt":"ey…"}],"applied_to":18,"more":true}
+const (
+	SubjectCatchUp = "signalbox.catchup"
+	queueControl   = "signalbox"
+)
+
+// After each batch, when it starts, and at each head, a broker says how far it
+// has come and what it refused. Control keeps that: it is the receipt. A
+// [Receipt] is the payload.
+const SubjectApplied = "signalbox.applied"
+
+// Somebody logs in to an account that the broker has never heard of: it asks,
+// as stock servers do, and gets the raw JWT, or nothing. Control adds the
+// revision, so that the broker can keep the answer without ever letting it
+// overwrite something newer, and says when "nothing" means that it could not look.
+const (
+	lookupPrefix    = "$SYS.REQ.ACCOUNT."
+	lookupSuffix    = ".CLAIMS.LOOKUP"
+	lookupWildcard  = lookupPrefix + "*" + lookupSuffix
+	headerLookupErr = "Signalbox-Error" // control knows neither that the account exists nor that it does not
+)
+
+type headMessage struct {
+	Revision Revision `json:"revision"`
+}
+
+type catchUpRequest struct {
+	Since Revision `json:"since"`
+}
+
+type catchUpAnswer struct {
+	Entries   []Entry  `json:"entries"`
+	AppliedTo Revision `json:"applied_to"` // having applied Entries, the broker has applied everything up to here
+	More      bool     `json:"more"`       // ask again, from AppliedTo
+}
+
+// pushAnswer is nats-server's ServerAPIClaimUpdateResponse, of which tools read
+// these fields.
+type pushAnswer struct {
+	Server answerServer  `json:"server"`
+	Data   *answerStatus `json:"data,omitempty"`
+	Error  *answerError  `json:"error,omitempty"`
+}
+
+type answerServer struct {
+	Name string `json:"name"`
+	ID   string `json:"id"`
+}
+
+type answerStatus struct {
+	Account string `json:"account,omitempty"`
+	Code    int    `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+type answerError struct {
+	Account     string `json:"account,omitempty"`
+	Code        int    `json:"code"`
+	Description string `json:"description,omitempty"`
+}
+
+// push is a change on its way to a broker.
+type push struct {
+	Entry
+	previous Revision
+	message  *nats.Msg
+}
+
+func encodePush(previous Revision, e Entry) *nats.Msg {
+	m := nats.NewMsg(SubjectUpdate)
+	m.Header.Set(HeaderRevision, strconv.FormatInt(e.Revision, 10))
+	m.Header.Set(HeaderPrevious, strconv.FormatInt(previous, 10))
+	m.Data = []byte(e.JWT)
+	return m
+}
+
+// decodePush reads the headers; the JWT in the body is not looked at yet.
+func decodePush(m *nats.Msg) (push, error) {
+	revision, err := revisionHeader(m, HeaderRevision)
+	if err != nil {
+		return push{}, err
+	}
+	previous, err := revisionHeader(m, HeaderPrevious)
+	if err != nil {
+		return push{}, err
+	}
+	if revision < 1 || previous < 0 || previous >= revision {
+		return push{}, fmt.Errorf("revision %d cannot follow revision %d", revision, previous)
+	}
+	return push{Entry: Entry{Revision: revision, JWT: string(m.Data)}, previous: previous, message: m}, nil
+}
+
+func revisionHeader(m *nats.Msg, name string) (Revision, error) {
+	text := m.Header.Get(name)
+	if text == "" {
+		return 0, fmt.Errorf("no %s header: only Signalbox's control decides what is in force here", name)
+	}
+	revision, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("header %s is not a number", name)
+	}
+	return revision, nil
+}
+
+func lookupSubject(account string) string { return lookupPrefix + account + lookupSuffix }
+
+// lookupAccount is the account that a lookup's subject names.
+func lookupAccount(subject string) (string, error) {
+	name, ok := strings.CutPrefix(subject, lookupPrefix)
+	if !ok {
+		return "", fmt.Errorf("not a lookup: %q", subject)
+	}
+	key, err := claims.ParseAccountKey(strings.TrimSuffix(name, lookupSuffix))
+	return string(key), err
+}
+
+// mustJSON encodes our own wire types, whose fields cannot fail to encode.
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("encode %T: %v", v, err))
+	}
+	return b
+}

@@ -1,0 +1,89 @@
+// Package resolver carries account JWTs from control to the brokers: both ends
+// of the protocol that they speak on an operator's system account, told as a
+// story in protocol.go.
+//
+// It owns the subjects under signalbox.>, the headers of a push, and a broker's
+// store file. [Hub] is control's end; on a broker, [Store] keeps what was
+// delivered, [Resolver] hands it to nats-server and brings it into force, and
+// [Follower] keeps both up to date.
+//
+// Its promises: what the operator did not sign is never stored or served; an
+// older revision never overwrites a newer, on disk or in the live server; an
+// acknowledged revision is on disk and in force; a push that was refused is
+// reported with its reason and never counted as delivered; a broker that missed
+// something notices and asks. Once a broker has loaded an account, only the
+// follower's goroutine changes it.
+//
+// The two ends are wired by cmd through function values: the package knows
+// neither the database nor what an account is for. Control may be away at any
+// time: a broker then serves what it has.
+package resolver
+
+import (
+	"time"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+)
+
+// Revision is an operator's count of changes that brokers must hear of.
+type Revision = int64
+
+// Entry is one account's current JWT and the revision that made it current.
+type Entry struct {
+	Account  string   `json:"account"` // the account's public key
+	Revision Revision `json:"revision"`
+	JWT      string   `json:"jwt"`
+}
+
+// Refusal says that a broker holds an entry not to be acceptable, or could not
+// bring it into force, and why. It stands until a newer entry of the account is
+// accepted.
+type Refusal struct {
+	Account  string   `json:"account"` // empty when the JWT could not even be read
+	Revision Revision `json:"revision"`
+	Reason   string   `json:"reason"` // safe to show: names no secret and holds no JWT
+}
+
+// Receipt is what a broker says about itself: everything up to Applied is on its
+// disk and in force, except what Refusals names.
+type Receipt struct {
+	Broker   string    `json:"broker"` // the public key of the broker's system-account user
+	Applied  Revision  `json:"applied"`
+	Stored   int64     `json:"stored,omitempty"` // accounts in its store
+	Refusals []Refusal `json:"refusals,omitempty"`
+	ServerID string    `json:"server_id,omitempty"`
+	Version  string    `json:"version,omitempty"` // nats-server's
+	// Partial receipts are answers to one push: that Refusals does not name an
+	// account says nothing about it. Others name all refusals that stand, at most 100.
+	Partial bool `json:"-"`
+}
+
+// BrokerPermissions is what a broker's system-account user needs, and no more.
+func BrokerPermissions() claims.Template {
+	return claims.Template{
+		Publish:   claims.Permission{Allow: []string{"signalbox.>", lookupWildcard, "_INBOX.>"}},
+		Subscribe: claims.Permission{Allow: []string{SubjectUpdate, SubjectHead, "_INBOX.>"}},
+	}
+}
+
+// ControlPermissions is what control's system-account user needs, and no more.
+func ControlPermissions() claims.Template {
+	return claims.Template{
+		Publish:   claims.Permission{Allow: []string{SubjectUpdate, SubjectHead, "_INBOX.>"}},
+		Subscribe: claims.Permission{Allow: []string{SubjectCatchUp, SubjectApplied, lookupWildcard, "_INBOX.>"}},
+	}
+}
+
+// How long the two ends wait for each other. Variables of the types that use
+// them, not settings: nothing outside this package needs another value.
+const (
+	lookupTimeout   = time.Second
+	negativeFor     = 2 * time.Second
+	catchUpTimeout  = 5 * time.Second
+	headEvery       = 2 * time.Second
+	refreshEvery    = 5 * time.Second
+	loadWait        = 2 * time.Second
+	maxCatchUpBytes = 480 << 10 // of entries in one answer, which stays below 512 KiB with its frame
+	maxCatchUpRows  = 500
+	maxPushBatch    = 256
+)

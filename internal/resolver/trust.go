@@ -1,0 +1,68 @@
+package resolver
+
+import (
+	"fmt"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+)
+
+// Trust judges whether claims are the operator's. It reads JWTs with nats-io/jwt
+// itself, where the rest of Signalbox leaves that to package claims, because
+// nats-server takes its claims in that library's types.
+type Trust struct {
+	operator *jwt.OperatorClaims
+	issuers  map[string]bool
+}
+
+// NewTrust trusts the operator of operatorJWT: its signing keys, and its main
+// key only if the operator does not insist on signing keys.
+func NewTrust(operatorJWT string) (*Trust, error) {
+	operator, err := jwt.DecodeOperatorClaims(operatorJWT)
+	if err != nil {
+		return nil, fmt.Errorf("read the operator's JWT: %w", err)
+	}
+	if !operator.DidSign(operator) {
+		return nil, fmt.Errorf("read the operator's JWT: it is not signed by the operator itself")
+	}
+	t := &Trust{operator: operator, issuers: map[string]bool{}}
+	for _, key := range operator.SigningKeys {
+		t.issuers[key] = true
+	}
+	if !operator.StrictSigningKeyUsage {
+		t.issuers[operator.Subject] = true
+	}
+	return t, nil
+}
+
+// Operator is the operator's public key.
+func (t *Trust) Operator() string { return t.operator.Subject }
+
+// Claims are the operator's, as nats-server wants them. Do not change them.
+func (t *Trust) Claims() *jwt.OperatorClaims { return t.operator }
+
+// Check reads an account's JWT and returns its claims if the operator signed
+// them for that account and nats-server will accept them. Claims that have
+// expired pass: that is how a deleted account arrives. An empty account takes
+// the name from the JWT.
+func (t *Trust) Check(token, account string) (*jwt.AccountClaims, error) {
+	ac, err := jwt.DecodeAccountClaims(token)
+	if err != nil {
+		return nil, fmt.Errorf("read account JWT: %w", err)
+	}
+	if !nkeys.IsValidPublicAccountKey(ac.Subject) {
+		return nil, fmt.Errorf("the JWT's subject is not an account's public key")
+	}
+	if account != "" && ac.Subject != account {
+		return nil, fmt.Errorf("the JWT is for account %s, not for %s", ac.Subject, account)
+	}
+	if !t.issuers[ac.Issuer] {
+		return nil, fmt.Errorf("the JWT was not signed by operator %s", t.operator.Subject)
+	}
+	problems := jwt.CreateValidationResults()
+	ac.Validate(problems)
+	if problems.IsBlocking(false) {
+		return nil, fmt.Errorf("the claims are not valid: %w", problems.Errors()[0])
+	}
+	return ac, nil
+}
