@@ -26,26 +26,26 @@ type Account struct {
 }
 
 // Limits bound an account. In each, -1 is [Unlimited] and 0 is none, so the
-// zero Limits allow nothing.
+// zero Limits allow nothing. The JSON is how they are stored.
 type Limits struct {
-	Connections   int64 // of clients, at one time, across the operator's brokers
-	LeafNodes     int64 // connections of leaf nodes, likewise
-	Subscriptions int64 // per connection
-	PayloadBytes  int64 // per message, headers included
-	DataBytes     int64 // carried in the JWT; no server enforces it
-	Exports       int64
-	Imports       int64
-	JetStream     JetStreamLimits
+	Connections   int64           `json:"connections"`   // of clients, at one time, across the operator's brokers
+	LeafNodes     int64           `json:"leaf_nodes"`    // connections of leaf nodes, likewise
+	Subscriptions int64           `json:"subscriptions"` // per connection
+	PayloadBytes  int64           `json:"payload_bytes"` // per message, headers included
+	DataBytes     int64           `json:"data_bytes"`    // carried in the JWT; no server enforces it
+	Exports       int64           `json:"exports"`
+	Imports       int64           `json:"imports"`
+	JetStream     JetStreamLimits `json:"jetstream"`
 }
 
 // JetStreamLimits bound an account's JetStream. With both storages 0 JetStream
 // is off. Otherwise streams and consumers must not be 0, which a server would
 // read as unlimited.
 type JetStreamLimits struct {
-	MemoryBytes int64
-	DiskBytes   int64
-	Streams     int64
-	Consumers   int64 // per stream
+	MemoryBytes int64 `json:"memory_bytes"`
+	DiskBytes   int64 `json:"disk_bytes"`
+	Streams     int64 `json:"streams"`
+	Consumers   int64 `json:"consumers"` // per stream
 }
 
 // AccountFacts is what a decoded account JWT says, and about itself.

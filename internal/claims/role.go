@@ -23,32 +23,33 @@ type Role struct {
 
 // Template is what a role permits. Limits have to be said: their zero value is
 // refused, because a server reads it as "unlimited"; start from [OpenTemplate].
+// The JSON is how templates are stored.
 type Template struct {
-	Publish         Permission
-	Subscribe       Permission          // entries may be "subject queue"
-	Responses       *ResponsePermission // nil: replies need publish permission like anything else. Set: an empty Publish.Allow allows nothing but replies
-	ConnectionTypes []ConnectionType    // empty: all
-	Subscriptions   int64               // per connection; Unlimited, or at least 1
-	PayloadBytes    int64               // per message; Unlimited, or at least 1
-	SourceNetworks  []string            // CIDR; empty: from anywhere
+	Publish         Permission          `json:"publish"`
+	Subscribe       Permission          `json:"subscribe"`                  // entries may be "subject queue"
+	Responses       *ResponsePermission `json:"responses,omitempty"`        // nil: replies need publish permission like anything else. Set: an empty Publish.Allow allows nothing but replies
+	ConnectionTypes []ConnectionType    `json:"connection_types,omitempty"` // empty: all
+	Subscriptions   int64               `json:"subscriptions"`              // per connection; Unlimited, or at least 1
+	PayloadBytes    int64               `json:"payload_bytes"`              // per message; Unlimited, or at least 1
+	SourceNetworks  []string            `json:"source_networks,omitempty"`  // CIDR; empty: from anywhere
 	// Bearer lets a user in without proving possession of its seed. It stands
 	// here because a server refuses a user with permissions of its own, and
 	// counts this one among them. MQTT clients need it.
-	Bearer bool
+	Bearer bool `json:"bearer,omitempty"`
 }
 
 // Permission is a list of subjects allowed and one of subjects denied; deny
 // wins. An empty Allow allows everything.
 type Permission struct {
-	Allow []string
-	Deny  []string
+	Allow []string `json:"allow,omitempty"`
+	Deny  []string `json:"deny,omitempty"`
 }
 
 // ResponsePermission lets a client publish to the reply subject of a message it
 // received.
 type ResponsePermission struct {
-	MaxMessages int           // per request; at least 1, or -1 for unlimited
-	Expires     time.Duration // after the request; 0 is never
+	MaxMessages int           `json:"max_messages"` // per request; 0 is the server's default, 1; -1 unlimited
+	Expires     time.Duration `json:"expires"`      // after the request; 0 is the server's default, 2 min; -1 never
 }
 
 // ConnectionType is a way for a client to reach a broker.
