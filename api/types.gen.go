@@ -576,7 +576,7 @@ type Limits struct {
 	// Connections Clients connected at once.
 	Connections int64 `json:"connections"`
 
-	// DataBytes Bytes of messages in a month.
+	// DataBytes Carried in the account's claims, where tools can read it; no NATS server enforces it.
 	DataBytes int64           `json:"data_bytes"`
 	Exports   int64           `json:"exports"`
 	Imports   int64           `json:"imports"`
@@ -753,7 +753,10 @@ type ResponsePermission struct {
 // Role defines model for Role.
 type Role struct {
 	// AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	AccountId       Id               `json:"account_id"`
+	AccountId Id `json:"account_id"`
+
+	// Bearer Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password.
+	Bearer          bool             `json:"bearer"`
 	ConnectionTypes []ConnectionType `json:"connection_types"`
 	CreatedAt       Time             `json:"created_at"`
 	Description     string           `json:"description"`
@@ -762,7 +765,7 @@ type Role struct {
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	Id Id `json:"id"`
 
-	// Limits Per connection. -1 is unlimited, 0 is none; absent is -1, which still leaves the account's limit.
+	// Limits Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit.
 	Limits      RoleLimits  `json:"limits"`
 	Name        string      `json:"name"`
 	Permissions Permissions `json:"permissions"`
@@ -775,11 +778,14 @@ type Role struct {
 
 // RoleCreate defines model for RoleCreate.
 type RoleCreate struct {
+	// Bearer Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password.
+	Bearer *bool `json:"bearer,omitempty"`
+
 	// ConnectionTypes Absent or empty: all.
 	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
 	Description     *string           `json:"description,omitempty"`
 
-	// Limits Per connection. -1 is unlimited, 0 is none; absent is -1, which still leaves the account's limit.
+	// Limits Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit.
 	Limits      *RoleLimits  `json:"limits,omitempty"`
 	Name        string       `json:"name"`
 	Permissions *Permissions `json:"permissions,omitempty"`
@@ -788,7 +794,7 @@ type RoleCreate struct {
 	SourceNetworks *[]string `json:"source_networks,omitempty"`
 }
 
-// RoleLimits Per connection. -1 is unlimited, 0 is none; absent is -1, which still leaves the account's limit.
+// RoleLimits Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit.
 type RoleLimits struct {
 	PayloadBytes  *LimitValue `json:"payload_bytes,omitempty"`
 	Subscriptions *LimitValue `json:"subscriptions,omitempty"`
@@ -804,10 +810,12 @@ type RolePage struct {
 
 // RoleUpdate defines model for RoleUpdate.
 type RoleUpdate struct {
+	// Bearer Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password.
+	Bearer          *bool             `json:"bearer,omitempty"`
 	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
 	Description     *string           `json:"description,omitempty"`
 
-	// Limits Per connection. -1 is unlimited, 0 is none; absent is -1, which still leaves the account's limit.
+	// Limits Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit.
 	Limits         *RoleLimits  `json:"limits,omitempty"`
 	Name           *string      `json:"name,omitempty"`
 	Permissions    *Permissions `json:"permissions,omitempty"`
