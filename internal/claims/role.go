@@ -48,8 +48,8 @@ type Permission struct {
 // ResponsePermission lets a client publish to the reply subject of a message it
 // received.
 type ResponsePermission struct {
-	MaxMessages int           `json:"max_messages"` // per request; 0 is the server's default, 1; -1 unlimited
-	Expires     time.Duration `json:"expires"`      // after the request; 0 is the server's default, 2 min; -1 never
+	MaxMessages int           `json:"max_messages"` // per request; at least 1, or -1 for unlimited
+	Expires     time.Duration `json:"expires"`      // after the request; 0 is never
 }
 
 // ConnectionType is a way for a client to reach a broker.
