@@ -412,7 +412,7 @@ type Connection struct {
 	Address string `json:"address"`
 	Broker  string `json:"broker"`
 
-	// ClientType `nats`, `websocket`, `mqtt` or `leafnode`.
+	// ClientType `nats`, `websocket` or `mqtt`.
 	ClientType  string `json:"client_type"`
 	ConnectedAt Time   `json:"connected_at"`
 	Language    string `json:"language"`
