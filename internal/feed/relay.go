@@ -49,6 +49,7 @@ const (
 	leadership     = 7_366_452_802 // the advisory lock of the leader; the number means nothing
 	candidacy      = 500 * time.Millisecond
 	heartbeat      = time.Second // how long a lost NOTIFY can hold a change up
+	queryTimeout   = 5 * time.Second // an answer that takes longer will not come: Postgres vanished without a word
 	publishTimeout = 10 * time.Second
 	batch          = 500 // changes a call of Publish
 	minBackoff     = 100 * time.Millisecond
@@ -97,6 +98,7 @@ func (r *Relay) connect(ctx context.Context) (*pgx.Conn, error) {
 	config.RuntimeParams["tcp_keepalives_idle"] = "1"
 	config.RuntimeParams["tcp_keepalives_interval"] = "1"
 	config.RuntimeParams["tcp_keepalives_count"] = "2"
+	config.RuntimeParams["tcp_user_timeout"] = "2000"
 	config.RuntimeParams["application_name"] = "signalbox relay"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
@@ -117,11 +119,7 @@ func hangUp(conn *pgx.Conn) {
 // it every dead row.
 func (r *Relay) stand(ctx context.Context, conn *pgx.Conn) error {
 	for {
-		rows, err := conn.Query(ctx, `SELECT pg_try_advisory_lock(@lock)`, pgx.StrictNamedArgs{"lock": int64(leadership)})
-		if err != nil {
-			return fmt.Errorf("ask for the relay's lead: %w", err)
-		}
-		held, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
+		held, err := tryLead(ctx, conn)
 		if err != nil {
 			return fmt.Errorf("ask for the relay's lead: %w", err)
 		}
@@ -134,16 +132,22 @@ func (r *Relay) stand(ctx context.Context, conn *pgx.Conn) error {
 	}
 }
 
+func tryLead(ctx context.Context, conn *pgx.Conn) (held bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	rows, err := conn.Query(ctx, `SELECT pg_try_advisory_lock(@lock)`, pgx.StrictNamedArgs{"lock": int64(leadership)})
+	if err != nil {
+		return false, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
+}
+
 // lead publishes until the connection fails or ctx ends.
 func (r *Relay) lead(ctx context.Context, conn *pgx.Conn) error {
-	if _, err := conn.Exec(ctx, `LISTEN `+channel); err != nil {
-		return fmt.Errorf("listen for changes: %w", err)
-	}
-	heads, err := Heads(ctx, conn)
-	if err != nil {
+	l := leader{relay: r, conn: conn, failing: map[string]bool{}}
+	if err := l.start(ctx); err != nil {
 		return err
 	}
-	l := leader{relay: r, conn: conn, published: heads, unannounced: maps.Clone(heads), failing: map[string]bool{}}
 	for {
 		if err := l.catchUp(ctx); err != nil {
 			return err
@@ -174,11 +178,37 @@ type leader struct {
 	failing     map[string]bool     // operators whose publishing failed, and that was logged
 }
 
+// start begins at the heads as they are now. It listens first, so that what is
+// committed after the reading wakes it.
+func (l *leader) start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	if _, err := l.conn.Exec(ctx, `LISTEN `+channel); err != nil {
+		return fmt.Errorf("listen for changes: %w", err)
+	}
+	heads, err := Heads(ctx, l.conn)
+	l.published, l.unannounced = heads, maps.Clone(heads)
+	return err
+}
+
+func (l *leader) heads(ctx context.Context) (map[string]Revision, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	return Heads(ctx, l.conn)
+}
+
+func (l *leader) changes(ctx context.Context, operator string) ([]Change, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	changes, _, err := Changes(ctx, l.conn, operator, l.published[operator], batch)
+	return changes, err
+}
+
 // catchUp publishes what was committed since the last time. Its error is the
 // database's; an operator that cannot be published to is left for the next
 // time, and holds no other up.
 func (l *leader) catchUp(ctx context.Context) error {
-	heads, err := Heads(ctx, l.conn)
+	heads, err := l.heads(ctx)
 	if err != nil {
 		return err
 	}
@@ -201,7 +231,7 @@ func (l *leader) catchUpOperator(ctx context.Context, operator string, head Revi
 		delete(l.unannounced, operator)
 	}
 	for l.published[operator] < head {
-		changes, _, err := Changes(ctx, l.conn, operator, l.published[operator], batch)
+		changes, err := l.changes(ctx, operator)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,35 @@
+// Package tenants is the domain: tenants, members, plans, accounts, roles,
+// users, credentials and revocations, and the operators and brokers that carry
+// them. It owns their tables.
+//
+// Each method of [Service] is one transaction: it checks the actor, locks what
+// it counts against, makes and seals keys, signs, writes, audits, and bumps the
+// operator's revision when brokers must hear of the change. Nothing touches the
+// network while the transaction is open; the feed's relay delivers afterwards.
+//
+// It promises that every query about a tenant's things filters by tenant in
+// SQL, so another tenant's thing is NotFound, and that a stored account JWT
+// always says what the rows around it say.
+//
+// Called by httpapi and auth; it knows nothing of HTTP or NATS connections.
+package tenants
+
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/signalbox-io/signalbox/internal/keyring"
+)
+
+// Service does what can be done with the domain's nouns. Make it with New.
+type Service struct {
+	pool *pgxpool.Pool
+	keys *keyring.Keyring
+	now  func() time.Time
+}
+
+// New returns a Service over the pool; seeds are sealed and opened by keys.
+func New(pool *pgxpool.Pool, keys *keyring.Keyring) *Service {
+	return &Service{pool: pool, keys: keys, now: time.Now}
+}
