@@ -34,6 +34,7 @@ type Options struct {
 	Dir      string    // the data folder, made when absent; empty: a temporary one that Stop removes
 	From     string    // the data folder of a stopped server, copied instead of initialising an empty Dir; empty: none
 	Binaries string    // a folder with bin/postgres and bin/initdb; empty: search, see [Find]
+	Temp     string    // where temporary folders are made; empty: the system's place for them
 	Fast     bool      // no fsync: a crash of the machine loses the data. For tests
 	Log      io.Writer // gets the server's log; nil: nowhere
 }
@@ -66,7 +67,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 }
 
 func start(ctx context.Context, o Options, identity identity) (*Server, error) {
-	scratch, err := newScratch()
+	scratch, err := newScratch(o.Temp)
 	if err != nil {
 		return nil, err
 	}

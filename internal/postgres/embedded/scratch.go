@@ -21,10 +21,13 @@ type scratch struct {
 	owner *os.File // nil after remove
 }
 
-// newScratch makes a temporary folder whose path is short enough for a socket,
-// and clears away those that nobody was left to remove.
-func newScratch() (*scratch, error) {
-	base := os.TempDir()
+// newScratch makes a temporary folder below base, or where the system has them
+// when that is empty, with a path short enough for a socket. It clears away those
+// that nobody was left to remove.
+func newScratch(base string) (*scratch, error) {
+	if base == "" {
+		base = os.TempDir()
+	}
 	if len(base)+len("/"+scratchPrefix+"0123456789/"+socketName) > socketLimit {
 		base = "/tmp"
 	}

@@ -93,7 +93,7 @@ var shared = sync.OnceValues(func() (*embedded.Server, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
-	s, err := embedded.Start(ctx, embedded.Options{From: from, Fast: true})
+	s, err := embedded.Start(ctx, embedded.Options{From: from, Fast: true, Temp: memory()})
 	if err != nil {
 		return nil, fmt.Errorf("start the tests' postgres: %w", err)
 	}

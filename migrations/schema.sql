@@ -1,0 +1,297 @@
+-- What the migrations add up to, for reading. Written by
+-- go test ./internal/postgres -run TestSchema -update
+
+-- Domains
+
+CREATE DOMAIN prefixed_id AS text CONSTRAINT prefixed_id_check CHECK ((VALUE ~ '^[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}$'::text));
+
+-- Tables
+
+CREATE TABLE accounts (
+  id prefixed_id NOT NULL,
+  tenant_id prefixed_id NOT NULL,
+  operator_id prefixed_id NOT NULL,
+  name text NOT NULL,
+  description text DEFAULT ''::text NOT NULL,
+  public_key text NOT NULL,
+  sealed_seed bytea NOT NULL,
+  limits jsonb NOT NULL,
+  jwt text NOT NULL,
+  revision bigint NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  deleted_at timestamp with time zone,
+  CONSTRAINT accounts_pkey PRIMARY KEY (id),
+  CONSTRAINT accounts_public_key_key UNIQUE (public_key),
+  CONSTRAINT accounts_tenant_id_id_key UNIQUE (tenant_id, id),
+  CONSTRAINT accounts_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
+  CONSTRAINT accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+
+CREATE TABLE api_tokens (
+  id prefixed_id NOT NULL,
+  tenant_id prefixed_id NOT NULL,
+  name text NOT NULL,
+  role text NOT NULL,
+  token_hash bytea NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  CONSTRAINT api_tokens_pkey PRIMARY KEY (id),
+  CONSTRAINT api_tokens_hash_key UNIQUE (token_hash),
+  CONSTRAINT api_tokens_tenant_id_id_key UNIQUE (tenant_id, id),
+  CONSTRAINT api_tokens_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id) ON DELETE CASCADE,
+  CONSTRAINT api_tokens_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'developer'::text, 'viewer'::text])))
+);
+
+CREATE TABLE audit_events (
+  id prefixed_id NOT NULL,
+  tenant_id prefixed_id,
+  actor text NOT NULL,
+  action text NOT NULL,
+  target text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT audit_events_pkey PRIMARY KEY (id),
+  CONSTRAINT audit_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+
+CREATE TABLE brokers (
+  id prefixed_id NOT NULL,
+  operator_id prefixed_id NOT NULL,
+  name text NOT NULL,
+  public_key text NOT NULL,
+  token_hash bytea NOT NULL,
+  cluster text DEFAULT ''::text NOT NULL,
+  control_url text NOT NULL,
+  endpoints jsonb NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT brokers_pkey PRIMARY KEY (id),
+  CONSTRAINT brokers_public_key_key UNIQUE (public_key),
+  CONSTRAINT brokers_hash_key UNIQUE (token_hash),
+  CONSTRAINT brokers_name_key UNIQUE (operator_id, name),
+  CONSTRAINT brokers_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id)
+);
+
+CREATE TABLE credentials (
+  id prefixed_id NOT NULL,
+  tenant_id prefixed_id NOT NULL,
+  account_id prefixed_id NOT NULL,
+  user_id prefixed_id NOT NULL,
+  name text DEFAULT ''::text NOT NULL,
+  public_key text NOT NULL,
+  issued_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  revoke_reason text DEFAULT ''::text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT credentials_pkey PRIMARY KEY (id),
+  CONSTRAINT credentials_public_key_key UNIQUE (account_id, public_key),
+  CONSTRAINT credentials_tenant_id_account_id_user_id_fkey FOREIGN KEY (tenant_id, account_id, user_id) REFERENCES users(tenant_id, account_id, id)
+);
+
+CREATE TABLE enrollments (
+  id prefixed_id NOT NULL,
+  operator_id prefixed_id NOT NULL,
+  token_hash bytea NOT NULL,
+  uses_left bigint NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT enrollments_pkey PRIMARY KEY (id),
+  CONSTRAINT enrollments_hash_key UNIQUE (token_hash),
+  CONSTRAINT enrollments_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
+  CONSTRAINT enrollments_uses_left_check CHECK ((uses_left >= 0))
+);
+
+CREATE TABLE feed_changes (
+  operator_id text COLLATE "C" NOT NULL,
+  account_key text NOT NULL,
+  revision bigint NOT NULL,
+  CONSTRAINT feed_changes_pkey PRIMARY KEY (operator_id, account_key),
+  CONSTRAINT feed_changes_revision_key UNIQUE (operator_id, revision),
+  CONSTRAINT feed_changes_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES feeds(operator_id)
+);
+
+CREATE TABLE feeds (
+  operator_id text COLLATE "C" NOT NULL,
+  revision bigint NOT NULL,
+  CONSTRAINT feeds_pkey PRIMARY KEY (operator_id),
+  CONSTRAINT feeds_revision_check CHECK ((revision >= 0))
+);
+
+CREATE TABLE idempotency_keys (
+  actor text NOT NULL,
+  key text NOT NULL,
+  request bytea NOT NULL,
+  resource_id text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT idempotency_keys_pkey PRIMARY KEY (actor, key)
+);
+
+CREATE TABLE members (
+  tenant_id prefixed_id NOT NULL,
+  person_id prefixed_id NOT NULL,
+  role text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT members_pkey PRIMARY KEY (tenant_id, person_id),
+  CONSTRAINT members_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE,
+  CONSTRAINT members_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id) ON DELETE CASCADE,
+  CONSTRAINT members_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'developer'::text, 'viewer'::text])))
+);
+
+CREATE TABLE operators (
+  id prefixed_id NOT NULL,
+  name text NOT NULL,
+  public_key text NOT NULL,
+  sealed_seed bytea NOT NULL,
+  signing_public_key text NOT NULL,
+  sealed_signing_seed bytea NOT NULL,
+  jwt text NOT NULL,
+  system_public_key text NOT NULL,
+  system_sealed_seed bytea NOT NULL,
+  system_jwt text NOT NULL,
+  is_default boolean DEFAULT false NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT operators_pkey PRIMARY KEY (id),
+  CONSTRAINT operators_public_key_key UNIQUE (public_key),
+  CONSTRAINT operators_name_key UNIQUE (name)
+);
+
+CREATE TABLE people (
+  id prefixed_id NOT NULL,
+  email text NOT NULL,
+  password_hash text NOT NULL,
+  is_staff boolean DEFAULT false NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT people_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE plans (
+  id prefixed_id NOT NULL,
+  name text NOT NULL,
+  is_default boolean DEFAULT false NOT NULL,
+  max_accounts bigint NOT NULL,
+  max_roles bigint NOT NULL,
+  max_users bigint NOT NULL,
+  account_limits jsonb NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT plans_pkey PRIMARY KEY (id),
+  CONSTRAINT plans_name_key UNIQUE (name),
+  CONSTRAINT plans_max_users_check CHECK ((max_users >= '-1'::integer)),
+  CONSTRAINT plans_max_accounts_check CHECK ((max_accounts >= '-1'::integer)),
+  CONSTRAINT plans_max_roles_check CHECK ((max_roles >= '-1'::integer))
+);
+
+CREATE TABLE receipts (
+  operator_id text COLLATE "C" NOT NULL,
+  broker_key text NOT NULL,
+  applied bigint NOT NULL,
+  refusals jsonb DEFAULT '[]'::jsonb NOT NULL,
+  heard_at timestamp with time zone NOT NULL,
+  CONSTRAINT receipts_pkey PRIMARY KEY (operator_id, broker_key),
+  CONSTRAINT receipts_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES feeds(operator_id)
+);
+
+CREATE TABLE roles (
+  id prefixed_id NOT NULL,
+  tenant_id prefixed_id NOT NULL,
+  account_id prefixed_id NOT NULL,
+  name text NOT NULL,
+  description text DEFAULT ''::text NOT NULL,
+  public_key text NOT NULL,
+  sealed_seed bytea NOT NULL,
+  template jsonb NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT roles_pkey PRIMARY KEY (id),
+  CONSTRAINT roles_public_key_key UNIQUE (public_key),
+  CONSTRAINT roles_name_key UNIQUE (account_id, name),
+  CONSTRAINT roles_tenant_id_account_id_id_key UNIQUE (tenant_id, account_id, id),
+  CONSTRAINT roles_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id)
+);
+
+CREATE TABLE sessions (
+  token_hash bytea NOT NULL,
+  person_id prefixed_id NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT sessions_pkey PRIMARY KEY (token_hash),
+  CONSTRAINT sessions_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE
+);
+
+CREATE TABLE tenants (
+  id prefixed_id NOT NULL,
+  name text NOT NULL,
+  plan_id prefixed_id NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT tenants_pkey PRIMARY KEY (id),
+  CONSTRAINT tenants_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES plans(id)
+);
+
+CREATE TABLE users (
+  id prefixed_id NOT NULL,
+  tenant_id prefixed_id NOT NULL,
+  account_id prefixed_id NOT NULL,
+  role_id prefixed_id NOT NULL,
+  name text NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  deleted_at timestamp with time zone,
+  CONSTRAINT users_pkey PRIMARY KEY (id),
+  CONSTRAINT users_tenant_id_account_id_id_key UNIQUE (tenant_id, account_id, id),
+  CONSTRAINT users_role_fkey FOREIGN KEY (tenant_id, account_id, role_id) REFERENCES roles(tenant_id, account_id, id)
+);
+
+-- Indexes
+
+CREATE UNIQUE INDEX accounts_name_key ON public.accounts USING btree (tenant_id, name) WHERE (deleted_at IS NULL);
+CREATE INDEX accounts_page ON public.accounts USING btree (tenant_id, id) WHERE (deleted_at IS NULL);
+CREATE INDEX audit_events_page ON public.audit_events USING btree (tenant_id, id);
+CREATE INDEX credentials_page ON public.credentials USING btree (user_id, id);
+CREATE INDEX credentials_revoked ON public.credentials USING btree (account_id) WHERE (revoked_at IS NOT NULL);
+CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
+CREATE INDEX members_person ON public.members USING btree (person_id);
+CREATE UNIQUE INDEX operators_one_default ON public.operators USING btree (is_default) WHERE is_default;
+CREATE UNIQUE INDEX people_email_key ON public.people USING btree (lower(email));
+CREATE UNIQUE INDEX plans_one_default ON public.plans USING btree (is_default) WHERE is_default;
+CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
+CREATE UNIQUE INDEX users_name_key ON public.users USING btree (account_id, name) WHERE (deleted_at IS NULL);
+CREATE INDEX users_page ON public.users USING btree (account_id, id) WHERE (deleted_at IS NULL);
+CREATE INDEX users_role ON public.users USING btree (role_id) WHERE (deleted_at IS NULL);
+
+-- Comments
+
+COMMENT ON COLUMN accounts.jwt IS 'what brokers must hold: the current claims, or the tombstone once deleted';
+COMMENT ON COLUMN accounts.revision IS 'the operator''s revision at which jwt last changed';
+COMMENT ON COLUMN accounts.version IS 'counts edits; the ETag';
+COMMENT ON COLUMN api_tokens.expires_at IS 'null: never';
+COMMENT ON COLUMN audit_events.tenant_id IS 'null: an act of staff or of the installation';
+COMMENT ON COLUMN brokers.public_key IS 'the user nkey it made for itself; its seat in the system account';
+COMMENT ON COLUMN brokers.control_url IS 'where control reaches its system account, nats://host:port';
+COMMENT ON COLUMN brokers.endpoints IS 'where tenants'' clients reach it: lists of URLs by protocol';
+COMMENT ON COLUMN credentials.public_key IS 'the user nkey; its seed is never kept';
+COMMENT ON COLUMN credentials.expires_at IS 'null: never';
+COMMENT ON TABLE feed_changes IS 'compacted: one row per account, at its latest revision';
+COMMENT ON TABLE feeds IS 'each operator''s revision; the row''s lock puts its changes in commit order';
+COMMENT ON COLUMN idempotency_keys.request IS 'SHA-256 of operation, path and body: the same key with another request is refused';
+COMMENT ON COLUMN operators.signing_public_key IS 'signs accounts; the operator key itself signs only the operator JWT';
+COMMENT ON COLUMN operators.is_default IS 'new accounts go here unless they name another';
+COMMENT ON TABLE people IS 'who can log in; what they may do comes from their memberships';
+COMMENT ON COLUMN people.password_hash IS 'argon2id, with its parameters';
+COMMENT ON COLUMN plans.max_roles IS 'per account; -1 is unlimited';
+COMMENT ON COLUMN plans.max_users IS 'per account; -1 is unlimited';
+COMMENT ON COLUMN plans.account_limits IS 'the most one account may have, and what it has unless it asks for less: the shape of accounts.limits, every field present';
+COMMENT ON TABLE receipts IS 'what each broker last said it has in force';
+COMMENT ON TABLE roles IS 'a scoped signing key of an account; its template holds for every user signed with it, live';
+COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the cookie';
