@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -185,8 +184,8 @@ func validateRevoked(revoked map[UserKey]time.Time) error {
 		if _, err := ParseUserKey(string(key)); err != nil && key != AllUsers {
 			return fault.At("/revoked", err)
 		}
-		if at.Unix() <= 0 {
-			return fault.Field("/revoked", "a revocation needs the time up to which it reaches")
+		if at.Unix() <= 0 || at.After(endOfTime) {
+			return fault.Field("/revoked", "a revocation needs the time up to which it reaches, from 1970 to the year 9999")
 		}
 	}
 	return nil
@@ -233,14 +232,12 @@ func limitsOf(l jwt.OperatorLimits) Limits {
 // signing keys: under an operator with strict signing keys a server would else
 // refuse the users that [EncodeSystemUser] signs with it.
 func EncodeSystemAccount(key AccountKey, name string, signer Seed) (string, error) {
-	if err := fault.At("/name", ValidateName(name)); err != nil {
+	_, keyErr := ParseAccountKey(string(key))
+	if err := errors.Join(fault.At("/public_key", keyErr), fault.At("/name", ValidateName(name))); err != nil {
 		return "", wrap("encode system account claims", err)
 	}
 	const docs = "https://docs.nats.io/nats-server/configuration/sys_accounts"
 	c := jwt.NewAccountClaims(string(key))
-	if c == nil {
-		return "", fault.Field("/public_key", "the system account needs a key")
-	}
 	c.Name = name
 	c.SigningKeys.Add(string(key))
 	c.Exports.Add(&jwt.Export{
@@ -260,7 +257,8 @@ func EncodeSystemAccount(key AccountKey, name string, signer Seed) (string, erro
 	return signAccount(c, signer)
 }
 
-// endOfTime is when a tombstone's revocation of everybody ends.
+// endOfTime is the last second that RFC 3339 can write, and when a tombstone's
+// revocation of everybody ends.
 var endOfTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
 // EncodeTombstone signs a deleted account's last JWT. It has no roles, all its
@@ -331,5 +329,5 @@ func timeOf(seconds int64) time.Time {
 	if seconds == 0 {
 		return time.Time{}
 	}
-	return time.Unix(min(seconds, math.MaxInt32*1000), 0).UTC()
+	return time.Unix(seconds, 0).UTC()
 }

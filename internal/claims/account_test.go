@@ -237,7 +237,7 @@ func TestTamperedOrForeignTokensAreRefused(t *testing.T) {
 }
 
 func FuzzAccountMintAndDecodeIsIdentity(f *testing.F) {
-	f.Add("name", "description", "orders.>", "orders.x", "work pool", "10.0.0.0/8", "eu", int64(1), int64(-1), int64(0), int64(5), uint32(9), true)
+	f.Add("name", "description", "orders.>", "orders.x", "work pool", "10.0.0.0/8", "eu", int64(1), int64(9), int64(-1), int64(5), uint32(9), true)
 	f.Add("n", "", "a", "", "", "", "", int64(0), int64(0), int64(0), int64(0), uint32(0), false)
 	signer := must(claims.NewOperatorSeed())
 	key := must(must(claims.NewAccountSeed()).AccountKey())

@@ -65,8 +65,8 @@ func (u User) validate() error {
 		fault.At("/name", ValidateUserName(u.Name)),
 		validateTags(u.Tags),
 	}
-	if !u.Expires.IsZero() && u.Expires.Unix() <= 0 {
-		errs = append(errs, fault.Field("/expires_at", "a time of expiry before 1970 would be read as never"))
+	if !u.Expires.IsZero() && (u.Expires.Unix() <= 0 || u.Expires.After(endOfTime)) {
+		errs = append(errs, fault.Field("/expires_at", "a time of expiry lies between 1970, before which it would be read as never, and the year 9999"))
 	}
 	return errors.Join(errs...)
 }
