@@ -57,6 +57,25 @@ func TestClaimsAreAsTheGoldenFilesHaveThem(t *testing.T) {
 	}
 }
 
+// TestStoredFormIsAsTheGoldenFileHasIt: rows hold it, so it must not drift.
+func TestStoredFormIsAsTheGoldenFileHasIt(t *testing.T) {
+	t.Parallel()
+	type stored struct {
+		Limits   claims.Limits
+		Template claims.Template
+	}
+	want := stored{fullAccount(t).Limits, fullAccount(t).Roles[0].Template}
+	b := must(json.MarshalIndent(want, "", "  "))
+	compareGolden(t, "stored.json", string(b)+"\n")
+	var got stored
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-stored +read):\n%s", diff)
+	}
+}
+
 var stamps = regexp.MustCompile(`"(jti|iat)": ("[A-Z2-7]+"|\d+)`)
 
 func readable(t *testing.T, token string, names map[string]string) string {

@@ -23,6 +23,7 @@ type Role struct {
 
 // Template is what a role permits. Limits have to be said: their zero value is
 // refused, because a server reads it as "unlimited"; start from [OpenTemplate].
+// Its JSON is the form it is stored in: fields may be added, never renamed.
 // The JSON is how templates are stored.
 type Template struct {
 	Publish         Permission          `json:"publish"`
