@@ -168,6 +168,8 @@ func (s *Server) initdb(ctx context.Context, fresh string) error {
 	cmd.Env = environment()
 	cmd.Dir = fresh // initdb looks where it is, and the caller's folder may be closed to it
 	cmd.SysProcAttr = s.identity.attributes(killSignal)
+	runtime.LockOSThread() // see run.start
+	defer runtime.UnlockOSThread()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initialise the data folder with %s: %w: %s", cmd.Path, err, strings.TrimSpace(string(out)))
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 )
 
@@ -19,6 +20,8 @@ func findIdentity() (identity, error) {
 	us.namespace = namespaceUser()
 	probe := exec.Command("/bin/sh", "-c", ":")
 	probe.SysProcAttr = us.attributes(killSignal)
+	runtime.LockOSThread() // see run.start
+	defer runtime.UnlockOSThread()
 	if err := probe.Run(); err == nil {
 		return us, nil
 	}

@@ -147,11 +147,12 @@ func readPIDFile(dir string) (pid int, state string) {
 }
 
 // start starts the process, on a thread that lives as long as it does: Linux
-// sends the signal of the parent's death when the thread that forked ends.
+// takes the end of the thread that forked for the parent's death.
 func (r *run) start(s *Server) error {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		reaper, err := r.fork(s)
 		started <- err
 		if err != nil {
