@@ -134,7 +134,7 @@ func (r *Resolver) enforceLate(account string, l *load) {
 	}
 }
 
-// update makes the live server follow claims: limits, permissions, JetStream,
+// update makes the live server follow claims, which it may change: limits, permissions, JetStream,
 // and the connections that they no longer allow, all before it returns. Needs
 // applying to be held.
 //
@@ -144,6 +144,9 @@ func (r *Resolver) enforceLate(account string, l *load) {
 // changes, from that first JWT. Whoever brings imports must accept such
 // importers anew after each change of an exporter.
 func (r *Resolver) update(account *server.Account, c *jwt.AccountClaims) {
+	if expired(c.Expires) { // closes clients when it comes, not when it has passed
+		c.Limits.Conn, c.Limits.LeafNodeConn = 0, 0
+	}
 	r.server.Load().UpdateAccountClaims(account, c)
 	r.counts.Applied.Add(1)
 }

@@ -13,7 +13,9 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
 )
 
@@ -21,6 +23,17 @@ import (
 type Login struct {
 	JWT  string
 	Sign func(nonce []byte) ([]byte, error)
+}
+
+// NewLogin is a login with a user JWT and the seed that it is for.
+func NewLogin(userJWT string, seed claims.Seed) (Login, error) {
+	text := seed.Reveal()
+	defer clear(text)
+	pair, err := nkeys.FromSeed(text)
+	if err != nil {
+		return Login{}, fmt.Errorf("read the user's seed: %w", err)
+	}
+	return Login{JWT: userJWT, Sign: pair.Sign}, nil
 }
 
 // Follower is a broker's end of the protocol: a client of its own nats-server
@@ -219,7 +232,12 @@ func (f *Follower) readPush(m *nats.Msg) (push, judged, error) {
 		return push{message: m}, judged{}, err
 	}
 	j, err := f.resolver.judge(p.Entry)
-	p.Account = j.Account
+	switch {
+	case err == nil:
+		p.Account = j.Account
+	case p.Account == "":
+		p.Account = claimed(p.JWT)
+	}
 	return p, j, err
 }
 

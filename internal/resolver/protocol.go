@@ -19,6 +19,7 @@ const (
 	SubjectUpdate  = "$SYS.REQ.CLAIMS.UPDATE"
 	HeaderRevision = "Signalbox-Revision" // 43
 	HeaderPrevious = "Signalbox-Previous" // 41: the revision of the push before this one
+	HeaderAccount  = "Signalbox-Account"  // whose JWT control means it to be; may be left out
 )
 
 // A broker that has applied 43 or more knows the push already and says so. One
@@ -114,6 +115,7 @@ func encodePush(previous Revision, e Entry) *nats.Msg {
 	m := nats.NewMsg(SubjectUpdate)
 	m.Header.Set(HeaderRevision, strconv.FormatInt(e.Revision, 10))
 	m.Header.Set(HeaderPrevious, strconv.FormatInt(previous, 10))
+	m.Header.Set(HeaderAccount, e.Account)
 	m.Data = []byte(e.JWT)
 	return m
 }
@@ -131,7 +133,14 @@ func decodePush(m *nats.Msg) (push, error) {
 	if revision < 1 || previous < 0 || previous >= revision {
 		return push{}, fmt.Errorf("revision %d cannot follow revision %d", revision, previous)
 	}
-	return push{Entry: Entry{Revision: revision, JWT: string(m.Data)}, previous: previous, message: m}, nil
+	account := m.Header.Get(HeaderAccount)
+	if account != "" {
+		if _, err := claims.ParseAccountKey(account); err != nil {
+			return push{}, fmt.Errorf("header %s: %w", HeaderAccount, err)
+		}
+	}
+	e := Entry{Account: account, Revision: revision, JWT: string(m.Data)}
+	return push{Entry: e, previous: previous, message: m}, nil
 }
 
 func revisionHeader(m *nats.Msg, name string) (Revision, error) {

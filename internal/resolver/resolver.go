@@ -60,18 +60,18 @@ type Receipt struct {
 
 // BrokerPermissions is what a broker's system-account user needs, and no more.
 func BrokerPermissions() claims.Template {
-	return claims.Template{
-		Publish:   claims.Permission{Allow: []string{"signalbox.>", lookupWildcard, "_INBOX.>"}},
-		Subscribe: claims.Permission{Allow: []string{SubjectUpdate, SubjectHead, "_INBOX.>"}},
-	}
+	return permit([]string{"signalbox.>", lookupWildcard, "_INBOX.>"}, []string{SubjectUpdate, SubjectHead, "_INBOX.>"})
 }
 
 // ControlPermissions is what control's system-account user needs, and no more.
 func ControlPermissions() claims.Template {
-	return claims.Template{
-		Publish:   claims.Permission{Allow: []string{SubjectUpdate, SubjectHead, "_INBOX.>"}},
-		Subscribe: claims.Permission{Allow: []string{SubjectCatchUp, SubjectApplied, lookupWildcard, "_INBOX.>"}},
-	}
+	return permit([]string{SubjectUpdate, SubjectHead, "_INBOX.>"}, []string{SubjectCatchUp, SubjectApplied, lookupWildcard, "_INBOX.>"})
+}
+
+func permit(publish, subscribe []string) claims.Template {
+	t := claims.OpenTemplate()
+	t.Publish.Allow, t.Subscribe.Allow = publish, subscribe
+	return t
 }
 
 // How long the two ends wait for each other. Variables of the types that use

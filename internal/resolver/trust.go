@@ -43,7 +43,7 @@ func (t *Trust) Claims() *jwt.OperatorClaims { return t.operator }
 
 // Check reads an account's JWT and returns its claims if the operator signed
 // them for that account and nats-server will accept them. Claims that have
-// expired pass: that is how a deleted account arrives. An empty account takes
+// expired pass: they are to be in force as well. An empty account takes
 // the name from the JWT.
 func (t *Trust) Check(token, account string) (*jwt.AccountClaims, error) {
 	ac, err := jwt.DecodeAccountClaims(token)
@@ -65,4 +65,14 @@ func (t *Trust) Check(token, account string) (*jwt.AccountClaims, error) {
 		return nil, fmt.Errorf("the claims are not valid: %w", problems.Errors()[0])
 	}
 	return ac, nil
+}
+
+// claimed is the account that a JWT names, whoever signed it; empty when it is
+// unreadable. For reports only.
+func claimed(token string) string {
+	ac, err := jwt.DecodeAccountClaims(token)
+	if err != nil {
+		return ""
+	}
+	return ac.Subject
 }

@@ -1,0 +1,151 @@
+// Command broker runs one broker node of Signalbox: a nats-server that takes its
+// accounts from control. It reads flags and environment, and leaves the rest to
+// package broker.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/signalbox-io/signalbox/internal/broker"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "broker:", err)
+		os.Exit(1)
+	}
+}
+
+// run is main without the process: it serves until ctx ends. Help, the version
+// and the log go to stdout.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	cfg := config{}
+	set := cfg.flags(getenv)
+	set.SetOutput(stdout)
+	err := set.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil:
+		return errors.New("the flags are not right, see above")
+	case set.NArg() > 0:
+		return fmt.Errorf("%q is not a flag; see --help", set.Arg(0))
+	case cfg.version:
+		fmt.Fprintln(stdout, version())
+		return nil
+	}
+	if cfg.Logger, err = cfg.logger(stdout); err != nil {
+		return err
+	}
+	return broker.Run(ctx, cfg.Config)
+}
+
+// config is what flags and environment say.
+type config struct {
+	broker.Config
+	logLevel  string
+	logFormat string
+	version   bool
+}
+
+// environment names the variable that stands in for a flag which is not given.
+var environment = map[string]string{
+	"control":         "SIGNALBOX_CONTROL",
+	"token":           "SIGNALBOX_TOKEN",
+	"config":          "SIGNALBOX_NATS_CONFIG",
+	"data":            "SIGNALBOX_DATA",
+	"name":            "SIGNALBOX_NAME",
+	"control-address": "SIGNALBOX_CONTROL_ADDRESS",
+	"metrics":         "SIGNALBOX_METRICS",
+	"log-level":       "SIGNALBOX_LOG_LEVEL",
+	"log-format":      "SIGNALBOX_LOG_FORMAT",
+}
+
+// flags is the set of flags, filled from the environment.
+func (c *config) flags(getenv func(string) string) *flag.FlagSet {
+	set := flag.NewFlagSet("broker", flag.ContinueOnError)
+	text := func(target *string, name, fallback, usage string) {
+		value := getenv(environment[name])
+		if value == "" {
+			value = fallback
+		}
+		set.StringVar(target, name, value, usage)
+	}
+	text(&c.ControlURL, "control", "", "`URL` of control's API, http://… or https://…")
+	text(&c.EnrollmentToken, "token", "", "enrolment `TOKEN` (sbe_…), needed until the broker has enrolled")
+	text(&c.NATSConfigFile, "config", "", "nats-server configuration `FILE`, passed through whole")
+	set.StringVar(&c.NATSConfigFile, "c", c.NATSConfigFile, "the same as --config `FILE`")
+	text(&c.DataDir, "data", "signalbox-broker", "`DIR` of the broker's identity, its store of accounts and, unless the file says otherwise, JetStream")
+	text(&c.Name, "name", "", "the server's `NAME`, unless the file has one (default: the host's name)")
+	text(&c.ControlAddress, "control-address", "", "nats:// `URL` at which control reaches this broker (default: the one clients use)")
+	text(&c.MetricsAddress, "metrics", "", "`ADDRESS`, host:port, of /healthz, /readyz and /metrics (default: none)")
+	text(&c.logLevel, "log-level", "info", "`LEVEL` of the log: debug, info, warn or error")
+	text(&c.logFormat, "log-format", "text", "`FORMAT` of the log: text or json")
+	set.BoolVar(&c.version, "version", false, "print the version and stop")
+	set.Usage = func() { usage(set) }
+	return set
+}
+
+func usage(set *flag.FlagSet) {
+	out := set.Output()
+	fmt.Fprint(out, `broker runs one broker node of Signalbox: a nats-server that takes its accounts
+from control.
+
+	broker --control URL --token TOKEN [-c nats.conf] [--data DIR]
+
+The first start needs control and an enrolment token; the broker keeps what it
+gets in its data directory and from then on starts without either. Listeners,
+TLS, clusters, leaf nodes, WebSocket, MQTT and JetStream are configured in
+nats-server's own file. It must not say who may log in: no operator, resolver,
+accounts or authorization. Without a file the broker listens for NATS clients on
+port 4222, with JetStream on.
+
+Flags, and the variable that is read when one is not given:
+
+`)
+	set.VisitAll(func(f *flag.Flag) {
+		name, usage := flag.UnquoteUsage(f)
+		fmt.Fprintf(out, "  --%s %s\n", f.Name, name)
+		fmt.Fprintf(out, "        %s\n", usage)
+		if variable := environment[f.Name]; variable != "" {
+			fmt.Fprintf(out, "        %s\n", variable)
+		}
+	})
+}
+
+func (c config) logger(out io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level %q: it is debug, info, warn or error", c.logLevel)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch c.logFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(out, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(out, options)), nil
+	}
+	return nil, fmt.Errorf("--log-format %q: it is text or json", c.logFormat)
+}
+
+func version() string {
+	own := "development"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		own = info.Main.Version
+	}
+	return fmt.Sprintf("signalbox broker %s, nats-server %s", own, server.VERSION)
+}

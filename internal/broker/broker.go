@@ -1,0 +1,257 @@
+// Package broker is one node of the messaging cloud: an embedded nats-server
+// that takes its accounts from Signalbox's control.
+//
+// It owns the broker's data directory: identity.json, made when the broker
+// enrols, and accounts.db, what control has delivered. Both are all it needs
+// to start, so a broker comes back without control; only the very first start
+// needs it. Clusters, listeners, TLS, JetStream and limits are nats-server's own,
+// from its own configuration file; this package sets what makes the server a
+// member (operator, system account, resolver) and refuses a file that does.
+//
+// It logs through slog, nats-server's lines included, and no JWT, token or seed
+// gets into a line. Delivery is package resolver's business, deciding what to
+// deliver control's. [Run] is called by cmd/broker, [Start] also by tests.
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/signalbox-io/signalbox/internal/resolver"
+)
+
+// Config says how to run a broker. The zero value of each field works, except
+// that ControlURL and EnrollmentToken are needed once, to enrol.
+type Config struct {
+	ControlURL      string // http(s)://…, control's API; without it an enrolled broker starts but does not announce itself
+	EnrollmentToken string // sbe_…; not looked at once enrolled
+	DataDir         string // "" is ./signalbox-broker
+	NATSConfigFile  string // "" is nats on 4222 with JetStream under DataDir
+	Name            string // the server's name unless the file has one; "" is the host's name
+	ControlAddress  string // the NATS URL at which control reaches this broker; "" is the one clients use
+	MetricsAddress  string // host:port of /healthz, /readyz and /metrics; "" is none
+	Logger          *slog.Logger
+
+	// Adjust is called with the nats-server options when they are complete, for
+	// tests that need free ports and routes. Nil does nothing.
+	Adjust func(*server.Options)
+}
+
+// Broker is a running broker.
+type Broker struct {
+	cfg      Config
+	log      *slog.Logger
+	identity identity
+	options  *server.Options
+	server   *server.Server
+	store    *resolver.Store
+	resolver *resolver.Resolver
+	follower *resolver.Follower
+	logger   *natsLogger
+	metrics  net.Listener
+
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+	stop   sync.Once
+}
+
+const (
+	startTimeout = 30 * time.Second
+	storeFile    = "accounts.db"
+)
+
+// Run starts a broker and serves until ctx ends, or until the server stops by
+// itself, which is an error.
+func Run(ctx context.Context, cfg Config) error {
+	b, err := Start(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer b.Stop()
+	select {
+	case <-ctx.Done():
+		b.log.Info("stopping")
+		return nil
+	case <-b.stopped():
+		return errors.Join(errors.New("the server stopped by itself"), b.logger.fatal())
+	}
+}
+
+// Start enrols if the broker has no identity yet, which waits for control as
+// long as ctx lives, and starts it. It returns once clients can connect.
+func Start(ctx context.Context, cfg Config) (*Broker, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{cfg: cfg, log: cfg.Logger}
+	if err := b.start(ctx); err != nil {
+		b.Stop()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.DataDir == "" {
+		c.DataDir = "signalbox-broker"
+	}
+	if c.Name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return c, fmt.Errorf("find a name for the broker: %w", err)
+		}
+		c.Name = host
+	}
+	c.ControlURL = strings.TrimSuffix(c.ControlURL, "/")
+	return c, nil
+}
+
+func (b *Broker) start(ctx context.Context) error {
+	var err error
+	if b.options, err = natsOptions(b.cfg); err != nil {
+		return err
+	}
+	if err := checkPorts(b.options); err != nil {
+		return err
+	}
+	if b.identity, err = b.identify(ctx); err != nil {
+		return err
+	}
+	trust, err := resolver.NewTrust(b.identity.OperatorJWT)
+	if err != nil {
+		return err
+	}
+	if b.store, err = resolver.OpenStore(filepath.Join(b.cfg.DataDir, storeFile), trust.Operator(), b.log); err != nil {
+		return err
+	}
+	b.resolver, err = resolver.NewResolver(b.store, trust, b.identity.SystemAccount, b.identity.SystemAccountJWT, b.log)
+	if err != nil {
+		return err
+	}
+	joinOperator(b.options, trust, b.identity.SystemAccount, b.resolver)
+	if err := b.startServer(); err != nil {
+		return err
+	}
+	return b.startTasks()
+}
+
+func (b *Broker) startServer() error {
+	s, err := server.NewServer(b.options)
+	if err != nil {
+		return fmt.Errorf("set up nats-server: %w", err)
+	}
+	b.server = s
+	b.logger = newNATSLogger(b.log)
+	s.SetLoggerV2(b.logger, b.options.Debug, b.options.Trace, b.options.TraceVerbose)
+	s.Start()
+	if err := b.logger.fatal(); err != nil {
+		return fmt.Errorf("start nats-server: %w", err)
+	}
+	if !s.ReadyForConnections(startTimeout) {
+		return errors.Join(fmt.Errorf("start nats-server: it was not ready for clients after %s", startTimeout), b.logger.fatal())
+	}
+	return nil
+}
+
+// startTasks follows control, announces the broker, and serves what watches it.
+func (b *Broker) startTasks() error {
+	login, err := b.identity.login()
+	if err != nil {
+		return err
+	}
+	publicKey, err := b.identity.publicKey()
+	if err != nil {
+		return err
+	}
+	b.follower = resolver.NewFollower(b.resolver, publicKey, b.log)
+	if b.cfg.MetricsAddress != "" {
+		if b.metrics, err = listenMetrics(b.cfg.MetricsAddress); err != nil {
+			return err
+		}
+	}
+	// The tasks end with Stop, not with the caller's ctx: the server goes first.
+	ctx, cancel := context.WithCancel(context.Background())
+	b.cancel = cancel
+	b.tasks.Go(func() {
+		if err := b.follower.Run(ctx, b.server, login); err != nil {
+			b.log.Error("cannot follow control", "error", err)
+		}
+	})
+	b.tasks.Go(func() { b.announce(ctx) })
+	if b.metrics != nil {
+		b.tasks.Go(func() { b.serveMetrics(ctx) })
+	}
+	b.log.Info("broker is ready", "name", b.server.Name(), "broker", b.identity.BrokerID, "operator", b.identity.OperatorID,
+		"clients", b.ClientURL(), "applied", b.store.Applied(), "accounts", b.store.Stored())
+	return nil
+}
+
+// Stop closes all connections and returns when nothing of the broker runs any
+// more. Calling it again does nothing.
+func (b *Broker) Stop() {
+	b.stop.Do(func() {
+		if b.cancel != nil {
+			b.cancel()
+		}
+		b.tasks.Wait()
+		if b.server != nil {
+			b.server.Shutdown()
+			b.server.WaitForShutdown()
+		}
+		if b.store != nil {
+			if err := b.store.Close(); err != nil {
+				b.log.Error("cannot close the account store", "error", err)
+			}
+		}
+	})
+}
+
+func (b *Broker) stopped() <-chan struct{} {
+	stopped := make(chan struct{})
+	go func() {
+		b.server.WaitForShutdown()
+		close(stopped)
+	}()
+	return stopped
+}
+
+// Server is the embedded server, for what this package does not wrap.
+func (b *Broker) Server() *server.Server { return b.server }
+
+// PublicKey is that of the broker's system-account user: how receipts name it.
+func (b *Broker) PublicKey() string {
+	key, _ := b.identity.publicKey() // worked at the start
+	return key
+}
+
+// Progress is how far the broker has come, and a channel that closes when that changes.
+func (b *Broker) Progress() (resolver.Progress, <-chan struct{}) { return b.follower.Progress() }
+
+// WaitApplied waits until the revision is stored and in force here.
+func (b *Broker) WaitApplied(ctx context.Context, revision resolver.Revision) error {
+	for {
+		p, changed := b.Progress()
+		if p.Applied >= revision {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for revision %d, at %d: %w", revision, p.Applied, ctx.Err())
+		case <-changed:
+		}
+	}
+}

@@ -1,0 +1,272 @@
+// Package brokertest boots real brokers for tests, against a control plane whose
+// truth is a map in memory ([Control]) and whose every other part is real: they
+// enrol over HTTP, and are fed by a resolver.Hub over NATS.
+//
+// Everything listens on ports of the system's choice and ends with the test.
+// Waiting is for events; a test that waits in vain fails after [Patience].
+package brokertest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/signalbox-io/signalbox/internal/broker"
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/resolver"
+)
+
+// Patience is how long a test waits for something before it fails. It says
+// nothing about how fast things are.
+const Patience = 30 * time.Second
+
+// Cluster is a control plane and its brokers.
+type Cluster struct {
+	Control *Control
+	Nodes   []*Node
+}
+
+// Start boots a control plane and n brokers, and returns when all have heard
+// from control. A single broker has JetStream and MQTT on; several form a
+// cluster without.
+func Start(t testing.TB, n int) *Cluster {
+	t.Helper()
+	c := &Cluster{Control: NewControl(t)}
+	for i := range n {
+		c.Nodes = append(c.Nodes, &Node{t: t, cluster: c, Name: fmt.Sprintf("broker-%d", i+1), Dir: t.TempDir(), clustered: n > 1})
+	}
+	for _, node := range c.Nodes {
+		node.Start()
+		t.Cleanup(node.Stop)
+	}
+	for _, node := range c.Nodes {
+		node.WaitCaughtUp()
+	}
+	return c
+}
+
+// WaitApplied waits until the revision is in force on every running broker.
+func (c *Cluster) WaitApplied(revision resolver.Revision) {
+	for _, node := range c.Nodes {
+		if node.Broker != nil {
+			node.WaitApplied(revision)
+		}
+	}
+}
+
+// Node is one broker, which can be stopped and started again. It must not be
+// used by several goroutines while that happens.
+type Node struct {
+	*broker.Broker // nil while stopped
+	Name           string
+	Dir            string // its data directory
+	WithoutControl bool   // the next Start is given neither control's URL nor a token
+
+	t         testing.TB
+	cluster   *Cluster
+	clustered bool
+}
+
+// Start starts the broker on what is in its data directory.
+func (n *Node) Start() {
+	n.t.Helper()
+	cfg := broker.Config{DataDir: n.Dir, Name: n.Name, MetricsAddress: "127.0.0.1:0", Logger: Logger(n.t).With("broker", n.Name), Adjust: n.adjust}
+	if !n.WithoutControl {
+		cfg.ControlURL, cfg.EnrollmentToken = n.cluster.Control.URL(), EnrollmentToken
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	b, err := broker.Start(ctx, cfg)
+	if err != nil {
+		n.t.Fatalf("start %s: %v", n.Name, err)
+	}
+	n.Broker = b
+}
+
+// Stop stops the broker; its data stays.
+func (n *Node) Stop() {
+	if n.Broker != nil {
+		n.Broker.Stop()
+		n.Broker = nil
+	}
+}
+
+func (n *Node) adjust(o *server.Options) {
+	const host = "127.0.0.1"
+	o.Host, o.Port = host, server.RANDOM_PORT
+	o.Websocket.Host, o.Websocket.Port, o.Websocket.NoTLS = host, server.RANDOM_PORT, true
+	o.LeafNode.Host, o.LeafNode.Port = host, server.RANDOM_PORT
+	o.MaxPending = server.MAX_PENDING_SIZE
+	if !n.clustered {
+		o.MQTT.Host, o.MQTT.Port = host, server.RANDOM_PORT
+		return
+	}
+	o.JetStream, o.StoreDir = false, ""
+	o.Cluster.Name, o.Cluster.Host, o.Cluster.Port = "test", host, server.RANDOM_PORT
+	for _, other := range n.cluster.Nodes {
+		if other != n && other.Broker != nil {
+			port := strconv.Itoa(other.Server().ClusterAddr().Port)
+			o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: host + ":" + port})
+		}
+	}
+}
+
+// WaitApplied waits until the revision is in force here.
+func (n *Node) WaitApplied(revision resolver.Revision) {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	if err := n.Broker.WaitApplied(ctx, revision); err != nil {
+		n.t.Fatalf("%s: %v", n.Name, err)
+	}
+}
+
+// WaitCaughtUp waits until the broker has everything from control once.
+func (n *Node) WaitCaughtUp() {
+	n.t.Helper()
+	timeout := time.After(Patience)
+	for {
+		p, changed := n.Progress()
+		if p.CaughtUp {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			n.t.Fatalf("%s never caught up: %+v", n.Name, p)
+		}
+	}
+}
+
+// Credential is a user's key and JWT.
+type Credential struct {
+	Key  claims.UserKey
+	JWT  string
+	Seed claims.Seed
+}
+
+// Creds is the creds file.
+func (c Credential) Creds() []byte { return claims.FormatCreds(c.JWT, c.Seed) }
+
+// File writes the creds file below the test's directory and returns its path.
+func (c Credential) File(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "user.creds")
+	if err := os.WriteFile(path, c.Creds(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Option makes nats.go log in with the credential.
+func (c Credential) Option() nats.Option {
+	return nats.UserJWT(
+		func() (string, error) { return c.JWT, nil },
+		func(nonce []byte) ([]byte, error) {
+			pair, err := nkeys.FromSeed(c.Seed.Reveal())
+			if err != nil {
+				return nil, err
+			}
+			return pair.Sign(nonce)
+		})
+}
+
+// Dial connects a client that does not come back by itself.
+func (c Credential) Dial(url string, more ...nats.Option) (*nats.Conn, error) {
+	return nats.Connect(url, append([]nats.Option{c.Option(), nats.NoReconnect(), nats.Timeout(Patience)}, more...)...)
+}
+
+// Connect is Dial for who must be let in. The client is closed with the test.
+func (c Credential) Connect(t testing.TB, url string, more ...nats.Option) *nats.Conn {
+	t.Helper()
+	nc, err := c.Dial(url, more...)
+	if err != nil {
+		t.Fatalf("connect to %s: %v", url, err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// WaitClosed waits until the server has closed the connection.
+func WaitClosed(t testing.TB, nc *nats.Conn) {
+	t.Helper()
+	closed := nc.StatusChanged(nats.CLOSED)
+	if nc.IsClosed() {
+		return
+	}
+	select {
+	case <-closed:
+	case <-time.After(Patience):
+		t.Fatalf("the connection is still open: %v", nc.Status())
+	}
+}
+
+// NewOperatorSeed makes a seed and its public key.
+func NewOperatorSeed(t testing.TB) (claims.Seed, claims.OperatorKey) {
+	t.Helper()
+	seed := must(claims.NewOperatorSeed())(t)
+	return seed, must(seed.OperatorKey())(t)
+}
+
+// NewAccountSeed makes a seed and its public key.
+func NewAccountSeed(t testing.TB) (claims.Seed, claims.AccountKey) {
+	t.Helper()
+	seed := must(claims.NewAccountSeed())(t)
+	return seed, must(seed.AccountKey())(t)
+}
+
+// NewUserSeed makes a seed and its public key.
+func NewUserSeed(t testing.TB) (claims.Seed, claims.UserKey) {
+	t.Helper()
+	seed := must(claims.NewUserSeed())(t)
+	return seed, must(seed.UserKey())(t)
+}
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// Logger writes to the test's log, and to nothing once the test is over.
+func Logger(t testing.TB) *slog.Logger {
+	w := &testWriter{t: t}
+	t.Cleanup(w.end)
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+type testWriter struct {
+	mu sync.Mutex
+	t  testing.TB
+}
+
+func (w *testWriter) Write(line []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.t != nil {
+		w.t.Log(string(bytes.TrimRight(line, "\n")))
+	}
+	return len(line), nil
+}
+
+func (w *testWriter) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.t = nil
+}

@@ -1,0 +1,473 @@
+package brokertest
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+
+	"github.com/signalbox-io/signalbox/internal/broker"
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/resolver"
+)
+
+// EnrollmentToken lets brokers enrol, as often as they like.
+const EnrollmentToken = "sbe_brokertest"
+
+// OperatorID is the id of the control's one operator.
+const OperatorID = "opr_brokertest"
+
+// Control is a control plane of one operator with its truth in memory: a map of
+// accounts and a revision. All else is what the real one uses: the hub, the
+// claims, the HTTP protocol of enrolment.
+type Control struct {
+	t         testing.TB
+	log       *slog.Logger
+	http      *httptest.Server
+	operator  claims.Operator
+	signing   claims.Seed
+	system    claims.Seed
+	systemKey claims.AccountKey
+	opJWT     string
+	systemJWT string
+
+	mu        sync.Mutex
+	entries   map[string]resolver.Entry
+	revision  resolver.Revision
+	published resolver.Revision
+	drop      int // pushes still to be lost
+	lookups   int
+	brokers   map[string]seat // public key ->
+	receipts  map[string]resolver.Receipt
+	refusals  []resolver.Refusal
+	standing  map[string][]resolver.Refusal
+	changed   chan struct{}
+	hub       *resolver.Hub
+	stopHub   func()
+}
+
+type seat struct {
+	name, cluster, url string
+	endpoints          broker.Endpoints
+}
+
+// NewControl starts a control plane that ends with the test.
+func NewControl(t testing.TB) *Control {
+	t.Helper()
+	c := &Control{
+		t: t, log: Logger(t), changed: make(chan struct{}),
+		entries: map[string]resolver.Entry{}, brokers: map[string]seat{}, receipts: map[string]resolver.Receipt{},
+		standing: map[string][]resolver.Refusal{},
+	}
+	c.makeOperator()
+	c.http = httptest.NewServer(c.routes())
+	t.Cleanup(c.http.Close)
+	c.StartHub()
+	t.Cleanup(c.StopHub)
+	return c
+}
+
+func (c *Control) makeOperator() {
+	operatorSeed, operatorKey := NewOperatorSeed(c.t)
+	signing, signingKey := NewOperatorSeed(c.t)
+	system, systemKey := NewAccountSeed(c.t)
+	c.signing, c.system, c.systemKey = signing, system, systemKey
+	c.operator = claims.Operator{Key: operatorKey, Name: "brokertest", SigningKeys: []claims.OperatorKey{signingKey}, SystemAccount: systemKey}
+	c.opJWT = must(claims.EncodeOperator(c.operator, operatorSeed))(c.t)
+	c.systemJWT = must(claims.EncodeSystemAccount(systemKey, "SYS", signing))(c.t)
+}
+
+// URL is where brokers enrol.
+func (c *Control) URL() string { return c.http.URL }
+
+// OperatorJWT is the operator's.
+func (c *Control) OperatorJWT() string { return c.opJWT }
+
+// SystemAccount returns the system account's public key and JWT.
+func (c *Control) SystemAccount() (key, token string) { return string(c.systemKey), c.systemJWT }
+
+// StartHub brings the hub up, as another control process would.
+func (c *Control) StartHub() {
+	hub := resolver.NewHub(resolver.Source{
+		Changes: c.changes, Lookup: c.lookup, Applied: c.applied, Brokers: c.memberships,
+		Head: func(context.Context, string) (resolver.Revision, error) { return c.Revision(), nil },
+	}, c.log)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = hub.Run(ctx) // always nil
+	}()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hub = hub
+	c.stopHub = func() { cancel(); <-done }
+}
+
+// StopHub takes control away from the brokers' sight. Changes made meanwhile are kept.
+func (c *Control) StopHub() {
+	c.mu.Lock()
+	stop := c.stopHub
+	c.hub, c.stopHub = nil, nil
+	c.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+}
+
+// Close takes all of control away for good, its HTTP side included.
+func (c *Control) Close() {
+	c.StopHub()
+	c.http.Close()
+}
+
+// Hub is the running hub, nil when stopped.
+func (c *Control) Hub() *resolver.Hub {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hub
+}
+
+// Revision is the operator's.
+func (c *Control) Revision() resolver.Revision {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.revision
+}
+
+// Lookups is how many lookups brokers have sent.
+func (c *Control) Lookups() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lookups
+}
+
+// LoseNext loses the next n pushes on their way.
+func (c *Control) LoseNext(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop = n
+}
+
+// Put commits an account's JWT, whatever it holds, and publishes it.
+func (c *Control) Put(account, token string) resolver.Revision {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.revision++
+	e := resolver.Entry{Account: account, Revision: c.revision, JWT: token}
+	c.entries[account] = e
+	previous := c.published
+	c.published = e.Revision
+	if c.drop > 0 {
+		c.drop--
+		return e.Revision
+	}
+	if c.hub != nil {
+		if err := c.hub.Publish(context.Background(), OperatorID, previous, e); err != nil {
+			c.log.Debug("a push did not reach everybody", "error", err)
+		}
+	}
+	return e.Revision
+}
+
+// Entry is an account's current entry.
+func (c *Control) Entry(account string) resolver.Entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.entries[account]
+}
+
+// Refusals are all that brokers have reported, repeats included.
+func (c *Control) Refusals() []resolver.Refusal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.refusals)
+}
+
+// Standing are the refusals in the last whole receipt of the broker with the public key.
+func (c *Control) Standing(publicKey string) []resolver.Refusal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.standing[publicKey])
+}
+
+// WaitFor waits until what control has heard from brokers satisfies ok.
+func (c *Control) WaitFor(ctx context.Context, what string, ok func() bool) {
+	c.t.Helper()
+	for {
+		c.mu.Lock()
+		changed := c.changed
+		c.mu.Unlock()
+		if ok() {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			c.t.Fatalf("control waited for %s: %v", what, ctx.Err())
+		}
+	}
+}
+
+// Applied is the highest revision that the broker with the public key reported.
+func (c *Control) Applied(publicKey string) resolver.Revision {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.receipts[publicKey].Applied
+}
+
+// heard wakes those who wait. Needs mu.
+func (c *Control) heard() {
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+func (c *Control) changes(_ context.Context, _ string, since resolver.Revision, limit int) ([]resolver.Entry, resolver.Revision, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var entries []resolver.Entry
+	for _, e := range c.entries {
+		if e.Revision > since {
+			entries = append(entries, e)
+		}
+	}
+	slices.SortFunc(entries, func(a, b resolver.Entry) int { return cmp.Compare(a.Revision, b.Revision) })
+	return entries[:min(limit, len(entries))], c.revision, nil
+}
+
+func (c *Control) lookup(_ context.Context, _, account string) (resolver.Entry, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lookups++
+	c.heard()
+	e, ok := c.entries[account]
+	if !ok {
+		return resolver.Entry{}, fault.New(fault.NotFound, "no account %s", account)
+	}
+	return e, nil
+}
+
+func (c *Control) applied(_ context.Context, _ string, r resolver.Receipt) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.Applied >= c.receipts[r.Broker].Applied {
+		c.receipts[r.Broker] = r
+	}
+	c.refusals = append(c.refusals, r.Refusals...)
+	if !r.Partial {
+		c.standing[r.Broker] = r.Refusals
+	}
+	c.heard()
+	return nil
+}
+
+func (c *Control) memberships(context.Context) ([]resolver.Membership, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clusters := map[string]resolver.Membership{}
+	for key, s := range c.brokers {
+		name := cmp.Or(s.cluster, key)
+		m := clusters[name]
+		if s.url != "" {
+			m.URLs = append(m.URLs, s.url)
+		}
+		clusters[name] = resolver.Membership{OperatorID: OperatorID, Cluster: name, URLs: m.URLs, Login: c.login}
+	}
+	var all []resolver.Membership
+	for _, m := range clusters {
+		if len(m.URLs) > 0 {
+			all = append(all, m)
+		}
+	}
+	return all, nil
+}
+
+func (c *Control) login() (resolver.Login, error) {
+	seed, err := claims.NewUserSeed()
+	if err != nil {
+		return resolver.Login{}, err
+	}
+	key, err := seed.UserKey()
+	if err != nil {
+		return resolver.Login{}, err
+	}
+	token, err := claims.EncodeSystemUser(key, "control", c.systemKey, resolver.ControlPermissions(), c.system)
+	if err != nil {
+		return resolver.Login{}, err
+	}
+	return resolver.NewLogin(token, seed)
+}
+
+// SystemCreds is a user of the system account who may do everything: an
+// administrator with other tools, or a confused one.
+func (c *Control) SystemCreds() Credential {
+	c.t.Helper()
+	seed, key := NewUserSeed(c.t)
+	token := must(claims.EncodeSystemUser(key, "admin", c.systemKey, claims.OpenTemplate(), c.system))(c.t)
+	return Credential{Key: key, JWT: token, Seed: seed}
+}
+
+func (c *Control) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/brokers", c.enroll)
+	mux.HandleFunc("PUT /v1/brokers/{broker}/announcement", c.announce)
+	return mux
+}
+
+type brokerBody struct {
+	Name       string           `json:"name"`
+	PublicKey  claims.UserKey   `json:"public_key"`
+	Cluster    string           `json:"cluster"`
+	ControlURL string           `json:"control_url"`
+	Endpoints  broker.Endpoints `json:"endpoints"`
+}
+
+func (c *Control) enroll(w http.ResponseWriter, r *http.Request) {
+	var body brokerBody
+	if r.Header.Get("Authorization") != "Bearer "+EnrollmentToken {
+		writeProblem(w, http.StatusUnauthorized, "this enrolment token is unknown or used up")
+		return
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		writeProblem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	token, err := claims.EncodeSystemUser(body.PublicKey, body.Name, c.systemKey, resolver.BrokerPermissions(), c.system)
+	if err != nil {
+		writeProblem(w, http.StatusUnprocessableEntity, err.Error())
+		return
+	}
+	c.seat(string(body.PublicKey), body)
+	w.WriteHeader(http.StatusCreated)
+	_ = json.NewEncoder(w).Encode(map[string]string{
+		"id": string(body.PublicKey), "token": "sbb_" + string(body.PublicKey), "operator_id": OperatorID, "operator_jwt": c.opJWT,
+		"system_account_public_key": string(c.systemKey), "system_account_jwt": c.systemJWT, "user_jwt": token,
+	})
+}
+
+func (c *Control) announce(w http.ResponseWriter, r *http.Request) {
+	var body brokerBody
+	key := r.PathValue("broker")
+	if r.Header.Get("Authorization") != "Bearer sbb_"+key {
+		writeProblem(w, http.StatusUnauthorized, "this is not the broker's token")
+		return
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		writeProblem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	c.seat(key, body)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (c *Control) seat(key string, body brokerBody) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.brokers[key] = seat{name: body.Name, cluster: body.Cluster, url: body.ControlURL, endpoints: body.Endpoints}
+	if c.hub != nil {
+		c.hub.Refresh()
+	}
+	c.heard()
+}
+
+// Announced is what the broker with the public key said of where it is.
+func (c *Control) Announced(publicKey string) (controlURL string, e broker.Endpoints) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.brokers[publicKey]
+	return s.url, s.endpoints
+}
+
+func writeProblem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(`{"status":` + strconv.Itoa(status) + `,"detail":` + strconv.Quote(strings.ToValidUTF8(detail, "?")) + `}`))
+}
+
+// Account is a tenant's account with one role, and what signs for both.
+type Account struct {
+	t       testing.TB
+	control *Control
+	Key     claims.AccountKey
+	Role    claims.Seed
+
+	mu     sync.Mutex
+	claims claims.Account
+}
+
+// NewAccount makes an account that may do anything over any connection type. It
+// is not published yet.
+func (c *Control) NewAccount(name string) *Account {
+	c.t.Helper()
+	_, key := NewAccountSeed(c.t)
+	role, roleKey := NewAccountSeed(c.t)
+	return &Account{t: c.t, control: c, Key: key, Role: role, claims: claims.Account{
+		Key: key, Name: name, Limits: claims.UnlimitedLimits(),
+		Roles:   []claims.Role{{Key: roleKey, Name: "everything", Template: claims.OpenTemplate()}},
+		Revoked: map[claims.UserKey]time.Time{},
+	}}
+}
+
+// Change edits the claims, commits and publishes them. A nil edit publishes them as they are.
+func (a *Account) Change(edit func(*claims.Account)) resolver.Revision {
+	a.t.Helper()
+	return a.control.Put(string(a.Key), a.Edit(edit))
+}
+
+// Edit edits the claims and returns the JWT, without committing it.
+func (a *Account) Edit(edit func(*claims.Account)) string {
+	a.t.Helper()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if edit != nil {
+		edit(&a.claims)
+	}
+	return must(claims.EncodeAccount(a.claims, a.control.signing))(a.t)
+}
+
+// Revoke revokes a user's key, commits and publishes.
+func (a *Account) Revoke(key claims.UserKey) resolver.Revision {
+	a.t.Helper()
+	return a.Change(func(c *claims.Account) { c.Revoked[key] = time.Now() })
+}
+
+// Delete publishes the account's tombstone.
+func (a *Account) Delete() resolver.Revision {
+	a.t.Helper()
+	return a.control.Put(string(a.Key), must(claims.EncodeTombstone(a.Key, a.claims.Name, a.control.signing))(a.t))
+}
+
+// Expired is the account's current JWT with an expiry.
+func (a *Account) Expired(at time.Time) string {
+	a.t.Helper()
+	c, err := jwt.DecodeAccountClaims(a.Edit(nil))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	c.Expires = at.Unix()
+	signer, err := nkeys.FromSeed(a.control.signing.Reveal())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return must(c.Encode(signer))(a.t)
+}
+
+// Issue makes a credential under the account's role.
+func (a *Account) Issue(name string) Credential {
+	a.t.Helper()
+	seed, key := NewUserSeed(a.t)
+	token := must(claims.EncodeUser(claims.User{Key: key, Name: name, Account: a.Key}, a.Role))(a.t)
+	return Credential{Key: key, JWT: token, Seed: seed}
+}

@@ -1,0 +1,162 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+type announcement struct {
+	Cluster    string    `json:"cluster"` // empty: stands alone
+	ControlURL string    `json:"control_url"`
+	Endpoints  Endpoints `json:"endpoints"`
+}
+
+type enrollment struct {
+	Name      string `json:"name"`
+	PublicKey string `json:"public_key"`
+	announcement
+}
+
+type enrolled struct {
+	ID               string `json:"id"`
+	Token            string `json:"token"`
+	OperatorID       string `json:"operator_id"`
+	OperatorJWT      string `json:"operator_jwt"`
+	SystemAccount    string `json:"system_account_public_key"`
+	SystemAccountJWT string `json:"system_account_jwt"`
+	UserJWT          string `json:"user_jwt"`
+}
+
+const (
+	retryFirst   = 250 * time.Millisecond
+	retryAtMost  = 5 * time.Second
+	httpTimeout  = 10 * time.Second
+	maxHTTPReply = 4 << 20
+)
+
+// errRefused is control saying no, which trying again will not change.
+var errRefused = errors.New("control refused")
+
+// enroll asks control for a seat, as long as ctx lives and control is merely away.
+func (b *Broker) enroll(ctx context.Context, i identity) (identity, error) {
+	key, err := i.publicKey()
+	if err != nil {
+		return identity{}, err
+	}
+	body := enrollment{Name: b.options.ServerName, PublicKey: key, announcement: b.announcement()}
+	var seat enrolled
+	err = b.insist(ctx, "enrol", func() error {
+		return call(ctx, http.MethodPost, b.cfg.ControlURL+"/v1/brokers", b.cfg.EnrollmentToken, body, &seat)
+	})
+	if err != nil {
+		return identity{}, fmt.Errorf("enrol at %s: %w", b.cfg.ControlURL, err)
+	}
+	if seat.UserJWT == "" || seat.OperatorJWT == "" || seat.SystemAccountJWT == "" {
+		return identity{}, fmt.Errorf("enrol at %s: the answer is not whole; is that Signalbox's control?", b.cfg.ControlURL)
+	}
+	b.log.Info("enrolled", "broker", seat.ID, "operator", seat.OperatorID)
+	return identity{
+		Seed: i.Seed, BrokerID: seat.ID, Token: seat.Token, OperatorID: seat.OperatorID, OperatorJWT: seat.OperatorJWT,
+		SystemAccount: seat.SystemAccount, SystemAccountJWT: seat.SystemAccountJWT, UserJWT: seat.UserJWT,
+	}, nil
+}
+
+// announce says where the broker is, once control is there to hear it. Nothing
+// in the broker depends on it.
+func (b *Broker) announce(ctx context.Context) {
+	if b.cfg.ControlURL == "" {
+		return
+	}
+	target := b.cfg.ControlURL + "/v1/brokers/" + url.PathEscape(b.identity.BrokerID) + "/announcement"
+	err := b.insist(ctx, "announce this broker", func() error {
+		return call(ctx, http.MethodPut, target, b.identity.Token, b.announcement(), nil)
+	})
+	if err != nil && ctx.Err() == nil {
+		b.log.Error("cannot announce this broker: control may not know where it is", "error", err)
+	}
+}
+
+// insist tries until it works, control refuses, or ctx ends.
+func (b *Broker) insist(ctx context.Context, doing string, try func() error) error {
+	for wait := retryFirst; ; wait = min(2*wait, retryAtMost) {
+		err := try()
+		if err == nil || errors.Is(err, errRefused) || ctx.Err() != nil {
+			return err
+		}
+		b.log.Warn("cannot "+doing+" yet: control cannot be reached; trying again", "control", b.cfg.ControlURL, "in", wait, "error", err)
+		again := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			again.Stop()
+			return ctx.Err()
+		case <-again.C:
+		}
+	}
+}
+
+// call sends body as JSON and reads the answer into result, unless that is nil.
+func call(ctx context.Context, method, target, token string, body, result any) error {
+	ctx, cancel := context.WithTimeout(ctx, httpTimeout)
+	defer cancel()
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(text))
+	if err != nil {
+		return fmt.Errorf("%w: %v", errRefused, err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxHTTPReply))
+	if err != nil {
+		return fmt.Errorf("read control's answer: %w", err)
+	}
+	if response.StatusCode >= 300 {
+		return refusal(response.StatusCode, answer)
+	}
+	if result == nil {
+		return nil
+	}
+	if err := json.Unmarshal(answer, result); err != nil {
+		return fmt.Errorf("%w: its answer is not JSON; is that Signalbox's control?", errRefused)
+	}
+	return nil
+}
+
+// refusal tells a no from an outage.
+func refusal(status int, answer []byte) error {
+	var problem struct {
+		Detail string `json:"detail"`
+		Errors []struct {
+			Pointer string `json:"pointer"`
+			Detail  string `json:"detail"`
+		} `json:"errors"`
+	}
+	detail := http.StatusText(status)
+	if json.Unmarshal(answer, &problem) == nil && problem.Detail != "" {
+		detail = problem.Detail
+	}
+	for _, e := range problem.Errors {
+		detail += "; " + e.Pointer + ": " + e.Detail
+	}
+	if status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
+		return fmt.Errorf("control answered %d: %s", status, detail)
+	}
+	if status == http.StatusUnauthorized {
+		return fmt.Errorf("%w the token: %s", errRefused, detail)
+	}
+	return fmt.Errorf("%w with status %d: %s", errRefused, status, detail)
+}

@@ -1,0 +1,101 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+func listenMetrics(address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, portError("metrics", address, err)
+	}
+	return listener, nil
+}
+
+// MetricsURL is where /healthz, /readyz and /metrics are; empty when nowhere.
+func (b *Broker) MetricsURL() string {
+	if b.metrics == nil {
+		return ""
+	}
+	return "http://" + b.metrics.Addr().String()
+}
+
+func (b *Broker) serveMetrics(ctx context.Context) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := b.ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(b.registry(), promhttp.HandlerOpts{}))
+	s := &http.Server{Handler: mux, ReadHeaderTimeout: httpTimeout}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	if err := s.Serve(b.metrics); !errors.Is(err, http.ErrServerClosed) {
+		b.log.Error("metrics are not served any more", "error", err)
+	}
+}
+
+// ready is nil when tenants can be served: clients can connect, and there is
+// something to judge them by, from control or from an earlier time.
+func (b *Broker) ready() error {
+	if !b.server.ReadyForConnections(time.Millisecond) {
+		return errors.New("not accepting connections")
+	}
+	p, _ := b.follower.Progress()
+	if !p.CaughtUp && p.Applied == 0 {
+		return fmt.Errorf("has not heard from control yet: %s", p.LastError)
+	}
+	return nil
+}
+
+func (b *Broker) registry() *prometheus.Registry {
+	counts := b.resolver.Counts()
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	gauge := func(name, help string, value func() float64) {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "signalbox_broker", Name: name, Help: help}, value))
+	}
+	counter := func(name, help string, value func() int64) {
+		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "signalbox_broker", Name: name, Help: help},
+			func() float64 { return float64(value()) }))
+	}
+	gauge("applied_revision", "Revision up to which everything is stored and in force.", func() float64 {
+		p, _ := b.follower.Progress()
+		return float64(p.Applied)
+	})
+	gauge("head_revision", "Newest revision that control spoke of.", func() float64 {
+		p, _ := b.follower.Progress()
+		return float64(p.Head)
+	})
+	gauge("control_heard_timestamp_seconds", "When control last said something; 0 when it has not since the start.", func() float64 {
+		p, _ := b.follower.Progress()
+		if p.HeardAt.IsZero() {
+			return 0
+		}
+		return float64(p.HeardAt.UnixMilli()) / 1000
+	})
+	gauge("stored_accounts", "Accounts in the store, deleted ones included.", func() float64 { return float64(b.store.Stored()) })
+	gauge("store_bytes", "Size of the store's file.", func() float64 { return float64(b.store.Size()) })
+	gauge("connections", "Client connections, over every protocol.", func() float64 { return float64(b.server.NumClients()) })
+	gauge("leafnodes", "Leaf node connections.", func() float64 { return float64(b.server.NumLeafNodes()) })
+	gauge("loaded_accounts", "Accounts that nats-server holds in memory.", func() float64 { return float64(b.server.NumLoadedAccounts()) })
+	counter("resolver_hits_total", "Accounts answered from the store.", counts.Hits.Load)
+	counter("resolver_lookups_total", "Accounts asked of control.", counts.Lookups.Load)
+	counter("resolver_unknown_total", "Accounts refused because nobody knows them, or control could not be asked.", counts.Unknown.Load)
+	counter("claims_applied_total", "Times that claims were brought into force on a loaded account.", counts.Applied.Load)
+	counter("claims_refused_total", "Claims that were refused.", counts.Refusals.Load)
+	return r
+}

@@ -1,0 +1,494 @@
+package resolver_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/signalbox-io/signalbox/internal/broker/brokertest"
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/resolver"
+)
+
+func patience(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), brokertest.Patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func mustBeRefused(t *testing.T, c brokertest.Credential, url string) {
+	t.Helper()
+	nc, err := c.Dial(url)
+	if err == nil {
+		nc.Close()
+		t.Fatal("the client was let in, want it refused")
+	}
+	if !errors.Is(err, nats.ErrAuthorization) && !errors.Is(err, nats.ErrAuthExpired) && !errors.Is(err, nats.ErrAuthRevoked) && !errors.Is(err, nats.ErrMaxAccountConnectionsExceeded) {
+		t.Fatalf("refused with %v, want an authorization error", err)
+	}
+}
+
+func TestPublishedAccountIsInForceOnEveryBroker(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 3)
+	account := cluster.Control.NewAccount("acme")
+	revision := account.Change(nil)
+	cluster.WaitApplied(revision)
+	user := account.Issue("app")
+
+	t.Run("a client is let in everywhere, and messages cross brokers", func(t *testing.T) {
+		last := user.Connect(t, cluster.Nodes[2].ClientURL())
+		sub, err := last.SubscribeSync("greet")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := last.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		for _, node := range cluster.Nodes {
+			nc := user.Connect(t, node.ClientURL())
+			deliver(t, nc, sub, "greet", node.Name)
+		}
+	})
+	t.Run("control has a receipt from every broker", func(t *testing.T) {
+		for _, node := range cluster.Nodes {
+			cluster.Control.WaitFor(patience(t), "a receipt of "+node.Name, func() bool {
+				return cluster.Control.Applied(node.PublicKey()) >= revision
+			})
+		}
+	})
+	t.Run("changes in a row converge", func(t *testing.T) {
+		var last resolver.Revision
+		for i := range 50 {
+			last = account.Change(func(c *claims.Account) { c.Description = fmt.Sprint(i) })
+		}
+		cluster.WaitApplied(last)
+	})
+}
+
+// deliver publishes until sub hears it: interest may still be on its way.
+func deliver(t *testing.T, nc *nats.Conn, sub *nats.Subscription, subject, text string) {
+	t.Helper()
+	deadline := time.Now().Add(brokertest.Patience)
+	for time.Now().Before(deadline) {
+		if err := nc.Publish(subject, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		m, err := sub.NextMsg(100 * time.Millisecond)
+		if errors.Is(err, nats.ErrTimeout) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(m.Data) == text {
+			return
+		}
+	}
+	t.Fatalf("%q was never delivered", text)
+}
+
+func TestRevokedClientIsClosedAndCannotReturn(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 3)
+	account := cluster.Control.NewAccount("acme")
+	cluster.WaitApplied(account.Change(nil))
+	revoked, kept := account.Issue("app"), account.Issue("app")
+	var closing, staying []*nats.Conn
+	for _, node := range cluster.Nodes {
+		closing = append(closing, revoked.Connect(t, node.ClientURL()))
+		staying = append(staying, kept.Connect(t, node.ClientURL()))
+	}
+
+	cluster.WaitApplied(account.Revoke(revoked.Key))
+
+	for i, node := range cluster.Nodes {
+		brokertest.WaitClosed(t, closing[i])
+		mustBeRefused(t, revoked, node.ClientURL())
+		if err := staying[i].Flush(); err != nil {
+			t.Errorf("the other credential on %s: %v", node.Name, err)
+		}
+	}
+}
+
+func TestDeletedAccountLosesItsClientsAndCanComeBack(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	account := cluster.Control.NewAccount("acme")
+	node.WaitApplied(account.Change(nil))
+	user := account.Issue("app")
+	nc := user.Connect(t, node.ClientURL())
+
+	node.WaitApplied(account.Delete())
+	brokertest.WaitClosed(t, nc)
+	mustBeRefused(t, user, node.ClientURL())
+
+	node.WaitApplied(account.Change(nil))
+	user.Connect(t, node.ClientURL())
+}
+
+func TestExpiredAccountIsRevivedByItsNextClaims(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	account := cluster.Control.NewAccount("acme")
+	node.WaitApplied(account.Change(nil))
+	user := account.Issue("app")
+	nc := user.Connect(t, node.ClientURL())
+
+	node.WaitApplied(cluster.Control.Put(string(account.Key), account.Expired(time.Now().Add(-time.Hour))))
+	brokertest.WaitClosed(t, nc)
+	mustBeRefused(t, user, node.ClientURL())
+
+	node.WaitApplied(account.Change(nil))
+	user.Connect(t, node.ClientURL())
+}
+
+func TestLostPushIsNoticedAndAskedFor(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	first, second := cluster.Control.NewAccount("first"), cluster.Control.NewAccount("second")
+	user := first.Issue("app")
+
+	cluster.Control.LoseNext(1)
+	lost := first.Change(nil)
+	next := second.Change(nil)
+
+	cluster.WaitApplied(next)
+	user.Connect(t, cluster.Nodes[0].ClientURL())
+	if got := cluster.Control.Entry(string(first.Key)).Revision; got != lost {
+		t.Fatalf("revision = %d, want %d", got, lost)
+	}
+}
+
+func TestLostPushIsNoticedFromTheHeadAlone(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	cluster.Control.LoseNext(1)
+	cluster.WaitApplied(cluster.Control.NewAccount("acme").Change(nil))
+}
+
+func TestBrokerCatchesUpOnWhatItMissedWhileDown(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 3)
+	node := cluster.Nodes[1]
+	account := cluster.Control.NewAccount("acme")
+	cluster.WaitApplied(account.Change(nil))
+	revoked := account.Issue("app")
+
+	node.Stop()
+	revision := account.Revoke(revoked.Key)
+	cluster.WaitApplied(revision)
+	node.Start()
+
+	node.WaitApplied(revision)
+	mustBeRefused(t, revoked, node.ClientURL())
+}
+
+func TestBrokerServesKnownAccountsWithoutControl(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	account := cluster.Control.NewAccount("acme")
+	revoked, kept := account.Issue("app"), account.Issue("app")
+	account.Change(nil)
+	node.WaitApplied(account.Revoke(revoked.Key))
+
+	cluster.Control.Close()
+	node.Stop()
+	node.WithoutControl = true
+	node.Start()
+
+	kept.Connect(t, node.ClientURL())
+	mustBeRefused(t, revoked, node.ClientURL())
+}
+
+func TestRestartedHubBringsWhatHappenedMeanwhile(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	account := cluster.Control.NewAccount("acme")
+	cluster.WaitApplied(account.Change(nil))
+	user := account.Issue("app")
+	nc := user.Connect(t, cluster.Nodes[0].ClientURL())
+
+	cluster.Control.StopHub()
+	revision := account.Revoke(user.Key)
+	if err := nc.Flush(); err != nil {
+		t.Fatalf("the client while control is away: %v", err)
+	}
+	cluster.Control.StartHub()
+
+	cluster.WaitApplied(revision)
+	brokertest.WaitClosed(t, nc)
+}
+
+func TestCatchUpCrossesManyBatches(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	node.Stop()
+	var last resolver.Revision
+	var account *brokertest.Account
+	for range 1200 {
+		account = cluster.Control.NewAccount("acme")
+		last = account.Change(nil)
+	}
+	node.Start()
+
+	node.WaitApplied(last)
+	account.Issue("app").Connect(t, node.ClientURL())
+	if got := cluster.Control.Lookups(); got != 0 {
+		t.Errorf("lookups = %d, want 0: everything was delivered", got)
+	}
+}
+
+func TestUnknownAccountIsRefusedFast(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	refuse := func(c brokertest.Credential) time.Duration {
+		start := time.Now()
+		mustBeRefused(t, c, node.ClientURL())
+		return time.Since(start)
+	}
+	known := cluster.Control.NewAccount("known")
+	node.WaitApplied(known.Change(nil))
+	known.Issue("warm").Connect(t, node.ClientURL()).Close()
+
+	var took []time.Duration
+	for range 20 {
+		took = append(took, refuse(cluster.Control.NewAccount("invented").Issue("app")))
+	}
+	slices.Sort(took)
+	t.Logf("an unknown account is refused in %s (median), %s (worst)", took[10], took[19])
+	if took[10] > time.Second {
+		t.Errorf("median = %s: that is the wait for an answer", took[10])
+	}
+
+	t.Run("again from memory", func(t *testing.T) {
+		user := cluster.Control.NewAccount("invented").Issue("app")
+		before := cluster.Control.Lookups()
+		for range 3 {
+			refuse(user)
+		}
+		if got := cluster.Control.Lookups() - before; got != 1 {
+			t.Errorf("lookups = %d, want 1: the others are remembered", got)
+		}
+	})
+	t.Run("until it comes to be", func(t *testing.T) {
+		account := cluster.Control.NewAccount("invented")
+		user := account.Issue("app")
+		refuse(user)
+		node.WaitApplied(account.Change(nil))
+		user.Connect(t, node.ClientURL())
+	})
+	t.Run("without control", func(t *testing.T) {
+		cluster.Control.StopHub()
+		if took := refuse(cluster.Control.NewAccount("invented").Issue("app")); took > 2*time.Second {
+			t.Errorf("refused after %s", took)
+		}
+	})
+}
+
+func TestAccountThatWasNotDeliveredIsLookedUp(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	cluster.Control.LoseNext(1)
+	account := cluster.Control.NewAccount("acme")
+	revision := account.Change(nil)
+
+	account.Issue("app").Connect(t, node.ClientURL())
+
+	node.WaitApplied(revision) // the lookup's answer is no step of the feed
+}
+
+func TestRefusedPushIsVisibleAndTheFeedGoesOn(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	stranger := brokertest.NewControl(t)
+	account := cluster.Control.NewAccount("acme")
+	node.WaitApplied(account.Change(nil))
+	user := account.Issue("app")
+
+	for name, token := range map[string]string{
+		"signed by another operator": stranger.NewAccount("acme").Edit(nil),
+		"another account's":          cluster.Control.NewAccount("other").Edit(nil),
+		"tampered with":              tamper(account.Edit(nil)),
+		"garbage":                    "no JWT at all",
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := len(cluster.Control.Refusals())
+			refused := cluster.Control.Put(string(account.Key), token)
+			cluster.Control.WaitFor(patience(t), "the refusal", func() bool {
+				return slices.ContainsFunc(cluster.Control.Refusals()[before:], func(r resolver.Refusal) bool {
+					return r.Revision == refused && r.Account == string(account.Key) && r.Reason != "" && !strings.Contains(r.Reason, "eyJ")
+				})
+			})
+			next := cluster.Control.NewAccount("next")
+			node.WaitApplied(next.Change(nil))
+			next.Issue("app").Connect(t, node.ClientURL())
+			user.Connect(t, node.ClientURL()) // what was in force still is
+		})
+	}
+	t.Run("a good one ends it", func(t *testing.T) {
+		node.WaitApplied(account.Change(nil))
+		cluster.Control.WaitFor(patience(t), "a receipt without refusals", func() bool {
+			return len(cluster.Control.Standing(node.PublicKey())) == 0
+		})
+	})
+}
+
+func tamper(token string) string {
+	parts := strings.Split(token, ".")
+	signature := []byte(parts[2])
+	signature[10] ^= 1
+	return parts[0] + "." + parts[1] + "." + string(signature)
+}
+
+func TestStrangersPushIsRefusedInTheStockForm(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	account := cluster.Control.NewAccount("acme")
+	node.WaitApplied(account.Change(nil))
+	user := account.Issue("app")
+	revoking := account.Edit(func(c *claims.Account) { c.Revoked[user.Key] = time.Now() })
+	admin := cluster.Control.SystemCreds().Connect(t, node.ClientURL())
+
+	m, err := admin.Request(resolver.SubjectUpdate, []byte(revoking), brokertest.Patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(m.Data), `"error":{"account":"n/a","code":500`) {
+		t.Errorf("answer = %s, want a stock error", m.Data)
+	}
+	// Nor does the server listen to the stock subjects behind our back.
+	if _, err := admin.Request("$SYS.REQ.ACCOUNT."+string(account.Key)+".CLAIMS.UPDATE", []byte(revoking), brokertest.Patience); !errors.Is(err, nats.ErrNoResponders) {
+		t.Errorf("the stock update subject: %v, want no responders", err)
+	}
+	user.Connect(t, node.ClientURL())
+}
+
+func TestOlderRevisionNeverOverwritesNewer(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	account := cluster.Control.NewAccount("acme")
+	old := account.Edit(nil)
+	first := account.Change(nil)
+	user := account.Issue("app")
+	revision := account.Revoke(user.Key)
+	node.WaitApplied(revision)
+	admin := cluster.Control.SystemCreds().Connect(t, node.ClientURL())
+
+	for _, replay := range []struct{ revision, previous resolver.Revision }{{first, 0}, {revision, first}, {first, first - 1}} {
+		m := nats.NewMsg(resolver.SubjectUpdate)
+		m.Header.Set(resolver.HeaderRevision, fmt.Sprint(replay.revision))
+		m.Header.Set(resolver.HeaderPrevious, fmt.Sprint(replay.previous))
+		m.Data = []byte(old)
+		answer, err := admin.RequestMsg(m, brokertest.Patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := answer.Header.Get(resolver.HeaderApplied); got != fmt.Sprint(revision) {
+			t.Errorf("applied = %s, want %d", got, revision)
+		}
+		mustBeRefused(t, user, node.ClientURL())
+	}
+	node.Stop()
+	node.Start()
+	mustBeRefused(t, user, node.ClientURL())
+}
+
+// A login may be loading the account from its older JWT in the very moment the
+// newer one is stored. Whoever wins, once the revision is applied nobody gets in.
+func TestRevocationHoldsAgainstTheAccountsFirstUse(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	for range 40 {
+		account := cluster.Control.NewAccount("acme")
+		user := account.Issue("app")
+		node.WaitApplied(account.Change(nil))
+		var clients sync.WaitGroup
+		start := make(chan struct{})
+		for range 8 {
+			clients.Go(func() {
+				<-start
+				if nc, err := user.Dial(node.ClientURL()); err == nil {
+					nc.Close()
+				}
+			})
+		}
+		close(start)
+		node.WaitApplied(account.Revoke(user.Key))
+		mustBeRefused(t, user, node.ClientURL())
+		clients.Wait()
+		mustBeRefused(t, user, node.ClientURL()) // nor did a slow one bring the older claims back
+	}
+}
+
+// The stock server lets clients in that come while the account is half made.
+func TestFirstUseByManyRevokedClientsLetsNobodyIn(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	var in sync.Map
+	for range 40 {
+		account := cluster.Control.NewAccount("acme")
+		user := account.Issue("app")
+		node.WaitApplied(account.Revoke(user.Key))
+		var clients sync.WaitGroup
+		for range 8 {
+			clients.Go(func() {
+				if nc, err := user.Dial(node.ClientURL()); err == nil {
+					in.Store(nc, true)
+					nc.Close()
+				}
+			})
+		}
+		clients.Wait()
+	}
+	in.Range(func(any, any) bool {
+		t.Error("a revoked client was let in")
+		return true
+	})
+}
+
+func TestHubTellsWhichBrokersItReaches(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	status := func() resolver.LinkStatus {
+		all := cluster.Control.Hub().Status()
+		if len(all) != 1 {
+			t.Fatalf("links = %d, want 1", len(all))
+		}
+		return all[0]
+	}
+	if got := status(); !got.Connected || got.Cluster != node.PublicKey() || got.Since.IsZero() {
+		t.Errorf("status = %+v, want connected to %s", got, node.PublicKey())
+	}
+
+	account, key := cluster.Control.NewAccount("acme"), node.PublicKey()
+	node.Stop()
+	err := cluster.Control.Hub().Publish(t.Context(), brokertest.OperatorID, 0, resolver.Entry{Account: string(account.Key), Revision: 1})
+	for err == nil { // until the hub has noticed
+		err = cluster.Control.Hub().Publish(t.Context(), brokertest.OperatorID, 0, resolver.Entry{Account: string(account.Key), Revision: 1})
+	}
+	if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), key) {
+		t.Errorf("publish = %v, want it to name the cluster as unavailable", err)
+	}
+}
