@@ -43,7 +43,7 @@ func sign(c jwt.Claims, signer Seed) (string, error) {
 		return "", err
 	}
 	token, err := c.EncodeWithSigner(pair, func(_ string, data []byte) ([]byte, error) {
-		return signer.sign(data)
+		return signer.Sign(data)
 	})
 	if err != nil {
 		return "", err

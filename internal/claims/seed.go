@@ -111,7 +111,8 @@ func (s Seed) public() (string, error) {
 	return string(public), wrap("encode a public key", err)
 }
 
-func (s Seed) sign(data []byte) ([]byte, error) {
+// Sign signs data, such as the nonce of a NATS login, with Ed25519. A wiped seed cannot.
+func (s Seed) Sign(data []byte) ([]byte, error) {
 	kept, err := s.open()
 	if err != nil {
 		return nil, err
