@@ -25,7 +25,8 @@ const (
 	NotFound        Kind = "not found"       // absent, or another tenant's, which is the same thing
 	Conflict        Kind = "conflict"        // it clashes with something that exists
 	Stale           Kind = "stale"           // If-Match named an older version
-	OverLimit       Kind = "over limit"      // a plan or rate limit stands in the way
+	OverLimit       Kind = "over limit"      // the plan allows no more
+	Throttled       Kind = "throttled"       // too many tries; waiting helps
 	Unavailable     Kind = "unavailable"     // a part we need is away; trying again may work
 )
 

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/feed"
+	"github.com/signalbox-io/signalbox/internal/httpapi"
+	"github.com/signalbox-io/signalbox/internal/resolver"
+	"github.com/signalbox-io/signalbox/internal/tenants"
+)
+
+// delivery brings account JWTs to brokers: it joins the feed's relay, which
+// knows what changed, the domain, which knows how accounts are now, and the
+// resolver's hub, which knows where the brokers are.
+type delivery struct {
+	pool   *pgxpool.Pool
+	domain *tenants.Service
+	hub    *resolver.Hub
+	relay  *feed.Relay
+}
+
+func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) *delivery {
+	d := &delivery{pool: pool, domain: domain}
+	d.hub = resolver.NewHub(resolver.Source{
+		Changes: d.changes,
+		Lookup:  d.lookup,
+		Applied: d.applied,
+		Head:    d.head,
+		Brokers: d.brokers,
+	}, log)
+	d.relay = feed.NewRelay(pool, d.publish, log)
+	return d
+}
+
+func (d *delivery) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.hub.Run(ctx) })
+	g.Go(func() error { return d.relay.Run(ctx) })
+	return g.Wait()
+}
+
+// publish sends changes with the JWTs as they are by now, which may be newer
+// than the changes asked for: repeats do no harm. Brokers that cannot be
+// reached ask for what they missed once they can, so that is no reason to hold
+// the others up.
+func (d *delivery) publish(ctx context.Context, operatorID string, previous feed.Revision, changes []feed.Change) error {
+	if len(changes) == 0 {
+		return d.hub.Announce(ctx, operatorID)
+	}
+	entries, _, err := d.changes(ctx, operatorID, resolver.Revision(previous), len(changes))
+	if err != nil {
+		return err
+	}
+	at := resolver.Revision(previous)
+	for _, e := range entries {
+		if err := d.hub.Publish(ctx, operatorID, at, e); err != nil && !errors.Is(err, errUnreachable) {
+			return err
+		}
+		at = e.Revision
+	}
+	return nil
+}
+
+func (d *delivery) changes(ctx context.Context, operatorID string, since resolver.Revision, limit int) ([]resolver.Entry, resolver.Revision, error) {
+	accounts, head, err := d.domain.ChangesSince(ctx, tenants.OperatorID(operatorID), feed.Revision(since), limit)
+	if err != nil {
+		return nil, 0, err
+	}
+	entries := make([]resolver.Entry, 0, len(accounts))
+	for _, a := range accounts {
+		entries = append(entries, entryOf(a))
+	}
+	return entries, resolver.Revision(head), nil
+}
+
+func (d *delivery) lookup(ctx context.Context, operatorID, account string) (resolver.Entry, error) {
+	a, err := d.domain.AccountJWTByKey(ctx, tenants.OperatorID(operatorID), claims.AccountKey(account))
+	if err != nil {
+		return resolver.Entry{}, err
+	}
+	return entryOf(a), nil
+}
+
+func entryOf(a tenants.AccountJWT) resolver.Entry {
+	return resolver.Entry{Account: string(a.Key), Revision: resolver.Revision(a.Revision), JWT: a.JWT}
+}
+
+func (d *delivery) head(ctx context.Context, operatorID string) (resolver.Revision, error) {
+	head, err := feed.Head(ctx, d.pool, operatorID)
+	return resolver.Revision(head), err
+}
+
+// applied keeps what a broker says it has in force. Answers to single pushes
+// are not kept: the broker's whole receipt follows each of them.
+func (d *delivery) applied(ctx context.Context, operatorID string, r resolver.Receipt) error {
+	if r.Partial {
+		return nil
+	}
+	refusals := make([]feed.Refusal, 0, len(r.Refusals))
+	for _, f := range r.Refusals {
+		refusals = append(refusals, feed.Refusal{AccountKey: f.Account, Revision: feed.Revision(f.Revision), Reason: f.Reason})
+	}
+	return feed.RecordReceipt(ctx, d.pool, operatorID,
+		feed.Receipt{BrokerKey: r.Broker, Applied: feed.Revision(r.Applied), Refusals: refusals})
+}
+
+// brokers groups each operator's brokers by the cluster they are in; one that
+// stands alone is a cluster of its own.
+func (d *delivery) brokers(ctx context.Context) ([]resolver.Membership, error) {
+	seats, err := d.domain.BrokerSeats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var memberships []resolver.Membership
+	for _, seat := range seats {
+		place := map[string]int{} // index in memberships, by cluster
+		for _, b := range seat.Brokers {
+			cluster := b.Cluster
+			if cluster == "" {
+				cluster = string(b.ID)
+			}
+			i, ok := place[cluster]
+			if !ok {
+				i = len(memberships)
+				place[cluster] = i
+				memberships = append(memberships, resolver.Membership{
+					OperatorID: string(seat.Operator.ID),
+					Cluster:    cluster,
+					Login:      func() (resolver.Login, error) { return d.login(seat.Operator.ID) },
+				})
+			}
+			memberships[i].URLs = append(memberships[i].URLs, b.ControlURL)
+		}
+	}
+	return memberships, nil
+}
+
+// login makes a system-account user for one attempt to connect.
+func (d *delivery) login(operator tenants.OperatorID) (resolver.Login, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	token, seed, err := d.domain.SystemUser(ctx, operator, "control", resolver.ControlPermissions())
+	if err != nil {
+		return resolver.Login{}, err
+	}
+	return resolver.Login{JWT: token, Sign: seed.Sign}, nil
+}
+
+const (
+	askFor         = time.Second // how long brokers may take to say who is connected
+	maxConnections = 1024        // asked of each broker
+)
+
+// connections asks every broker of the account's operator who is connected to the account.
+func (d *delivery) connections(ctx context.Context, account tenants.Account) (httpapi.Connections, error) {
+	brokers, err := d.domain.CountBrokers(ctx, account.OperatorID)
+	if err != nil {
+		return httpapi.Connections{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	lists, err := d.hub.Connections(ctx, string(account.OperatorID), string(account.PublicKey), maxConnections, brokers)
+	if err != nil {
+		return httpapi.Connections{}, err
+	}
+	found := httpapi.Connections{Asked: brokers, Answered: len(lists)}
+	for _, list := range lists {
+		for _, c := range list.Connections {
+			found.Items = append(found.Items, httpapi.Connection{Broker: list.Broker, ClientType: c.ClientType,
+				UserPublicKey: string(c.User), User: c.UserName, Name: c.Name, Address: c.Address,
+				Language: c.Language, Version: c.Version, ConnectedAt: c.ConnectedAt,
+				Subscriptions: c.Subscriptions, MessagesIn: c.MessagesIn, MessagesOut: c.MessagesOut})
+		}
+	}
+	return found, nil
+}
+
+var clusterConnected = prometheus.NewDesc("signalbox_cluster_connected",
+	"1 while this replica is connected to the cluster of brokers.", []string{"operator", "cluster"}, nil)
+
+// Describe and Collect make the state of the connections to brokers a metric.
+func (d *delivery) Describe(ch chan<- *prometheus.Desc) { ch <- clusterConnected }
+
+// Collect is called for each scrape.
+func (d *delivery) Collect(ch chan<- prometheus.Metric) {
+	for _, l := range d.hub.Status() {
+		value := 0.0
+		if l.Connected {
+			value = 1
+		}
+		ch <- prometheus.MustNewConstMetric(clusterConnected, prometheus.GaugeValue, value, l.OperatorID, l.Cluster)
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// settings are what the environment and the flags say; a flag wins. Secrets
+// have no flag, since arguments can be read by everybody on the machine.
+type settings struct {
+	databaseURL     string
+	listen          string
+	metrics         string
+	publicURL       string
+	masterKey       string
+	masterKeyFile   string
+	enrollmentToken string
+
+	dev devSettings
+}
+
+// devSettings are those of the command dev alone.
+type devSettings struct {
+	data         string
+	brokerBinary string
+	httpPort     string
+	natsPort     string
+	wsPort       string
+	mqttPort     string
+	leafPort     string
+	controlPort  string
+	brokerPort   string
+}
+
+// newFlags makes the flags of a command, with the environment's values as their defaults.
+func newFlags(command string, getenv func(string) string) (*flag.FlagSet, *settings) {
+	s := &settings{
+		databaseURL:     getenv("DATABASE_URL"),
+		masterKey:       getenv("SIGNALBOX_MASTER_KEY"),
+		enrollmentToken: getenv("SIGNALBOX_ENROLLMENT_TOKEN"),
+	}
+	f := flag.NewFlagSet("control "+command, flag.ContinueOnError)
+	text := func(p *string, name, env, fallback, what string) {
+		value := fallback
+		if v := getenv(env); v != "" {
+			value = v
+		}
+		f.StringVar(p, name, value, fmt.Sprintf("%s [%s]", what, env))
+	}
+	switch command {
+	case "serve":
+		text(&s.listen, "listen", "SIGNALBOX_LISTEN", "127.0.0.1:8080", "address of the API and the web UI")
+		text(&s.metrics, "metrics", "SIGNALBOX_METRICS", "", "address of Prometheus metrics at /metrics; empty: none")
+		text(&s.publicURL, "public-url", "SIGNALBOX_PUBLIC_URL", "", "where people reach the web UI; https makes cookies Secure")
+		text(&s.masterKeyFile, "master-key-file", "SIGNALBOX_MASTER_KEY_FILE", "", "file that holds the master key, unless SIGNALBOX_MASTER_KEY does")
+	case "dev":
+		d := &s.dev
+		text(&d.data, "data", "SIGNALBOX_DATA", ".data", "folder that keeps all state")
+		text(&d.brokerBinary, "broker", "SIGNALBOX_BROKER_BINARY", "bin/broker", "the broker's program")
+		text(&d.httpPort, "http-port", "SIGNALBOX_HTTP_PORT", "8080", "port of the API and the web UI")
+		text(&d.natsPort, "nats-port", "SIGNALBOX_NATS_PORT", "4222", "port of the broker for NATS clients")
+		text(&d.wsPort, "ws-port", "SIGNALBOX_WS_PORT", "9222", "port of the broker for WebSocket")
+		text(&d.mqttPort, "mqtt-port", "SIGNALBOX_MQTT_PORT", "1883", "port of the broker for MQTT")
+		text(&d.leafPort, "leafnode-port", "SIGNALBOX_LEAFNODE_PORT", "7422", "port of the broker for leaf nodes")
+		text(&d.controlPort, "control-metrics-port", "SIGNALBOX_CONTROL_METRICS_PORT", "9180", "port of control's metrics")
+		text(&d.brokerPort, "broker-metrics-port", "SIGNALBOX_BROKER_METRICS_PORT", "9181", "port of the broker's metrics")
+	}
+	f.Usage = func() {
+		fmt.Fprintf(f.Output(), "Usage: control %s [flags]\n\n", command)
+		f.PrintDefaults()
+		fmt.Fprint(f.Output(), environmentOnly[command])
+	}
+	return f, s
+}
+
+// environmentOnly tells of the settings that are secrets.
+var environmentOnly = map[string]string{
+	"serve": `
+From the environment only, since they are secrets:
+  DATABASE_URL                 the Postgres to use, postgres://…
+  SIGNALBOX_MASTER_KEY         the master key, as "control master-key" prints it
+  SIGNALBOX_ENROLLMENT_TOKEN   a token of your choice, at least 20 characters, with which brokers may enrol
+`,
+	"migrate": "\nDATABASE_URL, from the environment, is the Postgres to migrate.\n",
+	"staff":   "\nDATABASE_URL, from the environment, is the Postgres that holds the person.\n",
+}
+
+// master reads the master key from where the settings say it is.
+func (s *settings) master() ([]byte, error) {
+	if s.masterKey != "" {
+		return []byte(s.masterKey), nil
+	}
+	if s.masterKeyFile == "" {
+		return nil, fmt.Errorf(`set SIGNALBOX_MASTER_KEY or SIGNALBOX_MASTER_KEY_FILE; "control master-key" prints a new key`)
+	}
+	key, err := os.ReadFile(s.masterKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("read master key: %w", err)
+	}
+	return []byte(strings.TrimSpace(string(key))), nil
+}

@@ -1,0 +1,100 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/signalbox-io/signalbox/api"
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/tenants"
+)
+
+func (s *Server) listOperators(w http.ResponseWriter, r *http.Request) error {
+	page, err := s.Tenants.Operators(r.Context(), actorOf(r), pageQuery(r))
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, api.OperatorPage{NextCursor: orNil(page.Next),
+		Items: mapped(page.Items, func(o tenants.Operator) api.Operator {
+			return api.Operator{Id: string(o.ID), Name: o.Name, PublicKey: string(o.PublicKey),
+				SigningPublicKey: string(o.SigningPublicKey), SystemAccountPublicKey: string(o.SystemPublicKey),
+				IsDefault: o.IsDefault, Revision: int64(o.Revision), CreatedAt: o.CreatedAt.UTC()}
+		})})
+}
+
+func (s *Server) listBrokers(w http.ResponseWriter, r *http.Request) error {
+	page, err := s.Tenants.Brokers(r.Context(), actorOf(r), pathID[tenants.OperatorID](r, "operator"), pageQuery(r))
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, api.BrokerPage{NextCursor: orNil(page.Next),
+		Items: mapped(page.Items, func(b tenants.Broker) api.Broker {
+			return api.Broker{Id: string(b.ID), OperatorId: string(b.OperatorID), Name: b.Name, Cluster: b.Cluster,
+				ControlUrl: b.ControlURL, Endpoints: endpointsOf(b.Endpoints), AppliedRevision: int64(b.Applied),
+				HeardAt: utc(b.HeardAt), CreatedAt: b.CreatedAt.UTC()}
+		})})
+}
+
+func (s *Server) createEnrollment(w http.ResponseWriter, r *http.Request) error {
+	uses, life := int64(1), "PT1H" // the document's defaults
+	in := api.EnrollmentCreate{Uses: &uses, ExpiresIn: &life}
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	ttl, err := parseDuration("/expires_in", *in.ExpiresIn)
+	if err != nil {
+		return err
+	}
+	if ttl == 0 || ttl > 30*24*time.Hour {
+		return fault.Field("/expires_in", "must be more than PT0S and at most P30D")
+	}
+	e, token, err := s.Tenants.CreateEnrollment(r.Context(), actorOf(r), tenants.OperatorID(orZero(in.OperatorId)), *in.Uses, ttl)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusCreated, api.EnrollmentCreated{Id: string(e.ID), OperatorId: string(e.OperatorID),
+		Token: token, Uses: e.Uses, ExpiresAt: e.ExpiresAt.UTC()})
+}
+
+func (s *Server) enrollBroker(w http.ResponseWriter, r *http.Request) error {
+	var in api.BrokerEnroll
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	key, err := claims.ParseUserKey(in.PublicKey)
+	if err != nil {
+		return fault.At("/public_key", err)
+	}
+	spec := tenants.BrokerSpec{Name: in.Name, BrokerPlace: placeOf(in.Cluster, in.ControlUrl, in.Endpoints)}
+	seat, err := s.Tenants.EnrollBroker(r.Context(), callOf(r).caller.bearer, key, spec)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusCreated, api.BrokerEnrolled{
+		Id:                     string(seat.Broker.ID),
+		Token:                  seat.Token,
+		OperatorId:             string(seat.Operator.ID),
+		OperatorJwt:            seat.Operator.JWT,
+		SystemAccountPublicKey: string(seat.Operator.SystemPublicKey),
+		SystemAccountJwt:       seat.Operator.SystemJWT,
+		UserJwt:                seat.BrokerJWT,
+	})
+}
+
+func (s *Server) announceBroker(w http.ResponseWriter, r *http.Request) error {
+	var in api.BrokerAnnouncement
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	place := placeOf(in.Cluster, in.ControlUrl, in.Endpoints)
+	if err := s.Tenants.AnnounceBroker(r.Context(), callOf(r).caller.bearer, pathID[tenants.BrokerID](r, "broker"), place); err != nil {
+		return err
+	}
+	return noContent(w)
+}
+
+func placeOf(cluster, controlURL string, e api.Endpoints) tenants.BrokerPlace {
+	return tenants.BrokerPlace{Cluster: cluster, ControlURL: controlURL,
+		Endpoints: tenants.Endpoints{NATS: e.Nats, WebSocket: e.Websocket, MQTT: e.Mqtt, LeafNode: e.Leafnode}}
+}

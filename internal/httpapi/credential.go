@@ -1,0 +1,109 @@
+package httpapi
+
+import (
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/signalbox-io/signalbox/api"
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/tenants"
+)
+
+func (s *Server) issueCredential(w http.ResponseWriter, r *http.Request) error {
+	var in api.CredentialIssue
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	spec := tenants.CredentialSpec{Name: orZero(in.Name), ExpiresAt: utc(in.ExpiresAt)}
+	if in.PublicKey != nil {
+		key, err := claims.ParseUserKey(*in.PublicKey)
+		if err != nil {
+			return fault.At("/public_key", err)
+		}
+		spec.PublicKey = key
+	}
+	issued, err := s.Tenants.IssueCredential(r.Context(), actorOf(r), pathID[tenants.UserID](r, "user"), once(r), spec)
+	if err != nil {
+		return err
+	}
+	location := "/v1/credentials/" + string(issued.ID)
+	if wantsFile(r) && issued.Creds != nil {
+		return answerCreds(w, location, issued)
+	}
+	out := api.CredentialIssued{Credential: credentialOf(issued.Credential), Jwt: issued.JWT}
+	if issued.Creds != nil {
+		creds := string(issued.Creds)
+		out.Creds, out.FileName = &creds, &issued.FileName
+	}
+	return created(w, location, out)
+}
+
+// wantsFile reports whether the caller would rather have the creds file than JSON.
+func wantsFile(r *http.Request) bool {
+	for accept := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+		switch media, _, _ := mime.ParseMediaType(accept); media {
+		case "text/plain":
+			return true
+		case "application/json", "*/*":
+			return false
+		}
+	}
+	return false
+}
+
+func answerCreds(w http.ResponseWriter, location string, issued tenants.IssuedCredential) error {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": issued.FileName}))
+	h.Set("Cache-Control", "no-store")
+	h.Set("Location", location)
+	w.WriteHeader(http.StatusCreated)
+	w.Write(issued.Creds)
+	return nil
+}
+
+func (s *Server) listCredentials(w http.ResponseWriter, r *http.Request) error {
+	page, err := s.Tenants.Credentials(r.Context(), actorOf(r), pathID[tenants.UserID](r, "user"), pageQuery(r))
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, api.CredentialPage{Items: mapped(page.Items, credentialOf), NextCursor: orNil(page.Next)})
+}
+
+func (s *Server) getCredential(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.Tenants.Credential(r.Context(), actorOf(r), pathID[tenants.CredentialID](r, "credential"))
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, credentialOf(c))
+}
+
+func (s *Server) revokeCredential(w http.ResponseWriter, r *http.Request) error {
+	var in api.CredentialRevoke
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	c, err := s.Tenants.RevokeCredential(r.Context(), actorOf(r), pathID[tenants.CredentialID](r, "credential"), orZero(in.Reason))
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, credentialOf(c))
+}
+
+func credentialOf(c tenants.Credential) api.Credential {
+	return api.Credential{
+		Id:           string(c.ID),
+		AccountId:    string(c.AccountID),
+		UserId:       string(c.UserID),
+		Name:         c.Name,
+		PublicKey:    string(c.PublicKey),
+		Status:       api.CredentialStatus(c.Status(time.Now())),
+		IssuedAt:     c.IssuedAt.UTC(),
+		ExpiresAt:    utc(c.ExpiresAt),
+		RevokedAt:    utc(c.RevokedAt),
+		RevokeReason: c.RevokeReason,
+	}
+}

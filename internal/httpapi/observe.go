@@ -1,0 +1,85 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/go-chi/httprate"
+
+	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/tenants"
+)
+
+// observed is what the log line of a request will say.
+type observed struct {
+	id    string
+	actor string
+}
+
+type observedKey struct{}
+
+// observe gives each request an id, logs it once when it is done, and turns a
+// panic into a 500. Query strings and headers are not logged: they may hold secrets.
+func (s *Server) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o := &observed{id: tenants.NewID[string]("req")}
+		w.Header().Set("X-Request-Id", o.id)
+		r = r.WithContext(context.WithValue(r.Context(), observedKey{}, o))
+		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		start := time.Now()
+		defer func() {
+			if p := recover(); p != nil {
+				s.writeProblem(ww, r, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+			}
+			s.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", append(requestAttrs(r),
+				slog.Int("status", ww.Status()), slog.Int("bytes", ww.BytesWritten()), slog.Duration("took", time.Since(start)))...)
+		}()
+		next.ServeHTTP(ww, r)
+	})
+}
+
+// noteCaller puts the caller on the request's log line.
+func noteCaller(r *http.Request, c caller) {
+	if o, ok := r.Context().Value(observedKey{}).(*observed); ok {
+		o.actor = c.actor.ID
+	}
+}
+
+func requestID(r *http.Request) string {
+	o, _ := r.Context().Value(observedKey{}).(*observed)
+	if o == nil {
+		return ""
+	}
+	return o.id
+}
+
+func requestAttrs(r *http.Request) []slog.Attr {
+	attrs := []slog.Attr{slog.String("method", r.Method), slog.String("path", r.URL.Path)}
+	if o, ok := r.Context().Value(observedKey{}).(*observed); ok {
+		attrs = append(attrs, slog.String("request_id", o.id), slog.String("actor", o.actor))
+	}
+	return attrs
+}
+
+// refuseCrossOrigin keeps other sites from riding a session's cookie (CSRF).
+func (s *Server) refuseCrossOrigin(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(s.plain(func(http.ResponseWriter, *http.Request) error {
+		return fault.New(fault.Forbidden, "this request comes from another site")
+	}))
+	return protection.Handler(next)
+}
+
+// limitTries bounds how fast one address may sign up or guess passwords.
+func (s *Server) limitTries() func(http.Handler) http.Handler {
+	return httprate.Limit(s.TriesPerMinute, time.Minute,
+		httprate.WithKeyFuncs(httprate.KeyByIP),
+		httprate.WithLimitHandler(s.plain(func(http.ResponseWriter, *http.Request) error {
+			return fault.New(fault.Throttled, "at most %d tries a minute; wait a little", s.TriesPerMinute)
+		})))
+}

@@ -1,0 +1,176 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/sosodev/duration"
+
+	"github.com/signalbox-io/signalbox/api"
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/tenants"
+)
+
+func (s *Server) createRole(w http.ResponseWriter, r *http.Request) error {
+	var in api.RoleCreate
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	spec, err := roleSpec(in)
+	if err != nil {
+		return err
+	}
+	role, err := s.Tenants.CreateRole(r.Context(), actorOf(r), pathID[tenants.AccountID](r, "account"), once(r), spec)
+	if err != nil {
+		return err
+	}
+	out := roleOf(role)
+	w.Header().Set("ETag", out.Etag)
+	return created(w, "/v1/roles/"+out.Id, out)
+}
+
+func (s *Server) listRoles(w http.ResponseWriter, r *http.Request) error {
+	page, err := s.Tenants.Roles(r.Context(), actorOf(r), pathID[tenants.AccountID](r, "account"), pageQuery(r))
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, api.RolePage{Items: mapped(page.Items, roleOf), NextCursor: orNil(page.Next)})
+}
+
+func (s *Server) getRole(w http.ResponseWriter, r *http.Request) error {
+	role, err := s.Tenants.Role(r.Context(), actorOf(r), pathID[tenants.RoleID](r, "role"))
+	if err != nil {
+		return err
+	}
+	return answerRole(w, role)
+}
+
+func (s *Server) updateRole(w http.ResponseWriter, r *http.Request) error {
+	edit := func(spec *tenants.RoleSpec) error {
+		view := roleView(*spec)
+		if err := mergePatch(r, &view); err != nil {
+			return err
+		}
+		edited, err := roleSpec(view)
+		if err != nil {
+			return err
+		}
+		*spec = edited
+		return nil
+	}
+	role, err := s.Tenants.UpdateRole(r.Context(), actorOf(r), pathID[tenants.RoleID](r, "role"), ifMatch(r), edit)
+	if err != nil {
+		return err
+	}
+	return answerRole(w, role)
+}
+
+func (s *Server) deleteRole(w http.ResponseWriter, r *http.Request) error {
+	if err := s.Tenants.DeleteRole(r.Context(), actorOf(r), pathID[tenants.RoleID](r, "role"), ifMatch(r)); err != nil {
+		return err
+	}
+	return noContent(w)
+}
+
+func answerRole(w http.ResponseWriter, role tenants.Role) error {
+	out := roleOf(role)
+	w.Header().Set("ETag", out.Etag)
+	return answer(w, http.StatusOK, out)
+}
+
+func roleOf(role tenants.Role) api.Role {
+	view := roleView(role.RoleSpec)
+	return api.Role{
+		Id:              string(role.ID),
+		AccountId:       string(role.AccountID),
+		Name:            view.Name,
+		Description:     *view.Description,
+		PublicKey:       string(role.PublicKey),
+		Permissions:     *view.Permissions,
+		ConnectionTypes: *view.ConnectionTypes,
+		SourceNetworks:  *view.SourceNetworks,
+		Bearer:          *view.Bearer,
+		Limits:          *view.Limits,
+		CreatedAt:       role.CreatedAt.UTC(),
+		UpdatedAt:       role.UpdatedAt.UTC(),
+		Etag:            tenants.ETag(role.Version),
+	}
+}
+
+// roleView is a role's settings as the API shows and takes them, every field
+// present: a merge patch applies to it.
+func roleView(spec tenants.RoleSpec) api.RoleCreate {
+	t := spec.Template
+	types := mapped(t.ConnectionTypes, func(c claims.ConnectionType) api.ConnectionType { return api.ConnectionType(c) })
+	networks := mapped(t.SourceNetworks, func(n string) string { return n })
+	view := api.RoleCreate{
+		Name:            spec.Name,
+		Description:     &spec.Description,
+		Permissions:     &api.Permissions{Publish: permissionOf(t.Publish), Subscribe: permissionOf(t.Subscribe)},
+		ConnectionTypes: &types,
+		SourceNetworks:  &networks,
+		Bearer:          &t.Bearer,
+		Limits:          &api.RoleLimits{Subscriptions: &t.Subscriptions, PayloadBytes: &t.PayloadBytes},
+	}
+	if t.Responses != nil {
+		view.Permissions.Responses = &api.ResponsePermission{
+			MaxMessages: t.Responses.MaxMessages,
+			ExpiresIn:   duration.Format(t.Responses.Expires),
+		}
+	}
+	return view
+}
+
+func roleSpec(in api.RoleCreate) (tenants.RoleSpec, error) {
+	t := claims.OpenTemplate()
+	t.Bearer = orZero(in.Bearer)
+	t.SourceNetworks = orZero(in.SourceNetworks)
+	for _, c := range orZero(in.ConnectionTypes) {
+		t.ConnectionTypes = append(t.ConnectionTypes, claims.ConnectionType(c))
+	}
+	if l := in.Limits; l != nil && l.Subscriptions != nil {
+		t.Subscriptions = *l.Subscriptions
+	}
+	if l := in.Limits; l != nil && l.PayloadBytes != nil {
+		t.PayloadBytes = *l.PayloadBytes
+	}
+	if p := in.Permissions; p != nil {
+		t.Publish, t.Subscribe = permission(p.Publish), permission(p.Subscribe)
+		if p.Responses != nil {
+			expires, err := parseDuration("/permissions/responses/expires_in", p.Responses.ExpiresIn)
+			if err != nil {
+				return tenants.RoleSpec{}, err
+			}
+			t.Responses = &claims.ResponsePermission{MaxMessages: p.Responses.MaxMessages, Expires: expires}
+		}
+	}
+	return tenants.RoleSpec{Name: in.Name, Description: orZero(in.Description), Template: t}, nil
+}
+
+func permissionOf(p claims.Permission) *api.Permission {
+	var out api.Permission
+	if len(p.Allow) > 0 {
+		out.Allow = &p.Allow
+	}
+	if len(p.Deny) > 0 {
+		out.Deny = &p.Deny
+	}
+	return &out
+}
+
+func permission(in *api.Permission) claims.Permission {
+	if in == nil {
+		return claims.Permission{}
+	}
+	return claims.Permission{Allow: orZero(in.Allow), Deny: orZero(in.Deny)}
+}
+
+// parseDuration reads an ISO 8601 duration that is not negative.
+func parseDuration(pointer, text string) (time.Duration, error) {
+	d, err := duration.Parse(text)
+	if err != nil || d.Negative {
+		return 0, fault.Field(pointer, "must be an ISO 8601 duration, such as PT5S, PT1H or P1D")
+	}
+	return d.ToTimeDuration(), nil
+}

@@ -1,0 +1,118 @@
+package httpapi
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+)
+
+// handler answers one operation; what it returns becomes a problem.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// operations is the service's table of contents, by operationId.
+func (s *Server) operations() map[string]handler {
+	return map[string]handler{
+		"signUp": s.signUp,
+		"logIn":  s.logIn,
+		"logOut": s.logOut,
+		"getMe":  s.getMe,
+
+		"getTenant":       s.getTenant,
+		"updateTenant":    s.updateTenant,
+		"getPlan":         s.getPlan,
+		"listMembers":     s.listMembers,
+		"listAuditEvents": s.listAuditEvents,
+		"createApiToken":  s.createAPIToken,
+		"listApiTokens":   s.listAPITokens,
+		"deleteApiToken":  s.deleteAPIToken,
+
+		"createAccount":      s.createAccount,
+		"listAccounts":       s.listAccounts,
+		"getAccount":         s.getAccount,
+		"updateAccount":      s.updateAccount,
+		"deleteAccount":      s.deleteAccount,
+		"getAccountDelivery": s.getAccountDelivery,
+		"listEndpoints":      s.listEndpoints,
+		"listConnections":    s.listConnections,
+
+		"createRole": s.createRole,
+		"listRoles":  s.listRoles,
+		"getRole":    s.getRole,
+		"updateRole": s.updateRole,
+		"deleteRole": s.deleteRole,
+
+		"createUser":       s.createUser,
+		"listUsers":        s.listUsers,
+		"getUser":          s.getUser,
+		"deleteUser":       s.deleteUser,
+		"issueCredential":  s.issueCredential,
+		"listCredentials":  s.listCredentials,
+		"getCredential":    s.getCredential,
+		"revokeCredential": s.revokeCredential,
+
+		"listOperators":    s.listOperators,
+		"listBrokers":      s.listBrokers,
+		"createEnrollment": s.createEnrollment,
+		"enrollBroker":     s.enrollBroker,
+		"announceBroker":   s.announceBroker,
+	}
+}
+
+// mount puts every operation of the document on the router. An OpenAPI path
+// template is already a chi pattern.
+func (s *Server) mount() error {
+	left := s.operations()
+	limit := s.limitTries()
+	for path, item := range s.doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			handle, ok := left[op.OperationID]
+			if !ok {
+				return fmt.Errorf("mount %s %s: no handler for operation %q", method, path, op.OperationID)
+			}
+			delete(left, op.OperationID)
+			access, err := accessOf(op)
+			if err != nil {
+				return fmt.Errorf("mount %s %s: %w", method, path, err)
+			}
+			route := &routers.Route{Spec: s.doc, Path: path, PathItem: item, Method: method, Operation: op}
+			mounted := s.plain(s.operation(route, access, handle))
+			if access.Who == public {
+				mounted = limit(mounted).ServeHTTP
+			}
+			s.router.MethodFunc(method, path, mounted)
+		}
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("mount: no operation in the document for handlers %v", slices.Sorted(maps.Keys(left)))
+	}
+	return nil
+}
+
+// operation is a handler's way in: body read and bounded, caller known, request checked against the document.
+func (s *Server) operation(route *routers.Route, access access, handle handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		c := &call{operation: route.Operation.OperationID}
+		var err error
+		if c.caller, err = s.identify(r, access); err != nil {
+			return err
+		}
+		noteCaller(r, c.caller)
+		if c.body, err = readBody(w, r); err != nil {
+			return err
+		}
+		if err := validate(r, route, c.body); err != nil {
+			return err
+		}
+		return handle(w, r.WithContext(withCall(r.Context(), c)))
+	}
+}
+
+var validation = &openapi3filter.Options{
+	MultiError:          true,
+	SkipSettingDefaults: true,
+	AuthenticationFunc:  openapi3filter.NoopAuthenticationFunc, // identify has done it, by x-access
+}
