@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/golang-migrate/migrate/v4"
+	"github.com/golang-migrate/migrate/v4/database"
 	pgxmigrate "github.com/golang-migrate/migrate/v4/database/pgx/v5"
 	"github.com/golang-migrate/migrate/v4/source/iofs"
 	"github.com/jackc/pgx/v5"
@@ -21,8 +24,8 @@ const migrationLock = 7_366_452_801
 
 // Migrate brings the database's schema up to date. Any number of replicas may
 // call it at the same time: one works, the others wait for it, and find
-// nothing left to do. A schema newer than this binary is an error, as is one that an
-// interrupted migration left in doubt. It waits for a server that is not up yet, as Open does.
+// nothing left to do. A migration that is interrupted, by whatever means,
+// has not happened and runs again next time. A schema newer than this binary is an error. It waits for a server that is not up yet, as Open does.
 func Migrate(ctx context.Context, url string) error {
 	return migrateTo(ctx, url, (*migrate.Migrate).Up)
 }
@@ -72,7 +75,7 @@ func apply(config *pgx.ConnConfig, step func(*migrate.Migrate) error) (err error
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	m, err := migrate.NewWithInstance("iofs", source, "pgx5", driver)
+	m, err := migrate.NewWithInstance("iofs", source, "pgx5", &whole{Driver: driver})
 	if err != nil {
 		return errors.Join(err, driver.Close())
 	}
@@ -103,7 +106,7 @@ func fits(m *migrate.Migrate, source interface {
 		return err
 	}
 	if dirty {
-		return fmt.Errorf("migration %d was interrupted: see whether the database has what it makes, "+
+		return fmt.Errorf("migration %d was interrupted by another tool: see whether the database has what it makes, "+
 			"then set schema_migrations to (%d, false) if so, or to the version before if not", version, version)
 	}
 	newest, err := source.First()
@@ -115,6 +118,41 @@ func fits(m *migrate.Migrate, source interface {
 	}
 	if version > newest {
 		return fmt.Errorf("the database is at version %d and this binary knows versions up to %d: run a newer binary", version, newest)
+	}
+	return nil
+}
+
+// whole writes the new version in the migration's own transaction.
+// golang-migrate marks the database dirty, migrates, and marks it clean, so a
+// process killed in between leaves it to a person to find out what happened.
+type whole struct {
+	database.Driver
+	next int // the version that the migration about to run leads to
+}
+
+func (w *whole) SetVersion(version int, dirty bool) error {
+	if dirty {
+		w.next = version
+		return nil
+	}
+	return w.Driver.SetVersion(version, false) // once more: a migration without a file has no transaction
+}
+
+func (w *whole) Run(migration io.Reader) error {
+	text, err := io.ReadAll(migration)
+	if err != nil {
+		return fmt.Errorf("read migration: %w", err)
+	}
+	steps, ok := strings.CutSuffix(strings.TrimSpace(string(text)), "\nCOMMIT;")
+	if !ok {
+		return errors.New("the migration does not end with COMMIT")
+	}
+	steps += "\nTRUNCATE " + pgxmigrate.DefaultMigrationsTable + ";\n"
+	if w.next != database.NilVersion {
+		steps += fmt.Sprintf("INSERT INTO %s (version, dirty) VALUES (%d, false);\n", pgxmigrate.DefaultMigrationsTable, w.next)
+	}
+	if err := w.Driver.Run(strings.NewReader(steps + "COMMIT;")); err != nil {
+		return errors.Join(err, w.Driver.Run(strings.NewReader("ROLLBACK")))
 	}
 	return nil
 }

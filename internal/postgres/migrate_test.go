@@ -81,6 +81,31 @@ func TestMigrateRefusesASchemaItCannotStartFrom(t *testing.T) {
 	}
 }
 
+func TestInterruptedMigrationRunsAgain(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	conn := connect(t, url)
+	// A table in the way lets the migration fail half-way.
+	if _, err := conn.Exec(t.Context(), "CREATE TABLE feeds (in_the_way bigint)"); err != nil {
+		t.Fatal(err)
+	}
+	before := dump(t, url)
+	for range 2 {
+		if err := postgres.Migrate(t.Context(), url); err == nil || !strings.Contains(err.Error(), `"feeds" already exists`) {
+			t.Fatalf("migrate over a table in the way: %v", err)
+		}
+		if got := dump(t, url); got != before {
+			t.Fatalf("a failed migration left something:\n%s", got)
+		}
+	}
+	if _, err := conn.Exec(t.Context(), "DROP TABLE feeds"); err != nil {
+		t.Fatal(err)
+	}
+	if err := postgres.Migrate(t.Context(), url); err != nil {
+		t.Errorf("migrate with the table out of the way: %v", err)
+	}
+}
+
 func connect(t *testing.T, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)

@@ -1,3 +1,5 @@
+//go:build unix
+
 package embedded
 
 import (
@@ -74,8 +76,6 @@ func query(t *testing.T, s *Server, sql string) string {
 	}
 	return strings.Join(values, ",")
 }
-
-func serverPID(s *Server) int { return s.run.cmd.Process.Pid }
 
 func gone(t *testing.T, path string) {
 	t.Helper()
@@ -166,7 +166,7 @@ func TestDoneTellsOfAServerThatEndedByItself(t *testing.T) {
 	t.Parallel()
 	s := boot(t, Options{})
 	done := s.Done()
-	if err := syscall.Kill(serverPID(s), syscall.SIGQUIT); err != nil {
+	if err := s.run.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
 	}
 	<-done
