@@ -120,24 +120,20 @@ func (h *Hub) refresh(ctx context.Context) {
 	}
 }
 
-// ensure makes the link to a cluster, or makes it anew when its brokers moved.
+// ensure makes the link to a cluster, or tells it where the brokers are now.
 func (h *Hub) ensure(ctx context.Context, m Membership) {
-	slices.Sort(m.URLs)
+	m.URLs = slices.Sorted(slices.Values(m.URLs))
 	h.mu.Lock()
-	old := h.links[m.key()]
+	l := h.links[m.key()]
 	h.mu.Unlock()
-	if old != nil && slices.Equal(old.URLs, m.URLs) {
+	if l != nil && l.move(m.URLs) {
 		return
-	}
-	if old != nil {
-		old.close()
 	}
 	l, err := newLink(ctx, h, m)
 	if err != nil {
 		h.log.Error("cannot connect to brokers", "operator", m.OperatorID, "cluster", m.Cluster, "error", err)
-		l = &link{Membership: m}
+		l = &link{Membership: m} // shows in Status; the next refresh tries again
 		l.setState(false, err)
-		l.URLs = nil // differs from what is wanted, so that the next refresh tries again
 	}
 	h.mu.Lock()
 	h.links[m.key()] = l
@@ -177,6 +173,21 @@ func (h *Hub) announceAll(ctx context.Context) {
 		}
 		l.announce(head)
 	}
+}
+
+// Announce tells the operator's brokers its head now, so that whoever is behind
+// asks, instead of when the next announcement is due.
+func (h *Hub) Announce(ctx context.Context, operatorID string) error {
+	head, err := h.source.Head(ctx, operatorID)
+	if err != nil {
+		return fmt.Errorf("announce the head: %w", err)
+	}
+	for _, l := range h.all() {
+		if l.OperatorID == operatorID && l.connected() {
+			l.announce(head)
+		}
+	}
+	return nil
 }
 
 // Publish sends a change to all brokers of the operator and returns at once; what

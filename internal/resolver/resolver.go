@@ -20,6 +20,7 @@
 package resolver
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
@@ -65,7 +66,7 @@ func BrokerPermissions() claims.Template {
 
 // ControlPermissions is what control's system-account user needs, and no more.
 func ControlPermissions() claims.Template {
-	return permit([]string{SubjectUpdate, SubjectHead, "_INBOX.>"}, []string{SubjectCatchUp, SubjectApplied, lookupWildcard, "_INBOX.>"})
+	return permit([]string{SubjectUpdate, SubjectHead, fmt.Sprintf(subjectConnz, "*"), "_INBOX.>"}, []string{SubjectCatchUp, SubjectApplied, lookupWildcard, "_INBOX.>"})
 }
 
 func permit(publish, subscribe []string) claims.Template {
@@ -79,7 +80,7 @@ func permit(publish, subscribe []string) claims.Template {
 const (
 	lookupTimeout   = time.Second
 	negativeFor     = 2 * time.Second
-	catchUpTimeout  = 5 * time.Second
+	catchUpTimeout  = 2 * time.Second // an answer may get lost with the connection it was to come over
 	headEvery       = 2 * time.Second
 	refreshEvery    = 5 * time.Second
 	loadWait        = 2 * time.Second
