@@ -69,7 +69,6 @@ CREATE TABLE api_tokens (
     created_by   text        NOT NULL,
     created_at   timestamptz NOT NULL,
     expires_at   timestamptz,
-    revoked_at   timestamptz,
     UNIQUE (tenant_id, id)
 );
 COMMENT ON COLUMN api_tokens.expires_at IS 'null: never';
@@ -130,10 +129,13 @@ CREATE TABLE roles (
     version     bigint      NOT NULL DEFAULT 1,
     created_at  timestamptz NOT NULL,
     updated_at  timestamptz NOT NULL,
+    deleted_at  timestamptz,
     FOREIGN KEY (tenant_id, account_id) REFERENCES accounts (tenant_id, id),
-    CONSTRAINT roles_name_key UNIQUE (account_id, name),
     UNIQUE (tenant_id, account_id, id)
 );
+CREATE UNIQUE INDEX roles_name_key ON roles (account_id, name) WHERE deleted_at IS NULL;
+CREATE INDEX roles_page ON roles (account_id, id) WHERE deleted_at IS NULL;
+COMMENT ON COLUMN roles.sealed_seed IS 'empty once deleted';
 COMMENT ON TABLE roles IS 'a scoped signing key of an account; its template holds for every user signed with it, live';
 
 CREATE TABLE users (

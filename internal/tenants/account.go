@@ -1,9 +1,11 @@
 package tenants
 
 import (
+	"errors"
 	"time"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
 	"github.com/signalbox-io/signalbox/internal/feed"
 )
 
@@ -27,6 +29,17 @@ type AccountSpec struct {
 	Name        string // unique among the tenant's accounts
 	Description string // at most 512 characters
 	Limits      claims.Limits
+}
+
+func (s AccountSpec) validate() error {
+	errs := []error{
+		fault.At("/name", claims.ValidateName(s.Name)),
+		fault.At("/description", claims.ValidateDescription(s.Description)),
+	}
+	for _, e := range fault.All(s.Limits.Validate()) {
+		errs = append(errs, fault.Field("/limits"+e.Pointer, "%s", e.Message))
+	}
+	return errors.Join(errs...)
 }
 
 // AccountCreate is what people choose about a new account.

@@ -1,9 +1,13 @@
 package tenants
 
 import (
+	"errors"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
 )
 
 // Credential is one nkey and user JWT of a user. A user has many, so that
@@ -47,4 +51,51 @@ func (c Credential) Status(now time.Time) string {
 		return "expired"
 	}
 	return "active"
+}
+
+// maxReasonLength is in characters.
+const maxReasonLength = 256
+
+func (s CredentialSpec) validate(now time.Time) error {
+	var errs []error
+	if s.Name != "" {
+		errs = append(errs, fault.At("/name", claims.ValidateName(s.Name)))
+	}
+	if s.ExpiresAt != nil && !s.ExpiresAt.After(now) {
+		errs = append(errs, fault.Field("/expires_at", "this is in the past; it must be at least a second from now"))
+	}
+	if s.PublicKey != "" {
+		_, err := claims.ParseUserKey(string(s.PublicKey))
+		errs = append(errs, fault.At("/public_key", err))
+	}
+	return errors.Join(errs...)
+}
+
+// wholeSeconds is the expiry as a JWT can say it.
+func (s CredentialSpec) wholeSeconds() CredentialSpec {
+	if s.ExpiresAt != nil {
+		at := s.ExpiresAt.UTC().Truncate(time.Second)
+		s.ExpiresAt = &at
+	}
+	return s
+}
+
+func validateReason(reason string) error {
+	if utf8.RuneCountInString(reason) > maxReasonLength {
+		return fault.Field("/reason", "a reason has %d characters at most", maxReasonLength)
+	}
+	return fault.At("/reason", claims.ValidateDescription(reason))
+}
+
+// credsFileName is a file name that needs no quoting anywhere, whatever people
+// have named account and user.
+func credsFileName(account, user string) string {
+	safe := func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '_':
+			return r
+		}
+		return '-'
+	}
+	return strings.Trim(strings.Map(safe, account), "-") + "-" + strings.Trim(strings.Map(safe, user), "-") + ".creds"
 }

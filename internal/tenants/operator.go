@@ -1,9 +1,16 @@
 package tenants
 
 import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
 	"github.com/signalbox-io/signalbox/internal/feed"
 )
 
@@ -103,4 +110,97 @@ type BrokerDelivery struct {
 type OperatorBrokers struct {
 	Operator Operator
 	Brokers  []Broker
+}
+
+// Bounds of what a broker says of itself.
+const (
+	maxURLLength = 512
+	maxURLs      = 32 // per protocol
+)
+
+func (s BrokerSpec) validate() error {
+	return errors.Join(fault.At("/name", claims.ValidateName(s.Name)), s.BrokerPlace.validate())
+}
+
+func (p BrokerPlace) validate() error {
+	errs := []error{validateURL("/control_url", p.ControlURL, "nats", "tls")}
+	if p.Cluster != "" {
+		errs = append(errs, fault.At("/cluster", claims.ValidateName(p.Cluster)))
+	}
+	return errors.Join(append(errs,
+		validateURLs("/endpoints/nats", p.Endpoints.NATS, "nats", "tls"),
+		validateURLs("/endpoints/websocket", p.Endpoints.WebSocket, "ws", "wss"),
+		validateURLs("/endpoints/mqtt", p.Endpoints.MQTT, "mqtt", "mqtts"),
+		validateURLs("/endpoints/leafnode", p.Endpoints.LeafNode, "nats-leaf", "nats", "tls", "ws", "wss"),
+	)...)
+}
+
+func validateURLs(pointer string, urls []string, schemes ...string) error {
+	if len(urls) > maxURLs {
+		return fault.Field(pointer, "%d URLs at most", maxURLs)
+	}
+	var errs []error
+	for i, u := range urls {
+		errs = append(errs, validateURL(fmt.Sprintf("%s/%d", pointer, i), u, schemes...))
+	}
+	return errors.Join(errs...)
+}
+
+// validateURL wants scheme://host or scheme://host:port. It does not repeat
+// what it refuses: there may be a password in it.
+func validateURL(pointer, text string, schemes ...string) error {
+	if len(text) > maxURLLength {
+		return fault.Field(pointer, "a URL has %d characters at most", maxURLLength)
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || !slices.Contains(schemes, u.Scheme) || !validPort(u) {
+		return fault.Field(pointer, "a URL like %s://host:port is needed; its scheme may be %s", schemes[0], strings.Join(schemes, ", "))
+	}
+	if u.User != nil {
+		return fault.Field(pointer, "this URL holds a user or a password; everybody may read it, so leave them out")
+	}
+	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return fault.Field(pointer, "this URL must end after host and port")
+	}
+	return nil
+}
+
+func validPort(u *url.URL) bool {
+	if u.Port() == "" {
+		return !strings.HasSuffix(u.Host, ":")
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && port > 0
+}
+
+// stored has no list that is nil, which would be kept as null.
+func (e Endpoints) stored() Endpoints {
+	return endpointsOf([]Broker{{BrokerSpec: BrokerSpec{BrokerPlace: BrokerPlace{Endpoints: e}}}})
+}
+
+// endpointsOf is the union of the brokers' endpoints, sorted, each once.
+func endpointsOf(brokers []Broker) Endpoints {
+	union := func(of func(Endpoints) []string) []string {
+		urls := []string{}
+		for _, b := range brokers {
+			urls = append(urls, of(b.Endpoints)...)
+		}
+		slices.Sort(urls)
+		return slices.Compact(urls)
+	}
+	return Endpoints{
+		NATS:      union(func(e Endpoints) []string { return e.NATS }),
+		WebSocket: union(func(e Endpoints) []string { return e.WebSocket }),
+		MQTT:      union(func(e Endpoints) []string { return e.MQTT }),
+		LeafNode:  union(func(e Endpoints) []string { return e.LeafNode }),
+	}
+}
+
+// brokerTemplate is what a broker may do in the system account: hear pushes and
+// heads, ask for catch-up and for one account, and answer.
+func brokerTemplate() claims.Template {
+	t := claims.OpenTemplate()
+	t.Subscribe.Allow = []string{"$SYS.REQ.CLAIMS.UPDATE", "signalbox.head", "_INBOX.>"}
+	t.Publish.Allow = []string{"signalbox.>", "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "_INBOX.>"}
+	return t
 }

@@ -33,3 +33,7 @@ type Service struct {
 func New(pool *pgxpool.Pool, keys *keyring.Keyring) *Service {
 	return &Service{pool: pool, keys: keys, now: time.Now}
 }
+
+// clock is read once for all that one transaction writes, so that its times
+// compare equal; to the microsecond, as Postgres keeps it.
+func (s *Service) clock() time.Time { return s.now().UTC().Truncate(time.Microsecond) }

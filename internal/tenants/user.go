@@ -1,6 +1,11 @@
 package tenants
 
-import "time"
+import (
+	"time"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+)
 
 // User is a named NATS identity in an account, in one role. It holds no key
 // itself: its credentials do.
@@ -22,3 +27,5 @@ type UserSpec struct {
 	Name   string
 	RoleID RoleID
 }
+
+func (s UserSpec) validate() error { return fault.At("/name", claims.ValidateUserName(s.Name)) }

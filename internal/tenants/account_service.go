@@ -1,0 +1,213 @@
+package tenants
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/feed"
+	"github.com/signalbox-io/signalbox/internal/postgres"
+)
+
+// CreateAccount makes an account with its default role under the default
+// operator. It takes a Developer. A full plan is OverLimit, limits beyond the
+// plan's are Invalid at /limits/…, a name in use is a Conflict at /name.
+func (s *Service) CreateAccount(ctx context.Context, actor Actor, tenant TenantID, once Once, p AccountCreate) (Account, error) {
+	if err := actor.Require(tenant, Developer); err != nil {
+		return Account{}, err
+	}
+	id := NewID[AccountID]("acc")
+	fresh := func(tx pgx.Tx) (Account, error) { return s.addAccount(ctx, tx, actor, tenant, id, p, s.clock()) }
+	again := func(tx pgx.Tx, id AccountID) (Account, error) { return accountByID(ctx, tx, actor, id) }
+	return create(ctx, s, actor, once, id, fresh, again)
+}
+
+// addAccount makes an account that the actor may make. It ends with a Bump.
+func (s *Service) addAccount(ctx context.Context, tx pgx.Tx, actor Actor, tenant TenantID, id AccountID, p AccountCreate, now time.Time) (Account, error) {
+	plan, err := lockPlan(ctx, tx, tenant)
+	if err != nil {
+		return Account{}, err
+	}
+	spec := AccountSpec{Name: p.Name, Description: p.Description, Limits: p.Limits.Apply(plan.AccountLimits)}
+	if err := errors.Join(spec.validate(), plan.allows(spec.Limits)); err != nil {
+		return Account{}, err
+	}
+	count, err := countAccounts(ctx, tx, tenant)
+	if err != nil {
+		return Account{}, err
+	}
+	if err := plan.room(count, plan.MaxAccounts, "accounts"); err != nil {
+		return Account{}, err
+	}
+	key, sealed, err := s.newAccountKey()
+	if err != nil {
+		return Account{}, err
+	}
+	account, err := insertAccount(ctx, tx, tenant, id, key, sealed, spec, now)
+	if err != nil {
+		return Account{}, err
+	}
+	open := RoleSpec{Name: DefaultRole, Template: claims.OpenTemplate()}
+	if _, err := s.addRole(ctx, tx, account, NewID[RoleID]("rol"), open, now); err != nil {
+		return Account{}, err
+	}
+	if err := insertAudit(ctx, tx, &tenant, actor.ID, "createAccount", string(id), now); err != nil {
+		return Account{}, err
+	}
+	account.Revision, err = s.announce(ctx, tx, account, now)
+	return account, err
+}
+
+// Accounts lists the tenant's accounts.
+func (s *Service) Accounts(ctx context.Context, actor Actor, tenant TenantID, q PageQuery) (Page[Account], error) {
+	if err := actor.Require(tenant, Viewer); err != nil {
+		return Page[Account]{}, err
+	}
+	k, err := q.NamedKeyset()
+	if err != nil {
+		return Page[Account]{}, err
+	}
+	accounts, err := accountsByTenant(ctx, s.pool, actor, tenant, k)
+	return PageOf(k, accounts, func(a Account) (string, string) { return string(a.ID), a.Name }), err
+}
+
+// Account is one of an account of the actor's tenants.
+func (s *Service) Account(ctx context.Context, actor Actor, id AccountID) (Account, error) {
+	return accountByID(ctx, s.pool, actor, id)
+}
+
+// UpdateAccount has edit change a copy of what people chose about the account,
+// and keeps, signs and announces the result, if it is another. It takes a
+// Developer. Limits are held against the plan only when they change: a plan
+// that became smaller does not stand in the way of a new name.
+func (s *Service) UpdateAccount(ctx context.Context, actor Actor, id AccountID, match string, edit func(*AccountSpec) error) (Account, error) {
+	var account Account
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		if account, err = lockAccount(ctx, tx, actor, id, Developer); err != nil {
+			return err
+		}
+		if err := matches(match, account.Version); err != nil {
+			return err
+		}
+		spec := account.AccountSpec
+		if err := edit(&spec); err != nil || spec == account.AccountSpec {
+			return err
+		}
+		if err := checkAccountEdit(ctx, tx, account, spec); err != nil {
+			return err
+		}
+		now := s.clock()
+		if account, err = updateAccount(ctx, tx, account, spec, now); err != nil {
+			return err
+		}
+		if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, "updateAccount", string(id), now); err != nil {
+			return err
+		}
+		account.Revision, err = s.announce(ctx, tx, account, now)
+		return err
+	})
+	return account, err
+}
+
+func checkAccountEdit(ctx context.Context, tx pgx.Tx, account Account, spec AccountSpec) error {
+	if spec.Limits == account.Limits {
+		return spec.validate()
+	}
+	plan, err := planByTenant(ctx, tx, account.TenantID)
+	if err != nil {
+		return err
+	}
+	return errors.Join(spec.validate(), plan.allows(spec.Limits))
+}
+
+// DeleteAccount ends the account: its last JWT lets nobody in, and nothing of it
+// can be found any more. It takes an Admin.
+func (s *Service) DeleteAccount(ctx context.Context, actor Actor, id AccountID, match string) error {
+	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		account, err := lockAccount(ctx, tx, actor, id, Admin)
+		if err != nil {
+			return err
+		}
+		if err := matches(match, account.Version); err != nil {
+			return err
+		}
+		now := s.clock()
+		tombstone, err := s.tombstone(ctx, tx, account)
+		if err != nil {
+			return err
+		}
+		if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, "deleteAccount", string(id), now); err != nil {
+			return err
+		}
+		if err := buryAccount(ctx, tx, account, now); err != nil {
+			return err
+		}
+		_, err = bump(ctx, tx, account, tombstone)
+		return err
+	})
+}
+
+// AccountDelivery tells whether the account's last change is in force at each
+// of its operator's brokers.
+func (s *Service) AccountDelivery(ctx context.Context, actor Actor, id AccountID) (Delivery, error) {
+	var delivery Delivery
+	err := postgres.InReadTx(ctx, s.pool, func(tx pgx.Tx) error {
+		account, err := accountByID(ctx, tx, actor, id)
+		if err != nil {
+			return err
+		}
+		brokers, err := brokersOf(ctx, tx, account.OperatorID)
+		if err != nil {
+			return err
+		}
+		receipts, err := feed.Receipts(ctx, tx, string(account.OperatorID))
+		if err != nil {
+			return err
+		}
+		delivery = account.delivery(brokers, receipts)
+		return nil
+	})
+	return delivery, err
+}
+
+func (a Account) delivery(brokers []Broker, receipts map[string]feed.Receipt) Delivery {
+	d := Delivery{Revision: a.Revision, Brokers: make([]BrokerDelivery, 0, len(brokers))}
+	for _, b := range brokers {
+		d.Brokers = append(d.Brokers, a.deliveryTo(b, receipts))
+	}
+	return d
+}
+
+// deliveryTo does not count a refusal of claims that have been replaced since.
+func (a Account) deliveryTo(b Broker, receipts map[string]feed.Receipt) BrokerDelivery {
+	receipt, heard := receipts[string(b.PublicKey)]
+	d := BrokerDelivery{Broker: b.Name, Applied: receipt.Applied}
+	if heard {
+		d.HeardAt = &receipt.HeardAt
+	}
+	for _, refusal := range receipt.Refusals {
+		if refusal.AccountKey == string(a.PublicKey) && refusal.Revision >= a.Revision {
+			d.Refusal = refusal.Reason
+			return d
+		}
+	}
+	d.InForce = receipt.Applied >= a.Revision
+	return d
+}
+
+// Endpoints are where clients of the account can connect: those of all its
+// operator's brokers, sorted, each once.
+func (s *Service) Endpoints(ctx context.Context, actor Actor, id AccountID) (Endpoints, error) {
+	account, err := accountByID(ctx, s.pool, actor, id)
+	if err != nil {
+		return Endpoints{}, err
+	}
+	brokers, err := brokersOf(ctx, s.pool, account.OperatorID)
+	if err != nil {
+		return Endpoints{}, err
+	}
+	return endpointsOf(brokers), nil
+}

@@ -1,0 +1,77 @@
+package tenants
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/feed"
+)
+
+// revocationGrace is how long a revocation stays in the account's JWT after the
+// credential has expired: until then a broker whose clock is slow may think it has not.
+const revocationGrace = time.Hour
+
+// announce signs what the rows of the account, its roles and its revocations
+// say now, and gives it the operator's next revision. The caller holds the
+// account's lock, or has just made it, and does nothing after this: other
+// changes under the operator wait for the end of tx. It is the only way for
+// a live account's JWT to change.
+func (s *Service) announce(ctx context.Context, tx pgx.Tx, account Account, now time.Time) (feed.Revision, error) {
+	roles, err := rolesToSign(ctx, tx, account)
+	if err != nil {
+		return 0, err
+	}
+	revoked, err := revocationsToSign(ctx, tx, account, now.Add(-revocationGrace))
+	if err != nil {
+		return 0, err
+	}
+	said := claims.Account{
+		Key: account.PublicKey, Name: account.Name, Description: account.Description,
+		Limits: account.Limits, Roles: roles, Revoked: revoked,
+	}
+	token, err := s.signForOperator(ctx, tx, account.OperatorID, func(signer claims.Seed) (string, error) {
+		return claims.EncodeAccount(said, signer)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("sign account %s: %w", account.ID, err)
+	}
+	return bump(ctx, tx, account, token)
+}
+
+// tombstone signs the deleted account's last JWT.
+func (s *Service) tombstone(ctx context.Context, tx pgx.Tx, account Account) (string, error) {
+	token, err := s.signForOperator(ctx, tx, account.OperatorID, func(signer claims.Seed) (string, error) {
+		return claims.EncodeTombstone(account.PublicKey, account.Name, signer)
+	})
+	if err != nil {
+		return "", fmt.Errorf("sign the tombstone of account %s: %w", account.ID, err)
+	}
+	return token, nil
+}
+
+// signForOperator opens the operator's signing key for one signature.
+func (s *Service) signForOperator(ctx context.Context, q querier, operator OperatorID, sign func(claims.Seed) (string, error)) (string, error) {
+	key, sealed, err := signingSeed(ctx, q, operator)
+	if err != nil {
+		return "", err
+	}
+	var token string
+	err = s.withSeed(sealed, string(key), func(signer claims.Seed) (err error) {
+		token, err = sign(signer)
+		return err
+	})
+	return token, err
+}
+
+// bump keeps the account's JWT at the operator's next revision.
+func bump(ctx context.Context, tx pgx.Tx, account Account, token string) (feed.Revision, error) {
+	revision, err := feed.Bump(ctx, tx, string(account.OperatorID), string(account.PublicKey))
+	if err != nil {
+		return 0, err
+	}
+	return revision, updateAccountJWT(ctx, tx, account, token, revision)
+}

@@ -1,0 +1,181 @@
+package tenants
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/postgres"
+)
+
+const (
+	enrollmentPrefix = "sbe_"
+	brokerPrefix     = "sbb_"
+	minTokenLength   = 20 // characters of a pre-shared enrolment token
+	maxTokenLength   = 512
+
+	maxEnrollmentUses = 1000
+	maxEnrollmentTTL  = 30 * 24 * time.Hour
+
+	// What a pre-shared enrolment token is good for, from each start of control on.
+	sharedEnrollmentUses = 1_000_000
+	sharedEnrollmentTTL  = 10 * 365 * 24 * time.Hour
+)
+
+// newToken makes a token with 256 random bits, and its hash, which is all that is kept.
+func newToken(prefix string) (token string, hash []byte) {
+	var secret [32]byte
+	rand.Read(secret[:])
+	token = prefix + crockford.EncodeToString(secret[:])
+	return token, hashToken(token)
+}
+
+// hashToken needs no salt: nobody guesses 256 bits.
+func hashToken(token string) []byte {
+	hash := sha256.Sum256([]byte(token))
+	return hash[:]
+}
+
+// CreateEnrollment makes a token with which so many brokers may enrol under the
+// operator, the default one if empty, within ttl. It is for staff.
+func (s *Service) CreateEnrollment(ctx context.Context, actor Actor, operator OperatorID, uses int64, ttl time.Duration) (Enrollment, string, error) {
+	if err := actor.requireStaff(); err != nil {
+		return Enrollment{}, "", err
+	}
+	if err := validateEnrollment(uses, ttl); err != nil {
+		return Enrollment{}, "", err
+	}
+	token, hash := newToken(enrollmentPrefix)
+	var enrollment Enrollment
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		under, err := operatorOrDefault(ctx, tx, operator)
+		if err != nil {
+			return err
+		}
+		now := s.clock()
+		e := Enrollment{ID: NewID[EnrollmentID]("enr"), OperatorID: under.ID, Uses: uses, ExpiresAt: now.Add(ttl), CreatedAt: now}
+		if err := insertEnrollment(ctx, tx, e, hash, actor.ID); err != nil {
+			return err
+		}
+		enrollment = e
+		return insertAudit(ctx, tx, nil, actor.ID, "createEnrollment", string(e.ID), now)
+	})
+	if err != nil {
+		return Enrollment{}, "", err
+	}
+	return enrollment, token, nil
+}
+
+func validateEnrollment(uses int64, ttl time.Duration) error {
+	var errs []error
+	if uses < 1 || uses > maxEnrollmentUses {
+		errs = append(errs, fault.Field("/uses", "1 to %d brokers may enrol with one token", maxEnrollmentUses))
+	}
+	if ttl < time.Second || ttl > maxEnrollmentTTL {
+		errs = append(errs, fault.Field("/expires_in", "at least a second, at most 30 days"))
+	}
+	return errors.Join(errs...)
+}
+
+// operatorOrDefault is the operator of an id in a request's body.
+func operatorOrDefault(ctx context.Context, tx pgx.Tx, id OperatorID) (Operator, error) {
+	if id == "" {
+		return operatorByDefault(ctx, tx)
+	}
+	operator, err := operatorByID(ctx, tx, id)
+	if errors.Is(err, fault.NotFound) {
+		return Operator{}, fault.Field("/operator_id", "there is no such operator")
+	}
+	return operator, err
+}
+
+// EnsureEnrollment makes a token that the installation's configuration holds
+// valid for the default operator, for many brokers and years. Doing it again
+// renews it. A token of fewer than 20 characters is refused.
+func (s *Service) EnsureEnrollment(ctx context.Context, token string) error {
+	if len(token) < minTokenLength || len(token) > maxTokenLength {
+		return fault.New(fault.Invalid, "an enrolment token has %d to %d characters", minTokenLength, maxTokenLength)
+	}
+	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		operator, err := operatorByDefault(ctx, tx)
+		if err != nil {
+			return err
+		}
+		now := s.clock()
+		return renewEnrollment(ctx, tx, Enrollment{
+			ID: NewID[EnrollmentID]("enr"), OperatorID: operator.ID, Uses: sharedEnrollmentUses, ExpiresAt: now.Add(sharedEnrollmentTTL), CreatedAt: now,
+		}, hashToken(token), installation)
+	})
+}
+
+// EnrollBroker seats a broker under the operator that the enrolment token is
+// for. The same key again gets the same seat, at what it says of itself now, and a new
+// bearer token in place of the one before; that uses nothing up. A token that is unknown,
+// expired or used up is Unauthenticated, a name that another key has is a
+// Conflict at /name, a key under another operator one at /public_key.
+func (s *Service) EnrollBroker(ctx context.Context, enrollmentToken string, key claims.UserKey, p BrokerSpec) (Seat, error) {
+	var seat Seat
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		now := s.clock()
+		enrollment, err := lockEnrollment(ctx, tx, hashToken(enrollmentToken), now)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return fault.New(fault.Unauthenticated, "this enrolment token is unknown, expired or used up")
+		}
+		if err != nil {
+			return err
+		}
+		_, keyErr := claims.ParseUserKey(string(key))
+		if err := errors.Join(fault.At("/public_key", keyErr), p.validate()); err != nil {
+			return err
+		}
+		seat, err = s.seat(ctx, tx, enrollment, key, p, now)
+		return err
+	})
+	return seat, err
+}
+
+func (s *Service) seat(ctx context.Context, tx pgx.Tx, enrollment Enrollment, key claims.UserKey, p BrokerSpec, now time.Time) (Seat, error) {
+	operator, err := operatorByID(ctx, tx, enrollment.OperatorID)
+	if err != nil {
+		return Seat{}, err
+	}
+	token, hash := newToken(brokerPrefix)
+	broker, isNew, err := upsertBroker(ctx, tx, operator.ID, key, hash, p, now)
+	if err != nil {
+		return Seat{}, err
+	}
+	if isNew {
+		if err := useEnrollment(ctx, tx, enrollment.ID); err != nil {
+			return Seat{}, err
+		}
+	}
+	if err := insertAudit(ctx, tx, nil, string(enrollment.ID), "enrollBroker", string(broker.ID), now); err != nil {
+		return Seat{}, err
+	}
+	jwt, err := s.signSystemUser(ctx, tx, operator.ID, key, p.Name, brokerTemplate())
+	return Seat{Broker: broker, Token: token, Operator: operator, BrokerJWT: jwt}, err
+}
+
+// AnnounceBroker notes where the broker can be reached now. A token that is not
+// that broker's is Unauthenticated.
+func (s *Service) AnnounceBroker(ctx context.Context, brokerToken string, id BrokerID, p BrokerPlace) error {
+	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		known, err := brokerHasToken(ctx, tx, id, hashToken(brokerToken))
+		if err != nil {
+			return err
+		}
+		if !known {
+			return fault.New(fault.Unauthenticated, "this is not the token that the broker got when it enrolled last")
+		}
+		if err := p.validate(); err != nil {
+			return err
+		}
+		return updateBrokerPlace(ctx, tx, id, p, s.clock())
+	})
+}

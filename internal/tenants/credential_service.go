@@ -1,0 +1,157 @@
+package tenants
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/postgres"
+)
+
+// IssueCredential makes a user JWT under the user's role, and unless the caller
+// keeps the seed, a key pair and the creds file with it. Brokers need not hear
+// of it: they know the role. It takes a Developer.
+//
+// It is made to be fast: two statements, and no lock but a shared one on the
+// user, which only the user's deletion waits for. Creds are shown only by the
+// call that made them, so repeating once is a Conflict that names the
+// credential. A public key that the account has seen before is a Conflict at
+// /public_key; an expiry that has passed is Invalid at /expires_at.
+func (s *Service) IssueCredential(ctx context.Context, actor Actor, user UserID, once Once, p CredentialSpec) (IssuedCredential, error) {
+	u, err := userToSign(ctx, s.pool, actor, user)
+	if err != nil {
+		return IssuedCredential{}, err
+	}
+	if err := actor.Require(u.TenantID, Developer); err != nil {
+		return IssuedCredential{}, err
+	}
+	p = p.wholeSeconds()
+	if err := p.validate(s.clock()); err != nil {
+		return IssuedCredential{}, err
+	}
+	issued, err := s.mint(u, p)
+	if err != nil {
+		return IssuedCredential{}, fmt.Errorf("issue a credential to user %s: %w", user, err)
+	}
+	id := NewID[CredentialID]("crd")
+	if once.Key == "" {
+		issued.Credential, err = insertCredential(ctx, s.pool, actor, user, id, issued.PublicKey, p, issued.IssuedAt)
+		return onlyIfIssued(issued, err)
+	}
+	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		earlier, err := s.ClaimOnce(ctx, tx, actor, once, string(id))
+		if err != nil {
+			return err
+		}
+		if earlier != "" {
+			return fault.New(fault.Conflict, "this Idempotency-Key has issued the credential %s already, and creds are shown only once; revoke it and issue another with a new key", earlier)
+		}
+		issued.Credential, err = insertCredential(ctx, tx, actor, user, id, issued.PublicKey, p, issued.IssuedAt)
+		return err
+	})
+	return onlyIfIssued(issued, err)
+}
+
+// onlyIfIssued keeps a signed JWT that was not recorded from getting out: it
+// could not be revoked.
+func onlyIfIssued(issued IssuedCredential, err error) (IssuedCredential, error) {
+	if err != nil {
+		return IssuedCredential{}, err
+	}
+	return issued, nil
+}
+
+// mint makes the key, unless the caller has one, and signs. IssuedAt is read
+// after signing, so that the JWT's own time of issue is not later: a
+// revocation must not fall short of it.
+func (s *Service) mint(u signable, p CredentialSpec) (IssuedCredential, error) {
+	if p.PublicKey != "" {
+		token, err := s.signUser(u, p.PublicKey, p.ExpiresAt)
+		return IssuedCredential{Credential: Credential{PublicKey: p.PublicKey, IssuedAt: s.clock()}, JWT: token}, err
+	}
+	seed, err := claims.NewUserSeed()
+	if err != nil {
+		return IssuedCredential{}, err
+	}
+	defer seed.Wipe()
+	key, err := seed.UserKey()
+	if err != nil {
+		return IssuedCredential{}, err
+	}
+	token, err := s.signUser(u, key, p.ExpiresAt)
+	if err != nil {
+		return IssuedCredential{}, err
+	}
+	return IssuedCredential{
+		Credential: Credential{PublicKey: key, IssuedAt: s.clock()},
+		JWT:        token,
+		Creds:      claims.FormatCreds(token, seed),
+		FileName:   credsFileName(u.AccountName, u.Name),
+	}, nil
+}
+
+func (s *Service) signUser(u signable, key claims.UserKey, expires *time.Time) (string, error) {
+	said := claims.User{Key: key, Name: u.Name, Account: u.AccountKey}
+	if expires != nil {
+		said.Expires = *expires
+	}
+	var token string
+	err := s.withSeed(u.SealedSeed, string(u.RoleKey), func(role claims.Seed) (err error) {
+		token, err = claims.EncodeUser(said, role)
+		return err
+	})
+	return token, err
+}
+
+// Credentials lists the user's credentials, revoked and expired ones included.
+func (s *Service) Credentials(ctx context.Context, actor Actor, user UserID, q PageQuery) (Page[Credential], error) {
+	k, err := q.Keyset()
+	if err != nil {
+		return Page[Credential]{}, err
+	}
+	of, err := userByID(ctx, s.pool, actor, user, s.clock())
+	if err != nil {
+		return Page[Credential]{}, err
+	}
+	credentials, err := credentialsByUser(ctx, s.pool, of, k)
+	return PageOf(k, credentials, func(c Credential) (string, string) { return string(c.ID), "" }), err
+}
+
+// Credential is one credential in the actor's tenants.
+func (s *Service) Credential(ctx context.Context, actor Actor, id CredentialID) (Credential, error) {
+	return credentialByID(ctx, s.pool, actor, id)
+}
+
+// RevokeCredential refuses the credential from now on, and ends its
+// connections; the user's others go on. One that is revoked already stays as it
+// is, reason included. It takes a Developer.
+func (s *Service) RevokeCredential(ctx context.Context, actor Actor, id CredentialID, reason string) (Credential, error) {
+	var credential Credential
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		account, err := lockAccountOf(ctx, tx, actor, "credentials", "credential", string(id), Developer)
+		if err != nil {
+			return err
+		}
+		if err := validateReason(reason); err != nil {
+			return err
+		}
+		credential, err = credentialByID(ctx, tx, actor, id)
+		if err != nil || credential.RevokedAt != nil {
+			return err
+		}
+		now := s.clock()
+		if credential, err = revokeCredential(ctx, tx, credential, reason, now); err != nil {
+			return err
+		}
+		if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, "revokeCredential", string(id), now); err != nil {
+			return err
+		}
+		_, err = s.announce(ctx, tx, account, now)
+		return err
+	})
+	return credential, err
+}

@@ -1,0 +1,275 @@
+package tenants
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/feed"
+	"github.com/signalbox-io/signalbox/internal/postgres"
+)
+
+const (
+	installation     = "system" // the actor of what nobody asked for
+	defaultOperator  = "Signalbox"
+	systemAccount    = "SYS"
+	bootstrapLock    = 7_366_452_803 // an advisory lock; the number means nothing
+	defaultPlan      = "Free"
+	defaultAccounts  = 10
+	defaultRoles     = 20
+	defaultUsers     = 1000
+	mebibyte         = 1 << 20
+	defaultMemory    = 16 * mebibyte
+	defaultDisk      = 1024 * mebibyte
+	defaultConsumers = 100
+)
+
+// defaultLimits are generous enough for development.
+func defaultLimits() claims.Limits {
+	return claims.Limits{
+		Connections: 100, LeafNodes: 5, Subscriptions: 1000, PayloadBytes: mebibyte, DataBytes: claims.Unlimited, Exports: 10, Imports: 10,
+		JetStream: claims.JetStreamLimits{MemoryBytes: defaultMemory, DiskBytes: defaultDisk, Streams: 10, Consumers: defaultConsumers},
+	}
+}
+
+// Bootstrap makes what an installation cannot be without, as far as it is not
+// there: the default plan, and the default operator with its signing key, system
+// account and feed. Any number of replicas may call it at the same time.
+func (s *Service) Bootstrap(ctx context.Context) (Operator, error) {
+	var operator Operator
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := lockBootstrap(ctx, tx); err != nil {
+			return err
+		}
+		now := s.clock()
+		if err := insertDefaultPlan(ctx, tx, now); err != nil {
+			return err
+		}
+		existing, err := operatorByDefault(ctx, tx)
+		if errors.Is(err, pgx.ErrNoRows) {
+			existing, err = s.addOperator(ctx, tx, now)
+		}
+		operator = existing
+		return err
+	})
+	if err != nil {
+		return Operator{}, fmt.Errorf("bootstrap the installation: %w", err)
+	}
+	return operator, nil
+}
+
+// addOperator makes the default operator.
+func (s *Service) addOperator(ctx context.Context, tx pgx.Tx, now time.Time) (Operator, error) {
+	o, err := s.newOperator()
+	if err != nil {
+		return Operator{}, fmt.Errorf("make the operator's keys: %w", err)
+	}
+	operator, err := insertOperator(ctx, tx, o, now)
+	if err != nil {
+		return Operator{}, err
+	}
+	if err := feed.Open(ctx, tx, string(operator.ID)); err != nil {
+		return Operator{}, err
+	}
+	return operator, insertAudit(ctx, tx, nil, installation, "bootstrap", string(operator.ID), now)
+}
+
+// newOperator makes all keys and both JWTs of an operator.
+func (s *Service) newOperator() (sealedOperator, error) {
+	o := sealedOperator{Operator: Operator{ID: NewID[OperatorID]("opr"), Name: defaultOperator, IsDefault: true}}
+	var err error
+	if o.PublicKey, o.SealedSeed, err = s.newOperatorKey(); err != nil {
+		return sealedOperator{}, err
+	}
+	if o.SigningPublicKey, o.SealedSigningSeed, err = s.newOperatorKey(); err != nil {
+		return sealedOperator{}, err
+	}
+	if o.SystemPublicKey, o.SystemSealedSeed, err = s.newAccountKey(); err != nil {
+		return sealedOperator{}, err
+	}
+	said := claims.Operator{
+		Key: o.PublicKey, Name: o.Name, SigningKeys: []claims.OperatorKey{o.SigningPublicKey}, SystemAccount: o.SystemPublicKey,
+	}
+	err = s.withSeed(o.SealedSeed, string(o.PublicKey), func(seed claims.Seed) (err error) {
+		o.JWT, err = claims.EncodeOperator(said, seed)
+		return err
+	})
+	if err != nil {
+		return sealedOperator{}, err
+	}
+	err = s.withSeed(o.SealedSigningSeed, string(o.SigningPublicKey), func(signer claims.Seed) (err error) {
+		o.SystemJWT, err = claims.EncodeSystemAccount(o.SystemPublicKey, systemAccount, signer)
+		return err
+	})
+	return o, err
+}
+
+// Operators lists all operators, for staff.
+func (s *Service) Operators(ctx context.Context, actor Actor, q PageQuery) (Page[Operator], error) {
+	if err := actor.requireStaff(); err != nil {
+		return Page[Operator]{}, err
+	}
+	k, err := q.Keyset()
+	if err != nil {
+		return Page[Operator]{}, err
+	}
+	var operators []Operator
+	err = postgres.InReadTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		if operators, err = operatorsByAge(ctx, tx, k); err != nil {
+			return err
+		}
+		return setRevisions(ctx, tx, operators)
+	})
+	return PageOf(k, operators, func(o Operator) (string, string) { return string(o.ID), "" }), err
+}
+
+func setRevisions(ctx context.Context, q querier, operators []Operator) error {
+	heads, err := feed.Heads(ctx, q)
+	for i := range operators {
+		operators[i].Revision = heads[string(operators[i].ID)]
+	}
+	return err
+}
+
+// Brokers lists the operator's brokers with what each has applied, for staff.
+func (s *Service) Brokers(ctx context.Context, actor Actor, operator OperatorID, q PageQuery) (Page[Broker], error) {
+	if err := actor.requireStaff(); err != nil {
+		return Page[Broker]{}, err
+	}
+	k, err := q.Keyset()
+	if err != nil {
+		return Page[Broker]{}, err
+	}
+	var brokers []Broker
+	err = postgres.InReadTx(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := operatorByID(ctx, tx, operator); err != nil {
+			return err
+		}
+		if brokers, err = brokersByOperator(ctx, tx, operator, k); err != nil {
+			return err
+		}
+		return setReceipts(ctx, tx, operator, brokers)
+	})
+	return PageOf(k, brokers, func(b Broker) (string, string) { return string(b.ID), "" }), err
+}
+
+func setReceipts(ctx context.Context, q querier, operator OperatorID, brokers []Broker) error {
+	receipts, err := feed.Receipts(ctx, q, string(operator))
+	for i := range brokers {
+		if r, heard := receipts[string(brokers[i].PublicKey)]; heard {
+			brokers[i].Applied, brokers[i].HeardAt = r.Applied, &r.HeardAt
+		}
+	}
+	return err
+}
+
+// ChangesSince are the operator's accounts that changed after since, with what
+// brokers must hold of them, in revision order, at most limit of them, and the
+// head. Fewer than limit means that these are all up to head. All of it is of
+// one moment, so each JWT is the one of its revision.
+func (s *Service) ChangesSince(ctx context.Context, operator OperatorID, since feed.Revision, limit int) ([]AccountJWT, feed.Revision, error) {
+	var jwts []AccountJWT
+	var head feed.Revision
+	err := postgres.InReadTx(ctx, s.pool, func(tx pgx.Tx) error {
+		changes, at, err := feed.Changes(ctx, tx, string(operator), since, limit)
+		if err != nil {
+			return err
+		}
+		head = at
+		jwts, err = jwtsOfChanges(ctx, tx, operator, changes)
+		return err
+	})
+	return jwts, head, err
+}
+
+func jwtsOfChanges(ctx context.Context, tx pgx.Tx, operator OperatorID, changes []feed.Change) ([]AccountJWT, error) {
+	keys := make([]string, len(changes))
+	for i, c := range changes {
+		keys[i] = c.AccountKey
+	}
+	jwts, err := accountJWTs(ctx, tx, operator, keys)
+	if err != nil {
+		return nil, err
+	}
+	if len(jwts) != len(changes) {
+		return nil, fmt.Errorf("the feed of %s names %d accounts, of which there are %d", operator, len(changes), len(jwts))
+	}
+	return jwts, nil
+}
+
+// AccountJWTByKey is what brokers of the operator must hold of one account, its
+// system account included: the current JWT, or the tombstone of a deleted account. To
+// push it, label it with the revision of the change it is pushed for, not with
+// its own, which may be ahead of the next change's.
+func (s *Service) AccountJWTByKey(ctx context.Context, operator OperatorID, key claims.AccountKey) (AccountJWT, error) {
+	if _, err := claims.ParseAccountKey(string(key)); err != nil {
+		return AccountJWT{}, notFound("account", string(key))
+	}
+	return accountJWTByKey(ctx, s.pool, operator, key)
+}
+
+// BrokerSeats are all operators with their brokers.
+func (s *Service) BrokerSeats(ctx context.Context) ([]OperatorBrokers, error) {
+	var seats []OperatorBrokers
+	err := postgres.InReadTx(ctx, s.pool, func(tx pgx.Tx) error {
+		operators, err := allOperators(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := setRevisions(ctx, tx, operators); err != nil {
+			return err
+		}
+		seats = make([]OperatorBrokers, len(operators))
+		for i, o := range operators {
+			seats[i].Operator = o
+			if seats[i].Brokers, err = brokersOf(ctx, tx, o.ID); err != nil {
+				return err
+			}
+			if err := setReceipts(ctx, tx, o.ID, seats[i].Brokers); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return seats, err
+}
+
+// SystemUser makes a user of the operator's system account that may do
+// everything there: control's own. Its key is new each time, and kept nowhere:
+// the caller wipes the seed when it is done.
+func (s *Service) SystemUser(ctx context.Context, operator OperatorID, name string) (token string, seed claims.Seed, err error) {
+	seed, err = claims.NewUserSeed()
+	if err != nil {
+		return "", claims.Seed{}, err
+	}
+	key, err := seed.UserKey()
+	if err != nil {
+		return "", claims.Seed{}, err
+	}
+	token, err = s.signSystemUser(ctx, s.pool, operator, key, name, claims.OpenTemplate())
+	if err != nil {
+		seed.Wipe()
+		return "", claims.Seed{}, err
+	}
+	return token, seed, nil
+}
+
+func (s *Service) signSystemUser(ctx context.Context, q querier, operator OperatorID, key claims.UserKey, name string, may claims.Template) (string, error) {
+	system, sealed, err := systemSeed(ctx, q, operator)
+	if err != nil {
+		return "", err
+	}
+	var token string
+	err = s.withSeed(sealed, string(system), func(signer claims.Seed) (err error) {
+		token, err = claims.EncodeSystemUser(key, name, system, may, signer)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("sign a user of the system account: %w", err)
+	}
+	return token, nil
+}

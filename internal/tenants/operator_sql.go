@@ -1,0 +1,153 @@
+package tenants
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+)
+
+// operatorColumns has a revision that says nothing: the real one is feed's.
+const operatorColumns = `id, name, public_key, signing_public_key, jwt, system_public_key, system_jwt, is_default, ` +
+	`0::bigint AS revision, created_at, updated_at`
+
+// sealedOperator is an operator with its seeds, as it is inserted.
+type sealedOperator struct {
+	Operator
+	SealedSeed        []byte
+	SealedSigningSeed []byte
+	SystemSealedSeed  []byte
+}
+
+func lockBootstrap(ctx context.Context, tx pgx.Tx) error {
+	_, err := exec(ctx, tx, `SELECT pg_advisory_xact_lock(@lock)`, pgx.StrictNamedArgs{"lock": int64(bootstrapLock)})
+	return err
+}
+
+func insertDefaultPlan(ctx context.Context, tx pgx.Tx, now time.Time) error {
+	const query = `
+		INSERT INTO plans (id, name, is_default, max_accounts, max_roles, max_users, account_limits, created_at, updated_at)
+		SELECT @id, @name, true, @accounts, @roles, @users, @limits, @now, @now
+		WHERE NOT EXISTS (
+			SELECT
+			FROM plans
+			WHERE is_default
+		)`
+	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
+		"id": NewID[PlanID]("pln"), "name": defaultPlan, "accounts": int64(defaultAccounts), "roles": int64(defaultRoles),
+		"users": int64(defaultUsers), "limits": defaultLimits(), "now": now,
+	})
+	if err != nil {
+		return fmt.Errorf("insert the default plan: %w", err)
+	}
+	return nil
+}
+
+func insertOperator(ctx context.Context, tx pgx.Tx, o sealedOperator, now time.Time) (Operator, error) {
+	const query = `
+		INSERT INTO operators (id, name, public_key, sealed_seed, signing_public_key, sealed_signing_seed, jwt,
+			system_public_key, system_sealed_seed, system_jwt, is_default, created_at, updated_at)
+		VALUES (@id, @name, @key, @sealed, @signing_key, @signing_sealed, @jwt,
+			@system_key, @system_sealed, @system_jwt, @default, @now, @now)
+		RETURNING ` + operatorColumns
+	operator, err := one[Operator](ctx, tx, query, pgx.StrictNamedArgs{
+		"id": o.ID, "name": o.Name, "key": o.PublicKey, "sealed": o.SealedSeed,
+		"signing_key": o.SigningPublicKey, "signing_sealed": o.SealedSigningSeed, "jwt": o.JWT,
+		"system_key": o.SystemPublicKey, "system_sealed": o.SystemSealedSeed, "system_jwt": o.SystemJWT,
+		"default": o.IsDefault, "now": now,
+	})
+	if err != nil {
+		return Operator{}, fmt.Errorf("insert an operator: %w", err)
+	}
+	return operator, nil
+}
+
+const selectOperator = `
+	SELECT ` + operatorColumns + `
+	FROM operators`
+
+func operatorByDefault(ctx context.Context, q querier) (Operator, error) {
+	const query = selectOperator + `
+		WHERE is_default`
+	return one[Operator](ctx, q, query, pgx.StrictNamedArgs{})
+}
+
+func operatorByID(ctx context.Context, q querier, id OperatorID) (Operator, error) {
+	const query = selectOperator + `
+		WHERE id = @id`
+	operator, err := one[Operator](ctx, q, query, pgx.StrictNamedArgs{"id": id})
+	return operator, found(err, "operator", string(id))
+}
+
+func operatorsByAge(ctx context.Context, q querier, k Keyset) ([]Operator, error) {
+	args := pgx.StrictNamedArgs{}
+	query := selectOperator + `
+		WHERE true` + k.SQL("id", "", args)
+	return all[Operator](ctx, q, query, args)
+}
+
+func allOperators(ctx context.Context, q querier) ([]Operator, error) {
+	const query = selectOperator + `
+		ORDER BY id`
+	return all[Operator](ctx, q, query, pgx.StrictNamedArgs{})
+}
+
+// signingSeed is the key that signs the operator's accounts, with its sealed seed.
+func signingSeed(ctx context.Context, q querier, id OperatorID) (claims.OperatorKey, []byte, error) {
+	const query = `
+		SELECT signing_public_key, sealed_signing_seed
+		FROM operators
+		WHERE id = @id`
+	signing, err := one[struct {
+		SigningPublicKey  claims.OperatorKey
+		SealedSigningSeed []byte
+	}](ctx, q, query, pgx.StrictNamedArgs{"id": id})
+	if err != nil {
+		return "", nil, fmt.Errorf("read the signing key of operator %s: %w", id, err)
+	}
+	return signing.SigningPublicKey, signing.SealedSigningSeed, nil
+}
+
+// systemSeed is the system account's key, with its sealed seed.
+func systemSeed(ctx context.Context, q querier, id OperatorID) (claims.AccountKey, []byte, error) {
+	const query = `
+		SELECT system_public_key, system_sealed_seed
+		FROM operators
+		WHERE id = @id`
+	system, err := one[struct {
+		SystemPublicKey  claims.AccountKey
+		SystemSealedSeed []byte
+	}](ctx, q, query, pgx.StrictNamedArgs{"id": id})
+	return system.SystemPublicKey, system.SystemSealedSeed, found(err, "operator", string(id))
+}
+
+const accountJWTColumns = `public_key AS key, revision, jwt`
+
+// accountJWTs are in revision order.
+func accountJWTs(ctx context.Context, q querier, operator OperatorID, keys []string) ([]AccountJWT, error) {
+	const query = `
+		SELECT ` + accountJWTColumns + `
+		FROM accounts
+		WHERE operator_id = @operator
+		AND public_key = ANY(@keys)
+		ORDER BY revision`
+	return all[AccountJWT](ctx, q, query, pgx.StrictNamedArgs{"operator": operator, "keys": keys})
+}
+
+func accountJWTByKey(ctx context.Context, q querier, operator OperatorID, key claims.AccountKey) (AccountJWT, error) {
+	const query = `
+		SELECT ` + accountJWTColumns + `
+		FROM accounts
+		WHERE operator_id = @operator
+		AND public_key = @key
+		UNION ALL
+		SELECT system_public_key, 0, system_jwt
+		FROM operators
+		WHERE id = @operator
+		AND system_public_key = @key`
+	jwt, err := one[AccountJWT](ctx, q, query, pgx.StrictNamedArgs{"operator": operator, "key": key})
+	return jwt, found(err, "account", string(key))
+}

@@ -1,0 +1,119 @@
+package tenants
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/postgres"
+)
+
+// selectUser takes @now: whether a credential is active depends on it.
+const selectUser = `
+	SELECT users.id, users.tenant_id, users.account_id, users.role_id, roles.name AS role_name, users.name, (
+			SELECT count(*)
+			FROM credentials
+			WHERE credentials.user_id = users.id
+			AND credentials.revoked_at IS NULL
+			AND (credentials.expires_at IS NULL OR credentials.expires_at > @now)
+		) AS active_credentials, users.version, users.created_at, users.updated_at
+	FROM users
+	JOIN roles ON roles.id = users.role_id
+	JOIN accounts ON accounts.id = users.account_id
+	WHERE users.deleted_at IS NULL
+	AND accounts.deleted_at IS NULL`
+
+var userFaults = map[string]*fault.Error{
+	"users_name_key": {Kind: fault.Conflict, Pointer: "/name", Message: "another user in the account has this name"},
+}
+
+func insertUser(ctx context.Context, tx pgx.Tx, account Account, id UserID, spec UserSpec, now time.Time) error {
+	const query = `
+		INSERT INTO users (id, tenant_id, account_id, role_id, name, created_at, updated_at)
+		VALUES (@id, @tenant, @account, @role, @name, @now, @now)`
+	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
+		"id": id, "tenant": account.TenantID, "account": account.ID, "role": spec.RoleID, "name": spec.Name, "now": now,
+	})
+	if err != nil {
+		return fmt.Errorf("insert a user: %w", postgres.Fault(err, userFaults))
+	}
+	return nil
+}
+
+func userByID(ctx context.Context, q querier, actor Actor, id UserID, now time.Time) (User, error) {
+	const query = selectUser + `
+		AND users.id = @id
+		AND users.tenant_id = ANY(@tenants)`
+	user, err := one[User](ctx, q, query, pgx.StrictNamedArgs{"id": id, "tenants": actor.Tenants(), "now": now})
+	return user, found(err, "user", string(id))
+}
+
+// usersByAccount lists an account's users; the caller may see the account.
+func usersByAccount(ctx context.Context, q querier, account Account, k Keyset, now time.Time) ([]User, error) {
+	args := pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID, "now": now}
+	query := selectUser + `
+		AND users.tenant_id = @tenant
+		AND users.account_id = @account` + k.SQL("users.id", "users.name", args)
+	return all[User](ctx, q, query, args)
+}
+
+// countUsers counts no further than the limit, unless that is -1.
+func countUsers(ctx context.Context, tx pgx.Tx, account Account, limit int64) (int64, error) {
+	if limit < 0 {
+		return 0, nil
+	}
+	const query = `
+		SELECT count(*)
+		FROM (
+			SELECT
+			FROM users
+			WHERE tenant_id = @tenant
+			AND account_id = @account
+			AND deleted_at IS NULL
+			LIMIT @limit
+		) AS counted`
+	return value[int64](ctx, tx, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID, "limit": limit})
+}
+
+// roleIDInAccount is the id if the account has that role; its default role's for an empty one.
+func roleIDInAccount(ctx context.Context, tx pgx.Tx, account Account, id RoleID) (RoleID, error) {
+	const query = `
+		SELECT id
+		FROM roles
+		WHERE tenant_id = @tenant
+		AND account_id = @account
+		AND deleted_at IS NULL
+		AND (id = @id OR @id = '' AND name = @default)`
+	return value[RoleID](ctx, tx, query, pgx.StrictNamedArgs{
+		"tenant": account.TenantID, "account": account.ID, "id": id, "default": DefaultRole,
+	})
+}
+
+// lockUser waits for credentials that are being issued to the user, and makes
+// later ones wait. It answers the user's version.
+func lockUser(ctx context.Context, tx pgx.Tx, account Account, id UserID) (int64, error) {
+	const query = `
+		SELECT version
+		FROM users
+		WHERE id = @id
+		AND tenant_id = @tenant
+		AND deleted_at IS NULL
+		FOR UPDATE`
+	version, err := value[int64](ctx, tx, query, pgx.StrictNamedArgs{"id": id, "tenant": account.TenantID})
+	return version, found(err, "user", string(id))
+}
+
+func deleteUser(ctx context.Context, tx pgx.Tx, account Account, id UserID, now time.Time) error {
+	const query = `
+		UPDATE users
+		SET deleted_at = @now,
+			version = version + 1,
+			updated_at = @now
+		WHERE id = @id
+		AND tenant_id = @tenant`
+	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{"id": id, "tenant": account.TenantID, "now": now})
+	return err
+}
