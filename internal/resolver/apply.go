@@ -92,7 +92,8 @@ func (r *Resolver) enforce(j judged) *Refusal {
 	if l == nil {
 		return nil
 	}
-	if !r.waitLoaded(account, l, loadWait) {
+	loaded := r.waitLoaded(account, l, loadWait)
+	if loaded == nil {
 		if r.loading(account) != l {
 			return nil // the load failed: nothing of it is left in the server
 		}
@@ -101,14 +102,15 @@ func (r *Resolver) enforce(j judged) *Refusal {
 	}
 	r.applying.Lock()
 	defer r.applying.Unlock()
-	r.update(l.account, j.claims)
+	r.update(loaded, j.claims)
 	return nil
 }
 
 // enforceLate brings whatever is newest by then into force once the account is
 // loaded, and withdraws the refusal.
 func (r *Resolver) enforceLate(account string, l *load) {
-	for !r.waitLoaded(account, l, time.Minute) {
+	loaded := r.waitLoaded(account, l, time.Minute)
+	for ; loaded == nil; loaded = r.waitLoaded(account, l, time.Minute) {
 		select {
 		case <-r.closed:
 			return
@@ -128,7 +130,7 @@ func (r *Resolver) enforceLate(account string, l *load) {
 	if err != nil {
 		return // it was good when it was stored, so it still is
 	}
-	r.update(l.account, j.claims)
+	r.update(loaded, j.claims)
 	if err := r.store.settle(account, e.Revision); err != nil {
 		r.log.Error("cannot withdraw a refusal", "account", account, "error", err)
 	}
@@ -158,62 +160,57 @@ func (r *Resolver) loading(account string) *load {
 }
 
 // waitLoaded waits until the server has made an account of what it fetched, and
-// remembers the account. The server tells nobody when it has, so this looks
-// again and again: it happens only when an account is changed, or wanted by
-// several, in the very moment of its first use.
-func (r *Resolver) waitLoaded(account string, l *load, limit time.Duration) bool {
+// returns it; nil when it has not by then. The server tells nobody when it has,
+// so this looks again and again: it happens only when an account is changed, or
+// wanted by several, in the very moment of its first use.
+func (r *Resolver) waitLoaded(account string, l *load, limit time.Duration) *server.Account {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
-		if r.isLoaded(account, l) {
-			return true
+		if loaded := r.loaded(account, l); loaded != nil {
+			return loaded
 		}
 		if r.loading(account) != l {
-			return false
+			return nil
 		}
 		again := time.NewTimer(pause)
 		select {
-		case <-r.closed:
-		case <-deadline.C:
 		case <-again.C:
 			continue
+		case <-r.closed:
+		case <-deadline.C:
 		}
 		again.Stop()
-		return false
+		return nil
 	}
 }
 
-// isLoaded is true once the server has registered the account and knows the JWT
-// that it came from.
-func (r *Resolver) isLoaded(account string, l *load) bool {
-	r.mu.Lock()
-	known := l.account != nil
-	r.mu.Unlock()
-	if known {
-		return true
+// loaded is the server's account, once the server has registered it and knows
+// the JWT that it came from.
+func (r *Resolver) loaded(account string, l *load) *server.Account {
+	if known := l.account.Load(); known != nil {
+		return known
 	}
 	s := r.server.Load()
 	if s == nil {
-		return false
+		return nil
 	}
 	select {
 	case <-l.fetched:
 	default:
-		return false
+		return nil
 	}
 	// Cheap first: Accountz reads the account's JWT.
 	stats, err := s.AccountStatz(&server.AccountStatzOptions{Accounts: []string{account}, IncludeUnused: true})
 	if err != nil || len(stats.Accounts) == 0 {
-		return false
+		return nil
 	}
 	info, err := s.Accountz(&server.AccountzOptions{Account: account})
 	if err != nil || info.Account == nil || info.Account.Jwt != l.token {
-		return false
+		return nil
 	}
 	// It is registered, so this only finds it. LookupAccount would refuse an expired one.
 	found, _ := s.LookupOrRegisterAccount(account)
-	r.mu.Lock()
-	l.account = found
-	r.mu.Unlock()
-	return true
+	l.account.Store(found)
+	return found
 }

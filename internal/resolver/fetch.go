@@ -57,12 +57,12 @@ type lookupFunc func(ctx context.Context, account string) (Entry, error)
 
 // load is one account's way into the server.
 type load struct {
-	fetched chan struct{}   // closed when token and err are set
-	token   string          // what the server was given first: what it believes the account to be made from
-	err     error           // why it was given nothing; the load is over then
-	imports bool            // loading it may load others, which may load this one again
-	expires time.Time       // zero: never
-	account *server.Account // the server's; set under Resolver.mu once it is known
+	fetched chan struct{}                  // closed when token and err are set
+	token   string                         // what the server was given first: what it believes the account to be made from
+	err     error                          // why it was given nothing; the load is over then
+	imports bool                           // loading it may load others, which may load this one again
+	expires time.Time                      // zero: never
+	account atomic.Pointer[server.Account] // the server's, once it is known
 }
 
 // Counts are what the resolver has done since it was made.
@@ -135,7 +135,7 @@ func (r *Resolver) Fetch(account string) (string, error) {
 		if l.imports || r.server.Load() == nil {
 			return l.token, nil
 		}
-		if r.waitLoaded(account, l, loadWait) {
+		if r.waitLoaded(account, l, loadWait) != nil {
 			return r.fetchLoaded(account, l)
 		}
 		if l.expires.IsZero() || time.Now().Before(l.expires) {

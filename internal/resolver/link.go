@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,12 +18,12 @@ import (
 
 // link is control's connection to one cluster of brokers.
 type link struct {
-	Membership
-	hub   *Hub
-	ctx   context.Context // ends with the hub's Run: bounds what is done for brokers' requests
-	conn  *nats.Conn      // nil when it could not even be set up
-	inbox string          // answers to pushes arrive on inbox.<revision>
-	busy  chan struct{}   // a place for each request that is being answered
+	Membership // its URLs change under mu
+	hub        *Hub
+	ctx        context.Context // ends with the hub's Run: bounds what is done for brokers' requests
+	conn       *nats.Conn      // nil when it could not even be set up
+	inbox      string          // answers to pushes arrive on inbox.<revision>
+	busy       chan struct{}   // a place for each request that is being answered
 
 	mu    sync.Mutex
 	state LinkStatus
@@ -147,6 +148,29 @@ func (l *link) status() LinkStatus {
 }
 
 func (l *link) connected() bool { return l.status().Connected }
+
+// move makes the link use other addresses from its next attempt to connect on;
+// a connection that stands is left alone. False: the link is of no use.
+func (l *link) move(urls []string) bool {
+	nc := l.connection()
+	if nc == nil {
+		return false
+	}
+	l.mu.Lock()
+	same := slices.Equal(l.URLs, urls)
+	l.mu.Unlock()
+	if same {
+		return true
+	}
+	if err := nc.SetServerPool(urls); err != nil {
+		l.fail("move to the brokers' new addresses", err)
+		return true
+	}
+	l.mu.Lock()
+	l.URLs = urls
+	l.mu.Unlock()
+	return true
+}
 
 func (l *link) close() {
 	if nc := l.connection(); nc != nil {
