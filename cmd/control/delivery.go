@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
 	"github.com/signalbox-io/signalbox/internal/feed"
 	"github.com/signalbox-io/signalbox/internal/httpapi"
 	"github.com/signalbox-io/signalbox/internal/resolver"
@@ -61,7 +62,7 @@ func (d *delivery) publish(ctx context.Context, operatorID string, previous feed
 	}
 	at := resolver.Revision(previous)
 	for _, e := range entries {
-		if err := d.hub.Publish(ctx, operatorID, at, e); err != nil && !errors.Is(err, errUnreachable) {
+		if err := d.hub.Publish(ctx, operatorID, at, e); err != nil && !errors.Is(err, fault.Unavailable) {
 			return err
 		}
 		at = e.Revision
@@ -156,7 +157,7 @@ func (d *delivery) login(operator tenants.OperatorID) (resolver.Login, error) {
 
 const (
 	askFor         = time.Second // how long brokers may take to say who is connected
-	maxConnections = 1024        // asked of each broker
+	maxConnections = 256         // asked of each broker
 )
 
 // connections asks every broker of the account's operator who is connected to the account.

@@ -30,6 +30,8 @@ import (
 // stopWithin bounds how long requests under way may take to end, once told to stop.
 const stopWithin = 5 * time.Second
 
+const sweepEvery = time.Hour
+
 func serve(ctx context.Context, s *settings, _ []string, _ io.Writer) error {
 	r, err := newReplica(ctx, s, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 	if err != nil {
@@ -128,11 +130,28 @@ func (r *replica) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.delivery.run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, r.listener, r.api) })
+	g.Go(func() error { return r.sweep(ctx) })
 	if r.metrics != nil {
 		g.Go(func() error { return serveHTTP(ctx, r.metrics, r.metricsHandler()) })
 	}
 	r.log.Info("serving", "address", r.listener.Addr().String(), "version", version())
 	return g.Wait()
+}
+
+// sweep removes what has had its time, now and then, until ctx ends.
+func (r *replica) sweep(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := r.domain.Sweep(ctx); err != nil && ctx.Err() == nil {
+				r.log.Warn("cannot sweep; trying again later", "error", err)
+			}
+		}
+	}
 }
 
 func (r *replica) close() {

@@ -38,7 +38,7 @@ func setup(t *testing.T) (*auth.Service, *pgxpool.Pool) {
 
 func signUp(t *testing.T, s *auth.Service, email string) (auth.Me, string) {
 	t.Helper()
-	me, token, err := s.SignUp(t.Context(), auth.SignUp{Email: email, Password: password, TenantName: "Team of " + email})
+	me, token, err := s.SignUp(t.Context(), auth.SignUp{Email: email, Password: password, TenantName: "A team"})
 	if err != nil {
 		t.Fatal(err)
 	}

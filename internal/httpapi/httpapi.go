@@ -19,6 +19,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/signalbox-io/signalbox/api"
 	"github.com/signalbox-io/signalbox/internal/auth"
@@ -53,8 +54,9 @@ const maxBody = 1 << 20
 // Server answers the API. Make it with New.
 type Server struct {
 	Config
-	doc    *openapi3.T
-	router chi.Router
+	doc      *openapi3.T
+	router   chi.Router
+	requests *prometheus.HistogramVec
 }
 
 // New mounts the document's operations. It fails when document and handlers do not match.
@@ -66,7 +68,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.TriesPerMinute == 0 {
 		cfg.TriesPerMinute = 20
 	}
-	s := &Server{Config: cfg, doc: doc, router: chi.NewRouter()}
+	s := &Server{Config: cfg, doc: doc, router: chi.NewRouter(), requests: newRequestMetrics()}
 	s.router.Use(s.observe, s.refuseCrossOrigin)
 	if err := s.mount(); err != nil {
 		return nil, err

@@ -185,7 +185,7 @@ func TestCredsComeAsFileOrJSONOnce(t *testing.T) {
 	me.furnish("My Orders")
 	path := "/v1/users/" + me.ids["user"] + "/credentials"
 	file := me.owner.do("POST", path, `{}`, header{"Accept": "text/plain"}).want(201)
-	if got := file.header.Get("Content-Disposition"); got != "attachment; filename=my-orders-someone.creds" {
+	if got := file.header.Get("Content-Disposition"); got != "attachment; filename=My-Orders-someone.creds" {
 		t.Errorf("Content-Disposition = %q", got)
 	}
 	if !strings.Contains(string(file.body), "-----BEGIN NATS USER JWT-----") || !strings.Contains(string(file.body), "-----BEGIN USER NKEY SEED-----") {
@@ -227,6 +227,7 @@ func TestAMergePatchLeavesWhatItDoesNotName(t *testing.T) {
 		"connection_types": ["WEBSOCKET"], "limits": {"subscriptions": 5}}`).want(201, &role)
 	path := "/v1/roles/" + role.Id
 
+	role = api.Role{}
 	me.owner.do("PATCH", path, `{"permissions": {"responses": null}}`, header{"Content-Type": "application/merge-patch+json"}).want(200, &role)
 	if role.Permissions.Responses != nil {
 		t.Errorf("responses = %+v, want none after null", role.Permissions.Responses)

@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/go-chi/httprate"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/signalbox-io/signalbox/internal/fault"
 	"github.com/signalbox-io/signalbox/internal/tenants"
@@ -17,8 +19,9 @@ import (
 
 // observed is what the log line of a request will say.
 type observed struct {
-	id    string
-	actor string
+	id        string
+	actor     string
+	operation string // empty for what is not of the API
 }
 
 type observedKey struct{}
@@ -36,18 +39,31 @@ func (s *Server) observe(next http.Handler) http.Handler {
 			if p := recover(); p != nil {
 				s.writeProblem(ww, r, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 			}
+			took := time.Since(start)
+			s.requests.WithLabelValues(o.operation, strconv.Itoa(ww.Status())).Observe(took.Seconds())
 			s.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", append(requestAttrs(r),
-				slog.Int("status", ww.Status()), slog.Int("bytes", ww.BytesWritten()), slog.Duration("took", time.Since(start)))...)
+				slog.Int("status", ww.Status()), slog.Int("bytes", ww.BytesWritten()), slog.Duration("took", took))...)
 		}()
 		next.ServeHTTP(ww, r)
 	})
 }
 
-// noteCaller puts the caller on the request's log line.
-func noteCaller(r *http.Request, c caller) {
+// note puts what is being done, and by whom, on the request's log line.
+func note(r *http.Request, operation string, c caller) {
 	if o, ok := r.Context().Value(observedKey{}).(*observed); ok {
-		o.actor = c.actor.ID
+		o.operation, o.actor = operation, c.actor.ID
 	}
+}
+
+// Metrics counts and times requests by operation and status.
+func (s *Server) Metrics() prometheus.Collector { return s.requests }
+
+func newRequestMetrics() *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "signalbox_request_seconds",
+		Help:    "How long requests took, by operation (empty: not of the API) and status.",
+		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
+	}, []string{"operation", "status"})
 }
 
 func requestID(r *http.Request) string {

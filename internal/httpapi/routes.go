@@ -100,7 +100,7 @@ func (s *Server) operation(route *routers.Route, access access, handle handler) 
 		if c.caller, err = s.identify(r, access); err != nil {
 			return err
 		}
-		noteCaller(r, c.caller)
+		note(r, c.operation, c.caller)
 		if c.body, err = readBody(w, r); err != nil {
 			return err
 		}

@@ -155,3 +155,11 @@ func deleteEnrollmentsExpiredBy(ctx context.Context, q querier, now time.Time) e
 	_, err := exec(ctx, q, query, pgx.StrictNamedArgs{"now": now})
 	return err
 }
+
+func countBrokers(ctx context.Context, q querier, operator OperatorID) (int, error) {
+	return value[int](ctx, q, `
+		SELECT count(*)
+		FROM brokers
+		WHERE operator_id = @operator`,
+		pgx.StrictNamedArgs{"operator": operator})
+}

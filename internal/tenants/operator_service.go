@@ -238,10 +238,10 @@ func (s *Service) BrokerSeats(ctx context.Context) ([]OperatorBrokers, error) {
 	return seats, err
 }
 
-// SystemUser makes a user of the operator's system account that may do
-// everything there: control's own. Its key is new each time, and kept nowhere:
+// SystemUser makes a user of the operator's system account that may do what the
+// template permits: control's own. Its key is new each time, and kept nowhere:
 // the caller wipes the seed when it is done.
-func (s *Service) SystemUser(ctx context.Context, operator OperatorID, name string) (token string, seed claims.Seed, err error) {
+func (s *Service) SystemUser(ctx context.Context, operator OperatorID, name string, may claims.Template) (token string, seed claims.Seed, err error) {
 	seed, err = claims.NewUserSeed()
 	if err != nil {
 		return "", claims.Seed{}, err
@@ -250,12 +250,24 @@ func (s *Service) SystemUser(ctx context.Context, operator OperatorID, name stri
 	if err != nil {
 		return "", claims.Seed{}, err
 	}
-	token, err = s.signSystemUser(ctx, s.pool, operator, key, name, claims.OpenTemplate())
+	token, err = s.signSystemUser(ctx, s.pool, operator, key, name, may)
 	if err != nil {
 		seed.Wipe()
 		return "", claims.Seed{}, err
 	}
 	return token, seed, nil
+}
+
+// CheckKeys fails unless the keyring opens the operator's seeds.
+func (s *Service) CheckKeys(ctx context.Context, operator OperatorID) error {
+	_, seed, err := s.SystemUser(ctx, operator, "check", claims.OpenTemplate())
+	seed.Wipe()
+	return err
+}
+
+// CountBrokers is how many brokers are enrolled under the operator.
+func (s *Service) CountBrokers(ctx context.Context, operator OperatorID) (int, error) {
+	return countBrokers(ctx, s.pool, operator)
 }
 
 func (s *Service) signSystemUser(ctx context.Context, q querier, operator OperatorID, key claims.UserKey, name string, may claims.Template) (string, error) {
