@@ -117,6 +117,9 @@ func (c Config) withDefaults() (Config, error) {
 		c.Name = host
 	}
 	c.ControlURL = strings.TrimSuffix(c.ControlURL, "/")
+	if c.ControlURL != "" && !strings.HasPrefix(c.ControlURL, "http://") && !strings.HasPrefix(c.ControlURL, "https://") {
+		return c, fmt.Errorf("control's URL begins with http:// or https://, not %q", c.ControlURL)
+	}
 	return c, nil
 }
 

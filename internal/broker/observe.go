@@ -89,7 +89,7 @@ func (b *Broker) registry() *prometheus.Registry {
 	})
 	gauge("stored_accounts", "Accounts in the store, deleted ones included.", func() float64 { return float64(b.store.Stored()) })
 	gauge("store_bytes", "Size of the store's file.", func() float64 { return float64(b.store.Size()) })
-	gauge("connections", "Client connections, over every protocol.", func() float64 { return float64(b.server.NumClients()) })
+	gauge("connections", "Client connections, over every protocol; the broker's own and control's included.", func() float64 { return float64(b.server.NumClients()) })
 	gauge("leafnodes", "Leaf node connections.", func() float64 { return float64(b.server.NumLeafNodes()) })
 	gauge("loaded_accounts", "Accounts that nats-server holds in memory.", func() float64 { return float64(b.server.NumLoadedAccounts()) })
 	counter("resolver_hits_total", "Accounts answered from the store.", counts.Hits.Load)
