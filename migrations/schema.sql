@@ -38,7 +38,6 @@ CREATE TABLE api_tokens (
   created_by text NOT NULL,
   created_at timestamp with time zone NOT NULL,
   expires_at timestamp with time zone,
-  revoked_at timestamp with time zone,
   CONSTRAINT api_tokens_pkey PRIMARY KEY (id),
   CONSTRAINT api_tokens_hash_key UNIQUE (token_hash),
   CONSTRAINT api_tokens_tenant_id_id_key UNIQUE (tenant_id, id),
@@ -211,9 +210,9 @@ CREATE TABLE roles (
   version bigint DEFAULT 1 NOT NULL,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  deleted_at timestamp with time zone,
   CONSTRAINT roles_pkey PRIMARY KEY (id),
   CONSTRAINT roles_public_key_key UNIQUE (public_key),
-  CONSTRAINT roles_name_key UNIQUE (account_id, name),
   CONSTRAINT roles_tenant_id_account_id_id_key UNIQUE (tenant_id, account_id, id),
   CONSTRAINT roles_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id)
 );
@@ -265,6 +264,8 @@ CREATE INDEX members_person ON public.members USING btree (person_id);
 CREATE UNIQUE INDEX operators_one_default ON public.operators USING btree (is_default) WHERE is_default;
 CREATE UNIQUE INDEX people_email_key ON public.people USING btree (lower(email));
 CREATE UNIQUE INDEX plans_one_default ON public.plans USING btree (is_default) WHERE is_default;
+CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (account_id, name) WHERE (deleted_at IS NULL);
+CREATE INDEX roles_page ON public.roles USING btree (account_id, id) WHERE (deleted_at IS NULL);
 CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
 CREATE UNIQUE INDEX users_name_key ON public.users USING btree (account_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX users_page ON public.users USING btree (account_id, id) WHERE (deleted_at IS NULL);
@@ -294,4 +295,5 @@ COMMENT ON COLUMN plans.max_users IS 'per account; -1 is unlimited';
 COMMENT ON COLUMN plans.account_limits IS 'the most one account may have, and what it has unless it asks for less: the shape of accounts.limits, every field present';
 COMMENT ON TABLE receipts IS 'what each broker last said it has in force';
 COMMENT ON TABLE roles IS 'a scoped signing key of an account; its template holds for every user signed with it, live';
+COMMENT ON COLUMN roles.sealed_seed IS 'empty once deleted';
 COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the cookie';
