@@ -44,7 +44,7 @@ func (l *natsLogger) Noticef(format string, v ...any) { l.write(slog.LevelInfo, 
 func (l *natsLogger) Warnf(format string, v ...any)   { l.write(slog.LevelWarn, format, v) }
 func (l *natsLogger) Errorf(format string, v ...any)  { l.write(slog.LevelError, format, v) }
 func (l *natsLogger) Debugf(format string, v ...any)  { l.write(slog.LevelDebug, format, v) }
-func (l *natsLogger) Tracef(format string, v ...any)  { l.write(slog.LevelDebug-4, format, v) }
+func (l *natsLogger) Tracef(format string, v ...any)  { l.write(slog.LevelDebug, format, v) }
 
 func (l *natsLogger) Fatalf(format string, v ...any) {
 	l.write(slog.LevelError, format, v)
