@@ -1,6 +1,7 @@
 package tenants
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"time"
@@ -90,12 +91,17 @@ func validateReason(reason string) error {
 // credsFileName is a file name that needs no quoting anywhere, whatever people
 // have named account and user.
 func credsFileName(account, user string) string {
-	safe := func(r rune) rune {
+	return safeName(account, "account") + "-" + safeName(user, "user") + ".creds"
+}
+
+// safeName keeps ASCII letters, digits and _; fallback is for when nothing is left.
+func safeName(name, fallback string) string {
+	name = strings.Map(func(r rune) rune {
 		switch {
 		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '_':
 			return r
 		}
 		return '-'
-	}
-	return strings.Trim(strings.Map(safe, account), "-") + "-" + strings.Trim(strings.Map(safe, user), "-") + ".creds"
+	}, name)
+	return cmp.Or(strings.Trim(name, "-"), fallback)
 }
