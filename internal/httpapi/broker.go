@@ -71,6 +71,7 @@ func (s *Server) enrollBroker(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s.BrokersMoved()
 	return answer(w, http.StatusCreated, api.BrokerEnrolled{
 		Id:                     string(seat.Broker.ID),
 		Token:                  seat.Token,
@@ -91,6 +92,7 @@ func (s *Server) announceBroker(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Tenants.AnnounceBroker(r.Context(), callOf(r).caller.bearer, pathID[tenants.BrokerID](r, "broker"), place); err != nil {
 		return err
 	}
+	s.BrokersMoved()
 	return noContent(w)
 }
 

@@ -34,6 +34,8 @@ type Config struct {
 
 	// Connections asks an operator's brokers who is connected to an account.
 	Connections func(ctx context.Context, account tenants.Account) (Connections, error)
+	// BrokersMoved is called after a broker has enrolled or said where it is now.
+	BrokersMoved func()
 	// Ready says why the process cannot serve, or nil.
 	Ready func(ctx context.Context) error
 	// Web serves everything that is not the API.

@@ -58,6 +58,7 @@ func setup(t *testing.T) *server {
 		Connections: func(context.Context, tenants.Account) (httpapi.Connections, error) {
 			return httpapi.Connections{}, nil
 		},
+		BrokersMoved:   func() {},
 		Ready:          func(ctx context.Context) error { return s.pool.Ping(ctx) },
 		Web:            http.NotFoundHandler(),
 		TriesPerMinute: 10_000,
