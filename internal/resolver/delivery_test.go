@@ -157,18 +157,18 @@ func TestExpiredAccountIsRevivedByItsNextClaims(t *testing.T) {
 func TestLostPushIsNoticedAndAskedFor(t *testing.T) {
 	t.Parallel()
 	cluster := brokertest.Start(t, 1)
-	first, second := cluster.Control.NewAccount("first"), cluster.Control.NewAccount("second")
-	user := first.Issue("app")
+	node := cluster.Nodes[0]
+	account, other := cluster.Control.NewAccount("acme"), cluster.Control.NewAccount("other")
+	node.WaitApplied(account.Change(nil))
+	user := account.Issue("app")
+	nc := user.Connect(t, node.ClientURL())
 
 	cluster.Control.LoseNext(1)
-	lost := first.Change(nil)
-	next := second.Change(nil)
+	account.Revoke(user.Key)
+	node.WaitApplied(other.Change(nil)) // which comes with what went before it
 
-	cluster.WaitApplied(next)
-	user.Connect(t, cluster.Nodes[0].ClientURL())
-	if got := cluster.Control.Entry(string(first.Key)).Revision; got != lost {
-		t.Fatalf("revision = %d, want %d", got, lost)
-	}
+	brokertest.WaitClosed(t, nc)
+	mustBeRefused(t, user, node.ClientURL())
 }
 
 func TestLostPushIsNoticedFromTheHeadAlone(t *testing.T) {
@@ -323,7 +323,7 @@ func TestRefusedPushIsVisibleAndTheFeedGoesOn(t *testing.T) {
 	user := account.Issue("app")
 
 	for name, token := range map[string]string{
-		"signed by another operator": stranger.NewAccount("acme").Edit(nil),
+		"signed by another operator": account.SignedBy(stranger),
 		"another account's":          cluster.Control.NewAccount("other").Edit(nil),
 		"tampered with":              tamper(account.Edit(nil)),
 		"garbage":                    "no JWT at all",
@@ -465,6 +465,41 @@ func TestFirstUseByManyRevokedClientsLetsNobodyIn(t *testing.T) {
 		t.Error("a revoked client was let in")
 		return true
 	})
+}
+
+func TestGarbageOnTheSystemAccountHarmsNobody(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	account := cluster.Control.NewAccount("acme")
+	node.WaitApplied(account.Change(nil))
+	admin := cluster.Control.SystemCreds().Connect(t, node.ClientURL())
+	huge := `{"revision":9223372036854775807,"since":9223372036854775807,"applied":9223372036854775807,"broker":"U"}`
+	for _, subject := range []string{
+		resolver.SubjectUpdate, resolver.SubjectHead, resolver.SubjectCatchUp, resolver.SubjectApplied,
+		"$SYS.REQ.ACCOUNT." + string(account.Key) + ".CLAIMS.LOOKUP", "$SYS.REQ.ACCOUNT.nobody.CLAIMS.LOOKUP",
+	} {
+		for _, payload := range []string{"", "{", "null", "[]", `{"revision":-1,"since":-1}`, huge, "eyJ.eyJ.x", strings.Repeat("x", 500_000)} {
+			for _, revision := range []string{"", "0", "-1", "9223372036854775807", "x"} {
+				m := nats.NewMsg(subject)
+				m.Header.Set(resolver.HeaderRevision, revision)
+				m.Header.Set(resolver.HeaderPrevious, "1")
+				m.Header.Set(resolver.HeaderAccount, payload[:min(len(payload), 100)])
+				m.Data = []byte(payload)
+				if err := admin.PublishMsg(m); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if err := admin.FlushTimeout(brokertest.Patience); err != nil {
+		t.Fatal(err)
+	}
+	user := account.Issue("app")
+	nc := user.Connect(t, node.ClientURL())
+	node.WaitApplied(account.Revoke(user.Key))
+	brokertest.WaitClosed(t, nc)
+	node.WaitCaughtUp()
 }
 
 func TestHubTellsWhichBrokersItReaches(t *testing.T) {

@@ -437,6 +437,14 @@ func (a *Account) Edit(edit func(*claims.Account)) string {
 	return must(claims.EncodeAccount(a.claims, a.control.signing))(a.t)
 }
 
+// SignedBy is the account's current JWT as another control would sign it.
+func (a *Account) SignedBy(other *Control) string {
+	a.t.Helper()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return must(claims.EncodeAccount(a.claims, other.signing))(a.t)
+}
+
 // Revoke revokes a user's key, commits and publishes.
 func (a *Account) Revoke(key claims.UserKey) resolver.Revision {
 	a.t.Helper()
