@@ -385,11 +385,14 @@ func (c *customer) issue(user string) issued {
 	return issued{out.Credential, file}
 }
 
-// tryCreate makes a user and a credential in a server that may vanish at any
-// time. Only what was acknowledged whole counts.
+// tryCreate makes an account, a user and a credential in a server that may
+// vanish at any time. Only what was acknowledged whole counts.
 func (c *customer) tryCreate(name string, made func(issued)) {
-	var u resource
-	if !c.attempt("/v1/accounts/"+c.account+"/users", map[string]any{"name": name}, &u) {
+	var account, u resource
+	if !c.attempt("/v1/tenants/"+c.tenant+"/accounts", map[string]any{"name": name}, &account) {
+		return
+	}
+	if !c.attempt("/v1/accounts/"+account.ID+"/users", map[string]any{"name": name}, &u) {
 		return
 	}
 	var out struct {
@@ -429,6 +432,19 @@ func (c *customer) wantAllWork(s *stack, all []issued) {
 	}
 	c.wantNoHalves(s)
 	c.t.Logf("%d creates were acknowledged", len(all))
+}
+
+// unlimited lifts the plan's bound on accounts, to make many.
+func (s *stack) unlimited() {
+	s.t.Helper()
+	pool, err := pgxpool.New(s.t.Context(), s.postgres.URLFor(pgtest.Migrated))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer pool.Close()
+	if _, err := pool.Exec(s.t.Context(), `UPDATE plans SET max_accounts = -1`); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // wantNoHalves looks into the database for rows that do not belong together.

@@ -278,8 +278,8 @@ func TestARoleHoldsForCredsThatAreOutAlready(t *testing.T) {
 	}
 }
 
-// burst creates users with credentials from several callers until told to
-// stop, and answers what was acknowledged.
+// burst creates accounts, each with a user and a credential, from several
+// callers until told to stop, and keeps what was acknowledged.
 type burst struct {
 	mu    sync.Mutex
 	acked []issued
@@ -324,6 +324,7 @@ func (b *burst) awaitCount(t *testing.T, n int) {
 func TestKillingControlLosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	s := startStack(t)
+	s.unlimited()
 	c := s.signUp("burst")
 	b := startBurst(t, c)
 	total := 0
@@ -343,6 +344,7 @@ func TestKillingControlLosesNothingAcknowledged(t *testing.T) {
 func TestKillingTheBrokerLosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	s := startStack(t)
+	s.unlimited()
 	c := s.signUp("burst")
 	b := startBurst(t, c)
 	total := 0

@@ -371,3 +371,29 @@ func TestSessionsEnd(t *testing.T) {
 	s.exec(`UPDATE sessions SET expires_at = $1`, time.Now().Add(-time.Second))
 	owner.owner.do("GET", "/v1/me", nil).want(401)
 }
+
+// Seeds rest sealed: none is readable anywhere in the database.
+func TestNoSeedRestsInTheClear(t *testing.T) {
+	t.Parallel()
+	s, _, _ := scene(t)
+	seed := regexp.MustCompile(`S[OANU][A-Z2-7]{56}`)
+	sealed := 0
+	for table := range s.contents() {
+		var text string
+		sql := fmt.Sprintf(`SELECT coalesce(string_agg(t::text, ' '), '') FROM %q t`, table)
+		if err := s.pool.QueryRow(t.Context(), sql).Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		if seed.MatchString(text) {
+			t.Errorf("%s keeps a seed in the clear", table)
+		}
+		hexed := strings.ToUpper(fmt.Sprintf("%x", "SA")) // a seed kept as bare bytes would begin so
+		if strings.Contains(text, `\\x`+hexed) {
+			t.Errorf("%s keeps a seed as bare bytes", table)
+		}
+		sealed += strings.Count(text, `\\x`)
+	}
+	if sealed == 0 {
+		t.Error("no sealed seed was found: the test looks in the wrong place")
+	}
+}
