@@ -873,14 +873,7 @@ export interface components {
       brokers_answered: number;
     };
     /** @enum {string} */
-    ConnectionType:
-      | "STANDARD"
-      | "WEBSOCKET"
-      | "LEAFNODE"
-      | "LEAFNODE_WS"
-      | "MQTT"
-      | "MQTT_WS"
-      | "IN_PROCESS";
+    ConnectionType: "STANDARD" | "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS";
     Subject: string;
     /** @description Without `allow` everything is allowed that `deny` does not name. */
     Permission: {

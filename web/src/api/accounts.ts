@@ -1,0 +1,79 @@
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { answer, client, done, firstPage } from "./client";
+import type { components } from "./schema.gen";
+
+type Schemas = components["schemas"];
+export type Account = Schemas["Account"];
+export type AccountCreate = Schemas["AccountCreate"];
+export type AccountUpdate = Schemas["AccountUpdate"];
+export type AccountDelivery = Schemas["AccountDelivery"];
+export type BrokerDelivery = Schemas["BrokerDelivery"];
+export type Connection = Schemas["Connection"];
+export type ConnectionList = Schemas["ConnectionList"];
+export type Endpoints = Schemas["Endpoints"];
+export type Limits = Schemas["Limits"];
+export type Sort = "created_at" | "-created_at" | "name" | "-name";
+
+export const accountsOf = (tenant: string, search: { q?: string; sort?: Sort } = {}) =>
+  infiniteQueryOptions({
+    queryKey: ["tenants", tenant, "accounts", search],
+    queryFn: ({ pageParam, signal }) =>
+      answer(
+        client.GET("/v1/tenants/{tenant}/accounts", {
+          params: { path: { tenant }, query: { ...search, cursor: pageParam ?? undefined } },
+          signal,
+        }),
+      ),
+    initialPageParam: firstPage,
+    getNextPageParam: (page) => page.next_cursor,
+  });
+
+export const accountById = (account: string) =>
+  queryOptions({
+    queryKey: ["accounts", account],
+    queryFn: ({ signal }) => answer(client.GET("/v1/accounts/{account}", { params: { path: { account } }, signal })),
+  });
+
+export const deliveryOf = (account: string) =>
+  queryOptions({
+    queryKey: ["accounts", account, "delivery"],
+    queryFn: ({ signal }) =>
+      answer(client.GET("/v1/accounts/{account}/delivery", { params: { path: { account } }, signal })),
+  });
+
+export const endpointsOf = (account: string) =>
+  queryOptions({
+    queryKey: ["accounts", account, "endpoints"],
+    queryFn: ({ signal }) =>
+      answer(client.GET("/v1/accounts/{account}/endpoints", { params: { path: { account } }, signal })),
+  });
+
+export const connectionsOf = (account: string) =>
+  queryOptions({
+    queryKey: ["accounts", account, "connections"],
+    queryFn: ({ signal }) =>
+      answer(client.GET("/v1/accounts/{account}/connections", { params: { path: { account } }, signal })),
+  });
+
+export function createAccount(tenant: string, body: AccountCreate, idempotencyKey: string): Promise<Account> {
+  return answer(
+    client.POST("/v1/tenants/{tenant}/accounts", {
+      params: { path: { tenant }, header: { "Idempotency-Key": idempotencyKey } },
+      body,
+    }),
+  );
+}
+
+/** updateAccount is refused with 412 when someone changed the account after `account` was read. */
+export function updateAccount(account: Account, body: AccountUpdate): Promise<Account> {
+  return answer(
+    client.PATCH("/v1/accounts/{account}", {
+      params: { path: { account: account.id }, header: { "If-Match": account.etag } },
+      body,
+    }),
+  );
+}
+
+export function deleteAccount(id: string): Promise<void> {
+  return done(client.DELETE("/v1/accounts/{account}", { params: { path: { account: id } } }));
+}

@@ -1,0 +1,46 @@
+import { Text } from "@mantine/core";
+import type { Account } from "../../api/accounts";
+import { DataTable } from "../../ui/DataTable";
+import { formatLimit } from "../../ui/format";
+import { Key } from "../../ui/Key";
+import { TextLink } from "../../ui/links";
+import { Time } from "../../ui/Time";
+import { DeliveryStatus } from "./DeliveryStatus";
+
+export function AccountTable({ accounts }: { accounts: Account[] }) {
+  return (
+    <DataTable
+      label="Accounts"
+      rows={accounts}
+      rowKey={(account) => account.id}
+      columns={[
+        {
+          header: "Name",
+          cell: (account) => (
+            <>
+              <TextLink to="/accounts/$account" params={{ account: account.id }} fw={500}>
+                {account.name}
+              </TextLink>
+              {account.description && (
+                <Text size="xs" c="dimmed" lineClamp={1}>
+                  {account.description}
+                </Text>
+              )}
+            </>
+          ),
+        },
+        { header: "Delivery", cell: (account) => <DeliveryStatus account={account.id} /> },
+        {
+          header: "Public key",
+          cell: (account) => <Key value={account.public_key} what={`public key of ${account.name}`} />,
+        },
+        {
+          header: "Connections at most",
+          align: "right",
+          cell: (account) => formatLimit(account.limits.connections, "count"),
+        },
+        { header: "Created", cell: (account) => <Time value={account.created_at} /> },
+      ]}
+    />
+  );
+}

@@ -1,0 +1,18 @@
+import type { Connection } from "../../api/accounts";
+
+const protocolNames: Record<string, string> = {
+  nats: "NATS",
+  websocket: "WebSocket",
+  mqtt: "MQTT",
+  leafnode: "leaf node",
+};
+
+export function protocolName(clientType: string): string {
+  return protocolNames[clientType] ?? clientType;
+}
+
+/** clientWords says which library a client runs: "Go 1.55.0"; "" when it did not say. */
+export function clientWords({ language, version }: Connection): string {
+  const names: Record<string, string> = { go: "Go", python3: "Python", "nats.js": "JavaScript", "nats.ws": "Browser" };
+  return [names[language] ?? language, version].filter(Boolean).join(" ");
+}

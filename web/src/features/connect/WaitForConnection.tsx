@@ -1,0 +1,58 @@
+import { Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { CircleCheck } from "lucide-react";
+import { useEffect, useState } from "react";
+import { type Connection, connectionsOf } from "../../api/accounts";
+import { plural } from "../../ui/format";
+import { clientWords, protocolName } from "../accounts/connectionWords";
+import classes from "./Connect.module.css";
+
+const poll = 1_000;
+
+type WaitForConnectionProps = {
+  account: string;
+  /** The credential just issued; undefined before. */
+  publicKey?: string;
+};
+
+/** WaitForConnection watches for the first client that uses the creds just made, and remembers it when it has gone. */
+export function WaitForConnection({ account, publicKey }: WaitForConnectionProps) {
+  const [seen, setSeen] = useState<Connection>();
+  const connections = useQuery({ ...connectionsOf(account), refetchInterval: poll });
+  const items = connections.data?.items;
+  const match = publicKey ? items?.find((connection) => connection.user_public_key === publicKey) : undefined;
+  useEffect(() => {
+    if (match) setSeen(match);
+  }, [match]);
+  const connection = match ?? (seen?.user_public_key === publicKey ? seen : undefined);
+
+  if (connection) {
+    const client = clientWords(connection);
+    return (
+      <div className={classes.wait} data-connected="true" role="status">
+        <CircleCheck size={18} aria-hidden />
+        <div>
+          <Text size="sm" fw={600}>
+            Connected from {connection.address} over {protocolName(connection.client_type)}
+          </Text>
+          <Text size="sm" c="dimmed">
+            {[client, `as ${connection.user || "this user"}`, `on ${connection.broker}`].filter(Boolean).join(", ")}.{" "}
+            {plural(connection.messages_in, "message")} published{match ? "" : "; it has left since"}.
+          </Text>
+        </div>
+      </div>
+    );
+  }
+  return (
+    <div className={classes.wait} role="status">
+      <span className={classes.pulse} data-idle={!publicKey} aria-hidden />
+      <Text size="sm">
+        {publicKey
+          ? "Waiting for your first connection…"
+          : items && items.length > 0
+            ? `${plural(items.length, "client")} connected to this account now. Create creds to watch for another.`
+            : "Create creds, and this watches for your first connection."}
+      </Text>
+    </div>
+  );
+}

@@ -1,0 +1,112 @@
+import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { connectionsOf } from "../../api/accounts";
+import { type Credential, revokeCredential } from "../../api/credentials";
+import { plural, shortenKey } from "../../ui/format";
+import { Notice } from "../../ui/Notice";
+import { Status } from "../../ui/Status";
+import { DeliveryProgress } from "../accounts/DeliveryProgress";
+import { closesWords } from "../accounts/closes";
+import { placeFieldErrors } from "../problems/fieldErrors";
+import { ProblemNotice } from "../problems/ProblemNotice";
+import { useAct } from "../problems/useAct";
+
+type RevokeDialogProps = { credential: Credential | undefined; onClose: () => void };
+
+/** RevokeDialog asks for a reason, revokes, then shows the brokers confirming and the connections closing. */
+export function RevokeDialog({ credential, onClose }: RevokeDialogProps) {
+  return (
+    <Modal
+      opened={credential !== undefined}
+      onClose={onClose}
+      title={credential ? `Revoke ${credential.name || shortenKey(credential.public_key)}?` : ""}
+      closeButtonProps={{ "aria-label": "Close" }}
+    >
+      {credential && <Revoke key={credential.id} credential={credential} onClose={onClose} />}
+    </Modal>
+  );
+}
+
+function Revoke({ credential, onClose }: { credential: Credential; onClose: () => void }) {
+  const queryClient = useQueryClient();
+  const [reason, setReason] = useState("");
+  const [before, setBefore] = useState<number>();
+  const [revoked, setRevoked] = useState(false);
+  const connections = useQuery({
+    ...connectionsOf(credential.account_id),
+    refetchInterval: revoked ? 700 : 2_000,
+  });
+  const using = connections.data?.items.filter((connection) => connection.user_public_key === credential.public_key);
+
+  const { act, pending, problem } = useAct(async () => {
+    setBefore(using?.length);
+    await revokeCredential(credential.id, reason.trim());
+    setRevoked(true);
+    await Promise.all([
+      queryClient.invalidateQueries({ queryKey: ["users", credential.user_id] }),
+      queryClient.invalidateQueries({ queryKey: ["accounts", credential.account_id, "users"] }),
+      connections.refetch(),
+    ]);
+  });
+  const errors = placeFieldErrors(problem, ["/reason"]);
+
+  if (revoked) {
+    return (
+      <Stack gap="md">
+        <Notice tone="ok" role="status" title="Revoked">
+          It will never work again. The user's other creds keep working.
+        </Notice>
+        <DeliveryProgress account={credential.account_id} />
+        {before !== undefined && (
+          <div aria-live="polite">
+            {using && using.length > 0 ? (
+              <Status tone="attention">{plural(using.length, "connection")} still open</Status>
+            ) : (
+              <Status tone="ok">
+                {before === 0 ? "Nobody was connected with it" : `${plural(before, "connection")} closed`}
+              </Status>
+            )}
+          </div>
+        )}
+        <Group justify="flex-end">
+          <Button onClick={onClose}>Done</Button>
+        </Group>
+      </Stack>
+    );
+  }
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        act();
+      }}
+    >
+      <Stack gap="md">
+        <Text size="sm">
+          {using ? closesWords(using) : "Closes every connection that uses it."} It can never be used again, on any
+          broker.
+        </Text>
+        <TextInput
+          label="Reason"
+          description="For whoever reads the list later. Optional."
+          placeholder="laptop lost"
+          data-autofocus
+          maxLength={256}
+          value={reason}
+          onChange={(event) => setReason(event.currentTarget.value)}
+          error={errors.at("/reason")}
+        />
+        {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
+        <Group justify="flex-end" gap="sm">
+          <Button variant="default" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button type="submit" color="red.8" loading={pending}>
+            Revoke
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}

@@ -1,0 +1,324 @@
+import {
+  Button,
+  Checkbox,
+  Divider,
+  Group,
+  NumberInput,
+  SimpleGrid,
+  Stack,
+  Switch,
+  TagsInput,
+  Text,
+  Textarea,
+  TextInput,
+} from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { createRole, deleteRole, type Role, updateRole } from "../../api/roles";
+import { Notice } from "../../ui/Notice";
+import { DeliveryProgress } from "../accounts/DeliveryProgress";
+import { placeFieldErrors } from "../problems/fieldErrors";
+import { ProblemNotice } from "../problems/ProblemNotice";
+import { useAct, useFocusOnError } from "../problems/useAct";
+import { useIdempotencyKey } from "../problems/useIdempotencyKey";
+import { PermissionFields } from "./PermissionFields";
+import { bodyOf, formOf, missingSubjects, newRole, type RoleForm } from "./roleForm";
+import { connectionTypeNames, roleSentence } from "./roleSentence";
+import type { ConnectionType } from "../../api/roles";
+
+type RoleEditorProps = { account: string; role?: Role; readOnly: boolean; onClose: () => void };
+
+const pointers = [
+  "/name",
+  "/description",
+  "/permissions/publish/allow",
+  "/permissions/publish/deny",
+  "/permissions/subscribe/allow",
+  "/permissions/subscribe/deny",
+  "/permissions/responses/max_messages",
+  "/permissions/responses/expires_in",
+  "/connection_types",
+  "/source_networks",
+  "/limits/subscriptions",
+  "/limits/payload_bytes",
+];
+
+/** RoleEditor creates a role, or edits one and then shows the brokers taking it up. */
+export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps) {
+  const queryClient = useQueryClient();
+  const keyFor = useIdempotencyKey();
+  const [base, setBase] = useState(role);
+  const [form, setForm] = useState<RoleForm>(() => (role ? formOf(role) : newRole));
+  const [tried, setTried] = useState(false);
+  const [saved, setSaved] = useState(false);
+  const set = (change: Partial<RoleForm>) => {
+    setSaved(false);
+    setForm((current) => ({ ...current, ...change }));
+  };
+
+  const body = bodyOf(form);
+  const incomplete = missingSubjects(form.publish) || missingSubjects(form.subscribe);
+  const { act, pending, problem, forget } = useAct(async () => {
+    if (!base) {
+      await createRole(account, body, keyFor(body, problem));
+      onClose();
+    } else {
+      const updated = await updateRole(base, body);
+      setBase(updated);
+      setForm(formOf(updated));
+      setSaved(true);
+    }
+    await queryClient.invalidateQueries({ queryKey: ["accounts", account, "roles"] });
+  });
+  const formRef = useFocusOnError(problem);
+  const errors = placeFieldErrors(problem, pointers, (pointer) => itemAt(body, pointer));
+
+  const [stale, setStale] = useState<Role>();
+  if (role && base && role.etag !== base.etag && role.id === base.id && stale?.etag !== role.etag && !saved) {
+    setStale(role);
+  }
+
+  return (
+    <form
+      ref={formRef}
+      noValidate
+      aria-label={base ? `Role ${base.name}` : "New role"}
+      onSubmit={(event) => {
+        event.preventDefault();
+        setTried(true);
+        setSaved(false);
+        if (!incomplete) act();
+      }}
+    >
+      <Stack gap="lg">
+        <fieldset disabled={readOnly} style={{ border: 0, margin: 0, padding: 0, minWidth: 0 }}>
+          <Stack gap="lg">
+            <Stack gap="md">
+              <TextInput
+                label="Name"
+                data-autofocus={base ? undefined : true}
+                maxLength={64}
+                value={form.name}
+                onChange={(event) => set({ name: event.currentTarget.value })}
+                error={errors.at("/name")}
+              />
+              <Textarea
+                label="Description"
+                placeholder="Who has it and why (optional)"
+                autosize
+                minRows={1}
+                maxLength={512}
+                value={form.description}
+                onChange={(event) => set({ description: event.currentTarget.value })}
+                error={errors.at("/description")}
+              />
+            </Stack>
+            <PermissionFields
+              verb="publish"
+              value={form.publish}
+              onChange={(publish) => set({ publish })}
+              allowError={errors.at("/permissions/publish/allow") ?? subjectsMissing(tried, form.publish)}
+              denyError={errors.at("/permissions/publish/deny")}
+            />
+            <PermissionFields
+              verb="subscribe"
+              value={form.subscribe}
+              onChange={(subscribe) => set({ subscribe })}
+              allowError={errors.at("/permissions/subscribe/allow") ?? subjectsMissing(tried, form.subscribe)}
+              denyError={errors.at("/permissions/subscribe/deny")}
+            />
+            <AnswerFields
+              value={form.answers}
+              onChange={(answers) => set({ answers })}
+              maxError={errors.at("/permissions/responses/max_messages")}
+              expiryError={errors.at("/permissions/responses/expires_in")}
+            />
+            <Divider color="var(--sb-border)" />
+            <Checkbox.Group
+              label="Connection types"
+              description="None checked: all of them."
+              value={form.connectionTypes}
+              onChange={(types) => set({ connectionTypes: types as ConnectionType[] })}
+              error={errors.at("/connection_types")}
+            >
+              <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="xs" mt="xs">
+                {Object.entries(connectionTypeNames).map(([type, name]) => (
+                  <Checkbox key={type} value={type} label={name.charAt(0).toUpperCase() + name.slice(1)} />
+                ))}
+              </SimpleGrid>
+            </Checkbox.Group>
+            <TagsInput
+              label="Networks"
+              description="Where its clients may come from, in CIDR such as 192.0.2.0/24. Empty: anywhere."
+              placeholder={form.sourceNetworks.length === 0 ? "Anywhere" : undefined}
+              splitChars={[",", " "]}
+              acceptValueOnBlur
+              value={form.sourceNetworks}
+              onChange={(sourceNetworks) => set({ sourceNetworks })}
+              error={errors.at("/source_networks")}
+            />
+            <SimpleGrid cols={{ base: 1, xs: 2 }}>
+              <NumberInput
+                label="Subscriptions of one connection"
+                description="Empty: as the account."
+                placeholder="As the account"
+                min={0}
+                allowDecimal={false}
+                thousandSeparator=","
+                hideControls
+                value={form.subscriptions}
+                onChange={(value) => set({ subscriptions: typeof value === "number" ? value : "" })}
+                error={errors.at("/limits/subscriptions")}
+              />
+              <NumberInput
+                label="Largest message in bytes"
+                description="Empty: as the account."
+                placeholder="As the account"
+                min={0}
+                allowDecimal={false}
+                thousandSeparator=","
+                hideControls
+                value={form.payloadBytes}
+                onChange={(value) => set({ payloadBytes: typeof value === "number" ? value : "" })}
+                error={errors.at("/limits/payload_bytes")}
+              />
+            </SimpleGrid>
+          </Stack>
+        </fieldset>
+        <Notice tone="info" title="In plain words">
+          {roleSentence({
+            permissions: body.permissions,
+            connection_types: body.connection_types,
+            source_networks: body.source_networks,
+          })}
+        </Notice>
+        {stale && problem?.status !== 412 && (
+          <Notice tone="attention" role="status">
+            Someone changed this role while it was open here.
+          </Notice>
+        )}
+        {problem?.status === 412 ? (
+          <Notice
+            tone="attention"
+            role="alert"
+            title="Someone changed this role meanwhile"
+            actions={
+              <Button
+                size="xs"
+                variant="default"
+                onClick={() => {
+                  void queryClient.invalidateQueries({ queryKey: ["accounts", account, "roles"] }).then(() => {
+                    forget();
+                    onClose();
+                  });
+                }}
+              >
+                Close and look again
+              </Button>
+            }
+          >
+            Nothing of yours was saved.
+          </Notice>
+        ) : (
+          problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />
+        )}
+        {saved && base && <DeliveryProgress key={base.etag} account={account} />}
+        {!readOnly && (
+          <Group justify="space-between" gap="sm">
+            {base && base.name !== "default" ? <DeleteRole role={base} onDeleted={onClose} /> : <span />}
+            <Group gap="sm">
+              <Button variant="default" onClick={onClose}>
+                {saved ? "Close" : "Cancel"}
+              </Button>
+              <Button type="submit" loading={pending}>
+                {base ? "Save role" : "Create role"}
+              </Button>
+            </Group>
+          </Group>
+        )}
+      </Stack>
+    </form>
+  );
+}
+
+function subjectsMissing(tried: boolean, permission: RoleForm["publish"]): string | undefined {
+  return tried && missingSubjects(permission) ? "Name at least one subject, or choose Nothing." : undefined;
+}
+
+/** itemAt finds what a pointer of the body names, so that a message can quote the wrong item of a list. */
+function itemAt(body: unknown, pointer: string): string | undefined {
+  let value: unknown = body;
+  for (const part of pointer.split("/").slice(1)) {
+    if (typeof value !== "object" || value === null) return undefined;
+    value = (value as Record<string, unknown>)[part];
+  }
+  return typeof value === "string" ? value : undefined;
+}
+
+type AnswerFieldsProps = {
+  value: RoleForm["answers"];
+  onChange: (value: RoleForm["answers"]) => void;
+  maxError?: string;
+  expiryError?: string;
+};
+
+function AnswerFields({ value, onChange, maxError, expiryError }: AnswerFieldsProps) {
+  return (
+    <Stack gap="sm">
+      <Switch
+        label="May answer requests"
+        description="On the reply subject of a request it received, even where it may not publish otherwise."
+        checked={value.on}
+        onChange={(event) => onChange({ ...value, on: event.currentTarget.checked })}
+      />
+      {value.on && (
+        <SimpleGrid cols={{ base: 1, xs: 2 }}>
+          <NumberInput
+            label="Answers to one request"
+            description="-1 is unlimited."
+            min={-1}
+            allowDecimal={false}
+            value={value.maxMessages}
+            onChange={(next) => onChange({ ...value, maxMessages: typeof next === "number" ? next : 1 })}
+            error={maxError}
+          />
+          <NumberInput
+            label="Seconds to answer in"
+            description="0 is no limit."
+            min={0}
+            value={value.seconds}
+            onChange={(next) => onChange({ ...value, seconds: typeof next === "number" ? next : 0 })}
+            error={expiryError}
+          />
+        </SimpleGrid>
+      )}
+    </Stack>
+  );
+}
+
+function DeleteRole({ role, onDeleted }: { role: Role; onDeleted: () => void }) {
+  const queryClient = useQueryClient();
+  const [sure, setSure] = useState(false);
+  const { act, pending, problem } = useAct(async () => {
+    await deleteRole(role.id);
+    onDeleted();
+    await queryClient.invalidateQueries({ queryKey: ["accounts", role.account_id, "roles"] });
+  });
+  return (
+    <Stack gap="xs" align="flex-start">
+      {sure ? (
+        <Group gap="xs">
+          <Text size="sm">Only a role without users can go.</Text>
+          <Button color="red.8" loading={pending} onClick={act}>
+            Delete {role.name}
+          </Button>
+        </Group>
+      ) : (
+        <Button variant="default" c="var(--sb-stopped)" onClick={() => setSure(true)}>
+          Delete role
+        </Button>
+      )}
+      {problem && <ProblemNotice problem={problem} />}
+    </Stack>
+  );
+}

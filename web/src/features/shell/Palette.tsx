@@ -1,0 +1,170 @@
+import { useMantineColorScheme } from "@mantine/core";
+import { Spotlight, type SpotlightActionGroupData } from "@mantine/spotlight";
+import { useInfiniteQuery, useSuspenseQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import {
+  Box,
+  Boxes,
+  Gauge,
+  KeySquare,
+  LayoutDashboard,
+  LogOut,
+  Network,
+  Plus,
+  ScrollText,
+  Search,
+  Settings,
+  SunMoon,
+  Users,
+} from "lucide-react";
+import { accountsOf } from "../../api/accounts";
+import { me } from "../../api/session";
+import { useLogOut } from "./useLogOut";
+import { useMay, useTenant } from "./useTenant";
+
+const icon = 17;
+
+/** Palette reaches every page and act by name: Ctrl-K or ⌘-K. */
+export default function Palette() {
+  const { person, memberships } = useSuspenseQuery(me).data;
+  const tenant = useTenant();
+  const navigate = useNavigate();
+  const logOut = useLogOut();
+  const { setColorScheme, colorScheme } = useMantineColorScheme();
+  const developer = useMay("developer");
+  const admin = useMay("admin");
+  const accounts = useInfiniteQuery({ ...accountsOf(tenant?.tenant_id ?? ""), enabled: tenant !== undefined });
+
+  const params = { tenant: tenant?.tenant_id ?? "" };
+  const pages = tenant
+    ? [
+        {
+          id: "overview",
+          label: "Overview",
+          leftSection: <LayoutDashboard size={icon} />,
+          onClick: () => void navigate({ to: "/t/$tenant", params }),
+        },
+        {
+          id: "accounts",
+          label: "Accounts",
+          leftSection: <Boxes size={icon} />,
+          onClick: () => void navigate({ to: "/t/$tenant/accounts", params }),
+        },
+        {
+          id: "members",
+          label: "Members",
+          leftSection: <Users size={icon} />,
+          onClick: () => void navigate({ to: "/t/$tenant/members", params }),
+        },
+        ...(admin
+          ? [
+              {
+                id: "api-tokens",
+                label: "API tokens",
+                leftSection: <KeySquare size={icon} />,
+                onClick: () => void navigate({ to: "/t/$tenant/api-tokens", params }),
+              },
+              {
+                id: "audit",
+                label: "Audit",
+                leftSection: <ScrollText size={icon} />,
+                onClick: () => void navigate({ to: "/t/$tenant/audit", params }),
+              },
+            ]
+          : []),
+        {
+          id: "plan",
+          label: "Plan and use",
+          leftSection: <Gauge size={icon} />,
+          onClick: () => void navigate({ to: "/t/$tenant/plan", params }),
+        },
+        {
+          id: "settings",
+          label: "Settings",
+          leftSection: <Settings size={icon} />,
+          onClick: () => void navigate({ to: "/t/$tenant/settings", params }),
+        },
+      ]
+    : [];
+  if (person.is_staff) {
+    pages.push({
+      id: "operators",
+      label: "Operators",
+      leftSection: <Network size={icon} />,
+      onClick: () => void navigate({ to: "/operators" }),
+    });
+  }
+
+  const groups: SpotlightActionGroupData[] = [
+    {
+      group: "Accounts",
+      actions: (accounts.data?.pages ?? [])
+        .flatMap((page) => page.items)
+        .flatMap((account) => [
+          {
+            id: account.id,
+            label: account.name,
+            description: account.description || undefined,
+            leftSection: <Box size={icon} />,
+            onClick: () => void navigate({ to: "/accounts/$account", params: { account: account.id } }),
+          },
+          {
+            id: `connect-${account.id}`,
+            label: `Connect to ${account.name}`,
+            keywords: ["creds", "snippet", "first message"],
+            leftSection: <Box size={icon} />,
+            onClick: () => void navigate({ to: "/accounts/$account/connect", params: { account: account.id } }),
+          },
+        ]),
+    },
+    { group: "Pages", actions: pages },
+    {
+      group: "Do",
+      actions: [
+        ...(developer
+          ? [
+              {
+                id: "create-account",
+                label: "Create account",
+                leftSection: <Plus size={icon} />,
+                onClick: () => void navigate({ to: "/t/$tenant/accounts", params, search: { create: true } }),
+              },
+            ]
+          : []),
+        ...memberships
+          .filter((membership) => membership.tenant_id !== tenant?.tenant_id)
+          .map((membership) => ({
+            id: membership.tenant_id,
+            label: `Switch to ${membership.tenant_name}`,
+            leftSection: <Users size={icon} />,
+            onClick: () => void navigate({ to: "/t/$tenant", params: { tenant: membership.tenant_id } }),
+          })),
+        {
+          id: "appearance",
+          label: colorScheme === "dark" ? "Use light appearance" : "Use dark appearance",
+          leftSection: <SunMoon size={icon} />,
+          onClick: () => setColorScheme(colorScheme === "dark" ? "light" : "dark"),
+        },
+        { id: "log-out", label: "Log out", leftSection: <LogOut size={icon} />, onClick: logOut },
+      ],
+    },
+  ];
+
+  return (
+    <Spotlight
+      actions={groups}
+      shortcut={["mod + K"]}
+      limit={12}
+      scrollable
+      maxHeight={420}
+      nothingFound="Nothing of that name"
+      highlightQuery
+      transitionProps={{ duration: 100 }}
+      searchProps={{
+        leftSection: <Search size={icon} />,
+        placeholder: "Find a page, an account, something to do",
+        "aria-label": "Find or do",
+      }}
+    />
+  );
+}

@@ -1,0 +1,93 @@
+import { Group, Skeleton, Stack, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link, Outlet } from "@tanstack/react-router";
+import { accountById, endpointsOf } from "../api/accounts";
+import { Problem } from "../api/client";
+import { AccountContext } from "../features/accounts/AccountContext";
+import { DeliveryStatus } from "../features/accounts/DeliveryStatus";
+import { Loaded } from "../features/problems/Loaded";
+import { NotFound } from "../features/shell/NotFound";
+import { CopyIcon } from "../ui/CopyButton";
+import { Key } from "../ui/Key";
+import { TextLink } from "../ui/links";
+import { Page } from "../ui/Page";
+import { PanelSkeleton } from "../ui/Skeletons";
+import classes from "./account.module.css";
+
+const route = getRouteApi("/signed-in/accounts/$account");
+
+const tabs = [
+  { to: "/accounts/$account/connect", label: "Connect", exact: false },
+  { to: "/accounts/$account", label: "Overview", exact: true },
+  { to: "/accounts/$account/users", label: "Users", exact: false },
+  { to: "/accounts/$account/roles", label: "Roles", exact: false },
+  { to: "/accounts/$account/connections", label: "Connections", exact: false },
+  { to: "/accounts/$account/settings", label: "Settings", exact: false },
+] as const;
+
+export function AccountLayout() {
+  const { account: id } = route.useParams();
+  const account = useQuery(accountById(id));
+  const endpoints = useQuery(endpointsOf(id));
+
+  if (account.error instanceof Problem && account.error.status === 404) return <NotFound />;
+  return (
+    <Loaded
+      query={account}
+      what="the account"
+      skeleton={
+        <Stack gap="lg" maw="68rem" mx="auto">
+          <Skeleton height={28} width={220} />
+          <Skeleton height={36} />
+          <PanelSkeleton lines={6} />
+        </Stack>
+      }
+    >
+      {(data) => {
+        const url = endpoints.data?.nats[0];
+        return (
+          <Page
+            title={data.name}
+            trail={[
+              <TextLink
+                key="accounts"
+                to="/t/$tenant/accounts"
+                params={{ tenant: data.tenant_id }}
+                size="sm"
+                c="dimmed"
+              >
+                Accounts
+              </TextLink>,
+              <Text key="name" size="sm">
+                {data.name}
+              </Text>,
+            ]}
+            description={
+              <Group gap="xs" className={classes.facts}>
+                <DeliveryStatus account={id} />
+                <Key value={data.public_key} what="public key" />
+                {url && (
+                  <span className={classes.url}>
+                    {url}
+                    <CopyIcon text={url} what="URL" />
+                  </span>
+                )}
+              </Group>
+            }
+          >
+            <nav aria-label={`Pages of ${data.name}`} className={classes.tabs}>
+              {tabs.map((tab) => (
+                <Link key={tab.label} to={tab.to} params={{ account: id }} activeOptions={{ exact: tab.exact }}>
+                  {tab.label}
+                </Link>
+              ))}
+            </nav>
+            <AccountContext value={data}>
+              <Outlet />
+            </AccountContext>
+          </Page>
+        );
+      }}
+    </Loaded>
+  );
+}

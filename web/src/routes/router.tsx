@@ -1,0 +1,190 @@
+import type { QueryClient } from "@tanstack/react-query";
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from "@tanstack/react-router";
+import { Problem } from "../api/client";
+import { me } from "../api/session";
+import { RouteProblem } from "../features/shell/RouteProblem";
+import { NotFound } from "../features/shell/NotFound";
+
+// Every URL of the UI, outermost first. Each page is a chunk of its own.
+
+const root = createRootRouteWithContext<{ queryClient: QueryClient }>()({
+  component: Outlet,
+  notFoundComponent: NotFound,
+});
+
+type Return = { return?: string };
+
+/** Only a path of this page may be returned to: anything else would let a link send people elsewhere after log-in. */
+export function validateReturn(search: Record<string, unknown>): Return {
+  const target = search.return;
+  const ours = typeof target === "string" && /^\/(?![/\\])/.test(target);
+  return ours ? { return: target } : {};
+}
+
+const signUp = createRoute({
+  getParentRoute: () => root,
+  path: "/sign-up",
+  component: lazyRouteComponent(() => import("./sign-up"), "SignUpPage"),
+});
+const logIn = createRoute({
+  getParentRoute: () => root,
+  path: "/log-in",
+  validateSearch: validateReturn,
+  component: lazyRouteComponent(() => import("./log-in"), "LogInPage"),
+});
+
+/** Everything below needs somebody signed in. */
+const signedIn = createRoute({
+  getParentRoute: () => root,
+  id: "signed-in",
+  beforeLoad: async ({ context, location }) => {
+    try {
+      return { me: await context.queryClient.ensureQueryData(me) };
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401) {
+        throw redirect({ to: "/log-in", search: location.href === "/" ? {} : { return: location.href } });
+      }
+      throw error;
+    }
+  },
+  errorComponent: RouteProblem,
+  component: lazyRouteComponent(() => import("./signed-in"), "SignedInLayout"),
+});
+
+const home = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/",
+  component: lazyRouteComponent(() => import("./home"), "HomePage"),
+});
+
+const tenant = createRoute({ getParentRoute: () => signedIn, path: "/t/$tenant", component: Outlet });
+const overview = createRoute({
+  getParentRoute: () => tenant,
+  path: "/",
+  component: lazyRouteComponent(() => import("./overview"), "OverviewPage"),
+});
+const accounts = createRoute({
+  getParentRoute: () => tenant,
+  path: "/accounts",
+  validateSearch: (search: Record<string, unknown>): { create?: boolean } => (search.create ? { create: true } : {}),
+  component: lazyRouteComponent(() => import("./accounts"), "AccountsPage"),
+});
+const members = createRoute({
+  getParentRoute: () => tenant,
+  path: "/members",
+  component: lazyRouteComponent(() => import("./members"), "MembersPage"),
+});
+const apiTokens = createRoute({
+  getParentRoute: () => tenant,
+  path: "/api-tokens",
+  component: lazyRouteComponent(() => import("./api-tokens"), "ApiTokensPage"),
+});
+const audit = createRoute({
+  getParentRoute: () => tenant,
+  path: "/audit",
+  component: lazyRouteComponent(() => import("./audit"), "AuditPage"),
+});
+const plan = createRoute({
+  getParentRoute: () => tenant,
+  path: "/plan",
+  component: lazyRouteComponent(() => import("./plan"), "PlanPage"),
+});
+const tenantSettings = createRoute({
+  getParentRoute: () => tenant,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./tenant-settings"), "TenantSettingsPage"),
+});
+
+const account = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/accounts/$account",
+  component: lazyRouteComponent(() => import("./account"), "AccountLayout"),
+});
+const accountOverview = createRoute({
+  getParentRoute: () => account,
+  path: "/",
+  component: lazyRouteComponent(() => import("./account-overview"), "AccountOverviewPage"),
+});
+const connect = createRoute({
+  getParentRoute: () => account,
+  path: "/connect",
+  component: lazyRouteComponent(() => import("./account-connect"), "AccountConnectPage"),
+});
+const users = createRoute({
+  getParentRoute: () => account,
+  path: "/users",
+  component: lazyRouteComponent(() => import("./account-users"), "AccountUsersPage"),
+});
+const user = createRoute({
+  getParentRoute: () => users,
+  path: "$user",
+  component: lazyRouteComponent(() => import("./account-user"), "AccountUserPage"),
+});
+const roles = createRoute({
+  getParentRoute: () => account,
+  path: "/roles",
+  component: lazyRouteComponent(() => import("./account-roles"), "AccountRolesPage"),
+});
+const role = createRoute({
+  getParentRoute: () => roles,
+  path: "$role",
+  component: lazyRouteComponent(() => import("./account-role"), "AccountRolePage"),
+});
+const connections = createRoute({
+  getParentRoute: () => account,
+  path: "/connections",
+  component: lazyRouteComponent(() => import("./account-connections"), "AccountConnectionsPage"),
+});
+const accountSettings = createRoute({
+  getParentRoute: () => account,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./account-settings"), "AccountSettingsPage"),
+});
+
+const operators = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/operators",
+  component: lazyRouteComponent(() => import("./operators"), "OperatorsPage"),
+});
+
+const routeTree = root.addChildren([
+  signUp,
+  logIn,
+  signedIn.addChildren([
+    home,
+    tenant.addChildren([overview, accounts, members, apiTokens, audit, plan, tenantSettings]),
+    account.addChildren([
+      accountOverview,
+      connect,
+      users.addChildren([user]),
+      roles.addChildren([role]),
+      connections,
+      accountSettings,
+    ]),
+    operators,
+  ]),
+]);
+
+export function makeRouter(queryClient: QueryClient) {
+  return createRouter({
+    routeTree,
+    context: { queryClient },
+    defaultPreload: "intent",
+    defaultErrorComponent: RouteProblem,
+    defaultNotFoundComponent: NotFound,
+    scrollRestoration: true,
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}

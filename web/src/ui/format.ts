@@ -1,0 +1,78 @@
+const unlimited = -1;
+
+/** formatCount groups digits: 12,500. */
+export function formatCount(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+/** formatBytes uses binary units with at most one decimal: 1.5 MiB. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${Number(value.toFixed(1)).toLocaleString("en-US")} ${units[unit]}`;
+}
+
+/** formatLimit says a limit the way the API means it: -1 is unlimited, 0 is none. */
+export function formatLimit(value: number, unit: "count" | "bytes"): string {
+  if (value === unlimited) return "Unlimited";
+  if (value === 0) return "None";
+  return unit === "bytes" ? formatBytes(value) : formatCount(value);
+}
+
+/** shortenKey keeps both ends of a key: the start says what kind it is, the end tells two of them apart. */
+export function shortenKey(key: string): string {
+  return key.length <= 15 ? key : `${key.slice(0, 6)}…${key.slice(-6)}`;
+}
+
+const steps: [limit: number, seconds: number, unit: Intl.RelativeTimeFormatUnit][] = [
+  [60, 1, "second"],
+  [3600, 60, "minute"],
+  [86_400, 3600, "hour"],
+  [30 * 86_400, 86_400, "day"],
+  [365 * 86_400, 30 * 86_400, "month"],
+  [Infinity, 365 * 86_400, "year"],
+];
+
+/** formatRelative says how far a moment is from now: "3 hours ago", "in 2 days"; within 5 seconds "just now". */
+export function formatRelative(time: string, now: number): string {
+  const seconds = Math.round((Date.parse(time) - now) / 1000);
+  if (Math.abs(seconds) < 5) return "just now";
+  const [, size, unit] = steps.find(([limit]) => Math.abs(seconds) < limit) ?? [0, 1, "second" as const];
+  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(Math.trunc(seconds / size), unit);
+}
+
+/** formatExact is the reader's own time zone with its name, to the second. */
+export function formatExact(time: string): string {
+  return new Date(time).toLocaleString("en-GB", {
+    year: "numeric",
+    month: "short",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    timeZoneName: "short",
+  });
+}
+
+/** plural counts a noun: "1 client", "3 clients". */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
+}
+
+/** secondsOf reads an ISO 8601 duration of days and less; undefined when it is not one. */
+export function secondsOf(duration: string): number | undefined {
+  const match = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$/.exec(duration);
+  if (!match || duration === "P" || duration.endsWith("T")) return undefined;
+  const [days, hours, minutes, seconds] = match.slice(1).map((part) => Number(part ?? 0));
+  return (days ?? 0) * 86_400 + (hours ?? 0) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0);
+}
+
+/** durationOf writes seconds as an ISO 8601 duration: PT5S. */
+export function durationOf(seconds: number): string {
+  return `PT${seconds}S`;
+}
