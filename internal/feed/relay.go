@@ -48,7 +48,7 @@ func NewRelay(pool *pgxpool.Pool, publish Publish, log *slog.Logger) *Relay {
 const (
 	leadership     = 7_366_452_802 // the advisory lock of the leader; the number means nothing
 	candidacy      = 500 * time.Millisecond
-	heartbeat      = time.Second // how long a lost NOTIFY can hold a change up
+	heartbeat      = time.Second     // how long a lost NOTIFY can hold a change up
 	queryTimeout   = 5 * time.Second // an answer that takes longer will not come: Postgres vanished without a word
 	publishTimeout = 10 * time.Second
 	batch          = 500 // changes a call of Publish
