@@ -236,6 +236,9 @@ func (r *Resolver) ask(account string) (Entry, error) {
 		r.setNegative(account)
 	}
 	if err != nil {
+		if stored, ok, storeErr := r.store.Get(account); storeErr == nil && ok {
+			return stored, nil // it was delivered meanwhile
+		}
 		r.counts.Unknown.Add(1)
 		return Entry{}, fmt.Errorf("look up account %s: %w", account, err)
 	}

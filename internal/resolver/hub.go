@@ -129,15 +129,11 @@ func (h *Hub) ensure(ctx context.Context, m Membership) {
 	if l != nil && l.move(m.URLs) {
 		return
 	}
-	l, err := newLink(ctx, h, m)
-	if err != nil {
-		h.log.Error("cannot connect to brokers", "operator", m.OperatorID, "cluster", m.Cluster, "error", err)
-		l = &link{Membership: m} // shows in Status; the next refresh tries again
-		l.setState(false, err)
-	}
+	l = newLink(ctx, h, m)
 	h.mu.Lock()
 	h.links[m.key()] = l
 	h.mu.Unlock()
+	go l.start() // brokers that do not answer must not hold up the others
 }
 
 func (h *Hub) closeAll() {

@@ -21,14 +21,16 @@ type link struct {
 	Membership // its URLs change under mu
 	hub        *Hub
 	ctx        context.Context // ends with the hub's Run: bounds what is done for brokers' requests
-	conn       *nats.Conn      // nil when it could not even be set up
 	inbox      string          // answers to pushes arrive on inbox.<revision>
 	busy       chan struct{}   // a place for each request that is being answered
 
-	mu    sync.Mutex
-	state LinkStatus
-	login Login           // made for the attempt to connect that is under way
-	heard map[string]bool // refusals already logged
+	mu     sync.Mutex
+	conn   *nats.Conn // nil until start has returned
+	failed bool       // start has, and it will never work
+	closed bool
+	state  LinkStatus
+	login  Login           // made for the attempt to connect that is under way
+	heard  map[string]bool // refusals already logged
 }
 
 const (
@@ -41,18 +43,42 @@ const (
 	maxHeard    = 1000 // refusals remembered as logged
 )
 
-// newLink starts connecting and returns at once. It fails only on what can
-// never work, like an unreadable URL.
-func newLink(ctx context.Context, h *Hub, m Membership) (*link, error) {
+func newLink(ctx context.Context, h *Hub, m Membership) *link {
 	l := &link{Membership: m, hub: h, ctx: ctx, inbox: nats.NewInbox(), busy: make(chan struct{}, atOnce)}
 	l.setState(false, nil)
-	nc, err := nats.Connect(strings.Join(m.URLs, ","), l.options()...)
-	if err != nil {
-		return nil, fmt.Errorf("connect to cluster %s: %w", m.Cluster, err)
+	return l
+}
+
+// start connects and listens. It may take as long as an attempt on every one of
+// the brokers; when those fail, nats.go goes on by itself. What fails here can
+// never work, like an unreadable URL.
+func (l *link) start() {
+	nc, err := nats.Connect(strings.Join(l.URLs, ","), l.options()...)
+	if err == nil {
+		err = l.listen(nc)
 	}
 	l.mu.Lock()
-	l.conn = nc
+	l.failed = err != nil
+	if err == nil {
+		l.conn = nc
+	}
+	closed := l.closed
 	l.mu.Unlock()
+	if err != nil {
+		l.setState(false, err)
+		l.fail("connect to brokers", err)
+		return
+	}
+	if closed {
+		nc.Close()
+		return
+	}
+	if nc.IsConnected() { // the handler announced before anybody could be answered
+		l.announceHead()
+	}
+}
+
+func (l *link) listen(nc *nats.Conn) error {
 	handlers := map[string]nats.MsgHandler{
 		SubjectCatchUp: l.beside(l.answerCatchUp),
 		SubjectApplied: l.beside(l.takeReceipt),
@@ -61,17 +87,14 @@ func newLink(ctx context.Context, h *Hub, m Membership) (*link, error) {
 	for subject, handle := range handlers {
 		if _, err := nc.QueueSubscribe(subject, queueControl, handle); err != nil {
 			nc.Close()
-			return nil, fmt.Errorf("listen on %s: %w", subject, err)
+			return fmt.Errorf("listen on %s: %w", subject, err)
 		}
 	}
 	if _, err := nc.Subscribe(l.inbox+".*", l.takePushAnswer); err != nil {
 		nc.Close()
-		return nil, fmt.Errorf("listen for answers: %w", err)
+		return fmt.Errorf("listen for answers: %w", err)
 	}
-	if nc.IsConnected() { // the handler may have announced before anybody could be answered
-		go l.announceHead()
-	}
-	return l, nil
+	return nil
 }
 
 func (l *link) options() []nats.Option {
@@ -152,15 +175,11 @@ func (l *link) connected() bool { return l.status().Connected }
 // move makes the link use other addresses from its next attempt to connect on;
 // a connection that stands is left alone. False: the link is of no use.
 func (l *link) move(urls []string) bool {
-	nc := l.connection()
-	if nc == nil {
-		return false
-	}
 	l.mu.Lock()
-	same := slices.Equal(l.URLs, urls)
+	nc, failed, same := l.conn, l.failed, slices.Equal(l.URLs, urls)
 	l.mu.Unlock()
-	if same {
-		return true
+	if failed || nc == nil || same {
+		return !failed // without a connection it is still starting: next time
 	}
 	if err := nc.SetServerPool(urls); err != nil {
 		l.fail("move to the brokers' new addresses", err)
@@ -173,12 +192,16 @@ func (l *link) move(urls []string) bool {
 }
 
 func (l *link) close() {
-	if nc := l.connection(); nc != nil {
+	l.mu.Lock()
+	l.closed = true
+	nc := l.conn
+	l.mu.Unlock()
+	if nc != nil {
 		nc.Close()
 	}
 }
 
-// connection is nil until the first attempt to connect has returned.
+// connection is nil until the link has started.
 func (l *link) connection() *nats.Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
