@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -467,6 +468,53 @@ func TestFirstUseByManyRevokedClientsLetsNobodyIn(t *testing.T) {
 	})
 }
 
+func TestBrokerThatNeverAnswersHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	_, key := brokertest.NewUserSeed(t)
+	cluster.Control.Seat(string(key), "nats://"+silent.Addr().String())
+	conn, err := silent.Accept() // the hub is trying
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+
+	start := time.Now()
+	revision := cluster.Control.NewAccount("acme").Change(nil)
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("publishing took %s", took)
+	}
+	cluster.WaitApplied(revision)
+	var silentOnes int
+	for _, s := range cluster.Control.Hub().Status() {
+		if s.Cluster == string(key) && !s.Connected {
+			silentOnes++
+		}
+	}
+	if silentOnes != 1 {
+		t.Errorf("status = %+v, want the silent broker shown as not connected", cluster.Control.Hub().Status())
+	}
+}
+
+func TestTwoControlsServeTheSameBrokers(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	cluster.Control.StartSecondHub()
+	account := cluster.Control.NewAccount("acme")
+	node.WaitApplied(account.Change(nil))
+	user := account.Issue("app")
+	nc := user.Connect(t, node.ClientURL())
+	cluster.Control.StopHub() // the second goes on
+	node.WaitApplied(account.Revoke(user.Key))
+	brokertest.WaitClosed(t, nc)
+}
+
 func TestGarbageOnTheSystemAccountHarmsNobody(t *testing.T) {
 	t.Parallel()
 	cluster := brokertest.Start(t, 1)
@@ -525,5 +573,25 @@ func TestHubTellsWhichBrokersItReaches(t *testing.T) {
 	}
 	if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), key) {
 		t.Errorf("publish = %v, want it to name the cluster as unavailable", err)
+	}
+}
+
+func BenchmarkRevokeUntilClosedEverywhere(b *testing.B) {
+	cluster := brokertest.Start(b, 3)
+	for b.Loop() {
+		b.StopTimer()
+		account := cluster.Control.NewAccount("acme")
+		user := account.Issue("app")
+		cluster.WaitApplied(account.Change(nil))
+		var clients []*nats.Conn
+		for _, node := range cluster.Nodes {
+			clients = append(clients, user.Connect(b, node.ClientURL()))
+		}
+		b.StartTimer()
+		revision := account.Revoke(user.Key)
+		for _, nc := range clients {
+			brokertest.WaitClosed(b, nc)
+		}
+		cluster.WaitApplied(revision)
 	}
 }

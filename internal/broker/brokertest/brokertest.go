@@ -185,7 +185,8 @@ func (c Credential) Option() nats.Option {
 
 // Dial connects a client that does not come back by itself.
 func (c Credential) Dial(url string, more ...nats.Option) (*nats.Conn, error) {
-	return nats.Connect(url, append([]nats.Option{c.Option(), nats.NoReconnect(), nats.Timeout(Patience)}, more...)...)
+	quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}) // being revoked is what tests are about
+	return nats.Connect(url, append([]nats.Option{c.Option(), nats.NoReconnect(), nats.Timeout(Patience), quiet}, more...)...)
 }
 
 // Connect is Dial for who must be let in. The client is closed with the test.

@@ -100,7 +100,21 @@ func (c *Control) SystemAccount() (key, token string) { return string(c.systemKe
 
 // StartHub brings the hub up, as another control process would.
 func (c *Control) StartHub() {
-	hub := resolver.NewHub(resolver.Source{
+	hub, stop := c.runHub()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hub, c.stopHub = hub, stop
+}
+
+// StartSecondHub runs another replica beside the hub until the test ends. It
+// publishes nothing.
+func (c *Control) StartSecondHub() {
+	_, stop := c.runHub()
+	c.t.Cleanup(stop)
+}
+
+func (c *Control) runHub() (hub *resolver.Hub, stop func()) {
+	hub = resolver.NewHub(resolver.Source{
 		Changes: c.changes, Lookup: c.lookup, Applied: c.applied, Brokers: c.memberships,
 		Head: func(context.Context, string) (resolver.Revision, error) { return c.Revision(), nil },
 	}, c.log)
@@ -110,10 +124,7 @@ func (c *Control) StartHub() {
 		defer close(done)
 		_ = hub.Run(ctx) // always nil
 	}()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.hub = hub
-	c.stopHub = func() { cancel(); <-done }
+	return hub, func() { cancel(); <-done }
 }
 
 // StopHub takes control away from the brokers' sight. Changes made meanwhile are kept.
@@ -370,6 +381,11 @@ func (c *Control) announce(w http.ResponseWriter, r *http.Request) {
 	}
 	c.seat(key, body)
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// Seat enrols a broker that is none: whatever listens at the URL.
+func (c *Control) Seat(publicKey, controlURL string) {
+	c.seat(publicKey, brokerBody{Name: "seat", ControlURL: controlURL})
 }
 
 func (c *Control) seat(key string, body brokerBody) {
