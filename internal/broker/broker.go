@@ -74,6 +74,9 @@ const (
 // itself, which is an error.
 func Run(ctx context.Context, cfg Config) error {
 	b, err := Start(ctx, cfg)
+	if err != nil && ctx.Err() != nil {
+		return nil // told to stop while it waited for control
+	}
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,9 @@ func TestTenantReachesTheBrokerOverEveryProtocol(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	hear := func(t *testing.T, want string) {
 		t.Helper()
 		m, err := sub.NextMsg(brokertest.Patience)
@@ -211,6 +214,26 @@ func TestBrokerEnrolsOnceControlIsThere(t *testing.T) {
 	t.Cleanup(b.Stop)
 	if got := attempts.Load(); got < 3 {
 		t.Errorf("attempts = %d, want at least 3", got)
+	}
+}
+
+func TestStoppingAWaitingBrokerIsNoFailure(t *testing.T) {
+	t.Parallel()
+	tried := make(chan struct{}, 100)
+	away := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		tried <- struct{}{}
+	}))
+	t.Cleanup(away.Close)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- broker.Run(ctx, broker.Config{ControlURL: away.URL, EnrollmentToken: "sbe_x", DataDir: t.TempDir(), Adjust: loopback})
+	}()
+	<-tried
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("run = %v, want nil: it was told to stop", err)
 	}
 }
 

@@ -81,6 +81,7 @@ const (
 	retryFirst    = 100 * time.Millisecond
 	retryAtMost   = 5 * time.Second
 	reconnectWait = 100 * time.Millisecond
+	worrying      = 10 // failed catch-ups in a row, some ten seconds of them
 )
 
 // NewFollower makes the follower of the broker whose system-account user has
@@ -414,7 +415,7 @@ func (f *Follower) takeAnswer(ctx context.Context, result catchUpResult) bool {
 		return false
 	}
 	if f.failures > 0 {
-		f.log.Info("control answers again", "applied", f.applied())
+		f.log.Info("control answers", "applied", f.applied())
 	}
 	f.failures = 0
 	if result.answer.More || f.askAgain {
@@ -442,8 +443,11 @@ func (f *Follower) applyAnswer(a catchUpAnswer) error {
 
 func (f *Follower) noteFailure(err error) {
 	f.failures++
-	if f.failures == 1 {
-		f.log.Warn("cannot catch up; serving what is stored and trying again", "applied", f.applied(), "error", err)
+	switch f.failures {
+	case 1: // usual when both have just started
+		f.log.Info("control cannot be asked yet; serving what is stored", "applied", f.applied(), "error", err)
+	case worrying:
+		f.log.Warn("still cannot catch up; serving what is stored and trying again", "applied", f.applied(), "error", err)
 	}
 	f.update(func(p *Progress) { p.LastError = err.Error() })
 }
