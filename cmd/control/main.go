@@ -44,7 +44,8 @@ Each flag has an environment variable; "control COMMAND -h" lists both.
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("a command is missing\n\n" + usage)
+		fmt.Fprint(stdout, usage)
+		return errors.New("a command is missing")
 	}
 	command, args := args[0], args[1:]
 	switch command {
@@ -64,7 +65,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	}
 	do, ok := commands[command]
 	if !ok {
-		return fmt.Errorf("there is no command %q\n\n%s", command, usage)
+		fmt.Fprint(stdout, usage)
+		return fmt.Errorf("there is no command %q", command)
 	}
 	flags, set := newFlags(command, getenv)
 	flags.SetOutput(stdout)

@@ -64,6 +64,10 @@ func newReplica(ctx context.Context, s *settings, log *slog.Logger) (_ *replica,
 	if err != nil {
 		return nil, err
 	}
+	proxies, err := s.trustedProxies()
+	if err != nil {
+		return nil, err
+	}
 	r := &replica{log: log}
 	defer func() {
 		if err != nil {
@@ -87,14 +91,15 @@ func newReplica(ctx context.Context, s *settings, log *slog.Logger) (_ *replica,
 	}
 	r.delivery = newDelivery(r.pool, r.domain, log)
 	r.api, err = httpapi.New(httpapi.Config{
-		Tenants:       r.domain,
-		Auth:          auth.New(r.pool, r.domain),
-		Connections:   r.delivery.connections,
-		BrokersMoved:  r.delivery.hub.Refresh,
-		Ready:         r.ready,
-		Web:           web.Handler(),
-		SecureCookies: strings.HasPrefix(s.publicURL, "https://"),
-		Log:           log,
+		Tenants:        r.domain,
+		Auth:           auth.New(r.pool, r.domain),
+		Connections:    r.delivery.connections,
+		BrokersMoved:   r.delivery.hub.Refresh,
+		Ready:          r.ready,
+		Web:            web.Handler(),
+		SecureCookies:  strings.HasPrefix(s.publicURL, "https://"),
+		TrustedProxies: proxies,
+		Log:            log,
 	})
 	return r, err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 )
@@ -14,6 +15,7 @@ type settings struct {
 	listen          string
 	metrics         string
 	publicURL       string
+	proxies         string
 	masterKey       string
 	masterKeyFile   string
 	enrollmentToken string
@@ -54,6 +56,7 @@ func newFlags(command string, getenv func(string) string) (*flag.FlagSet, *setti
 		text(&s.listen, "listen", "SIGNALBOX_LISTEN", "127.0.0.1:8080", "address of the API and the web UI")
 		text(&s.metrics, "metrics", "SIGNALBOX_METRICS", "", "address of Prometheus metrics at /metrics; empty: none")
 		text(&s.publicURL, "public-url", "SIGNALBOX_PUBLIC_URL", "", "where people reach the web UI; https makes cookies Secure")
+		text(&s.proxies, "trusted-proxies", "SIGNALBOX_TRUSTED_PROXIES", "", "networks of your reverse proxies, 10.0.0.0/8,…, which are believed about client addresses")
 		text(&s.masterKeyFile, "master-key-file", "SIGNALBOX_MASTER_KEY_FILE", "", "file that holds the master key, unless SIGNALBOX_MASTER_KEY does")
 	case "dev":
 		d := &s.dev
@@ -85,6 +88,22 @@ From the environment only, since they are secrets:
 `,
 	"migrate": "\nDATABASE_URL, from the environment, is the Postgres to migrate.\n",
 	"staff":   "\nDATABASE_URL, from the environment, is the Postgres that holds the person.\n",
+}
+
+// trustedProxies reads the list of networks.
+func (s *settings) trustedProxies() ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for text := range strings.SplitSeq(s.proxies, ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxies: %q is not a network, such as 10.0.0.0/8", text)
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
 }
 
 // master reads the master key from where the settings say it is.

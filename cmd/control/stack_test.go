@@ -121,35 +121,6 @@ func (p *process) stop() {
 	}
 }
 
-// exit waits for the end and answers the error that it ended with.
-func (p *process) exit() error {
-	p.t.Helper()
-	select {
-	case <-p.done:
-	case <-time.After(patience):
-		p.t.Fatalf("%s still runs; it said:\n%s", p.name, tail(p.output(), 40))
-	}
-	return p.err
-}
-
-// says waits until the output holds the text.
-func (p *process) says(text string) {
-	p.t.Helper()
-	eventually(p.t, p.name+" says "+text, func() error {
-		select {
-		case <-p.done:
-			if !strings.Contains(p.output(), text) {
-				p.t.Fatalf("%s ended (%v) without saying %q:\n%s", p.name, p.err, text, tail(p.output(), 40))
-			}
-		default:
-		}
-		if !strings.Contains(p.output(), text) {
-			return fmt.Errorf("it said %q", tail(p.output(), 10))
-		}
-		return nil
-	})
-}
-
 // eventually tries until it works; what it waits for must have no event of its own.
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()

@@ -16,6 +16,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
@@ -43,6 +44,9 @@ type Config struct {
 
 	// SecureCookies marks the session cookie Secure: set when people come over HTTPS.
 	SecureCookies bool
+	// TrustedProxies are the networks of our own reverse proxies: only they are
+	// believed about where a request comes from.
+	TrustedProxies []netip.Prefix
 	// TriesPerMinute bounds signing up and logging in per client address; zero is 20.
 	TriesPerMinute int
 

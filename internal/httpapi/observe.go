@@ -93,8 +93,7 @@ func (s *Server) refuseCrossOrigin(next http.Handler) http.Handler {
 
 // limitTries bounds how fast one address may sign up or guess passwords.
 func (s *Server) limitTries() func(http.Handler) http.Handler {
-	return httprate.Limit(s.TriesPerMinute, time.Minute,
-		httprate.WithKeyFuncs(httprate.KeyByIP),
+	return httprate.LimitBy(s.TriesPerMinute, time.Minute, s.clientIP,
 		httprate.WithLimitHandler(s.plain(func(http.ResponseWriter, *http.Request) error {
 			return fault.New(fault.Throttled, "at most %d tries a minute; wait a little", s.TriesPerMinute)
 		})))
