@@ -339,3 +339,67 @@ func TestEndpointsAreTheUnionOverBrokers(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestChangesCarryTheJWTOfTheirRevision(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	since := w.head()
+	a := must(w.CreateAccount(t.Context(), w.owner, w.tenant.ID, Once{}, AccountCreate{Name: "a"}))(t)
+	b := must(w.CreateAccount(t.Context(), w.owner, w.tenant.ID, Once{}, AccountCreate{Name: "b"}))(t)
+	a = must(w.UpdateAccount(t.Context(), w.owner, a.ID, "", func(s *AccountSpec) error { s.Name = "a2"; return nil }))(t)
+
+	jwts, head, err := w.ChangesSince(t.Context(), w.operator.ID, since, 10)
+	if err != nil || head != w.head() || len(jwts) != 2 {
+		t.Fatalf("%d changes, head %d, %v; want 2 up to %d", len(jwts), head, err, w.head())
+	}
+	for i, account := range []Account{b, a} {
+		facts := must(claims.DecodeAccount(jwts[i].JWT))(t)
+		if jwts[i].Key != account.PublicKey || jwts[i].Revision != account.Revision || facts.Name != account.Name {
+			t.Errorf("change %d: %s at %d says %q, want %s at %d", i, jwts[i].Key, jwts[i].Revision, facts.Name, account.PublicKey, account.Revision)
+		}
+	}
+	if jwts, _, err := w.ChangesSince(t.Context(), w.operator.ID, since, 1); err != nil || len(jwts) != 1 || jwts[0].Key != b.PublicKey {
+		t.Errorf("one change: %+v, %v", jwts, err)
+	}
+	_, err = w.AccountJWTByKey(t.Context(), NewID[OperatorID]("opr"), a.PublicKey)
+	refused(t, err, fault.NotFound)
+	_, err = w.AccountJWTByKey(t.Context(), w.operator.ID, "A\x00")
+	refused(t, err, fault.NotFound)
+}
+
+// A reader of the feed gets JWTs that fit their revisions while writers go on.
+func TestChangesAreOfOneMomentWhileAccountsChange(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	since := w.head()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 40 {
+			if _, err := w.UpdateAccount(t.Context(), w.owner, w.account.ID, "", func(s *AccountSpec) error {
+				s.Description = fmt.Sprint(i)
+				return nil
+			}); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		jwts, head, err := w.ChangesSince(t.Context(), w.operator.ID, since, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, j := range jwts {
+			facts := must(claims.DecodeAccount(j.JWT))(t)
+			if want := fmt.Sprint(j.Revision - since - 1); j.Revision != head || facts.Description != want {
+				t.Fatalf("at %d of %d the JWT says %q, want %q", j.Revision, head, facts.Description, want)
+			}
+		}
+	}
+}
