@@ -74,6 +74,9 @@ func (h *Hub) Connections(ctx context.Context, operatorID, account string, limit
 // ask publishes a request that many may answer; the answers go to the channel.
 func (l *link) ask(subject string, request []byte, answers chan *nats.Msg) (*nats.Subscription, error) {
 	nc := l.connection()
+	if nc == nil {
+		return nil, fmt.Errorf("not connected to cluster %s yet", l.Cluster)
+	}
 	inbox := nc.NewInbox()
 	sub, err := nc.ChanSubscribe(inbox, answers)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
 	"github.com/signalbox-io/signalbox/internal/broker/brokertest"
@@ -176,7 +177,14 @@ func TestLostPushIsNoticedFromTheHeadAlone(t *testing.T) {
 	t.Parallel()
 	cluster := brokertest.Start(t, 1)
 	cluster.Control.LoseNext(1)
-	cluster.WaitApplied(cluster.Control.NewAccount("acme").Change(nil))
+	cluster.WaitApplied(cluster.Control.NewAccount("acme").Change(nil)) // the hub says it by itself
+
+	cluster.Control.LoseNext(1)
+	revision := cluster.Control.NewAccount("acme").Change(nil)
+	if err := cluster.Control.Hub().Announce(t.Context(), brokertest.OperatorID); err != nil { // or when it is asked to
+		t.Fatal(err)
+	}
+	cluster.WaitApplied(revision)
 }
 
 func TestBrokerCatchesUpOnWhatItMissedWhileDown(t *testing.T) {
@@ -548,6 +556,38 @@ func TestGarbageOnTheSystemAccountHarmsNobody(t *testing.T) {
 	node.WaitApplied(account.Revoke(user.Key))
 	brokertest.WaitClosed(t, nc)
 	node.WaitCaughtUp()
+}
+
+func TestControlCanAskWhoIsConnected(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 3)
+	account, other := cluster.Control.NewAccount("acme"), cluster.Control.NewAccount("other")
+	account.Change(nil)
+	cluster.WaitApplied(other.Change(nil))
+	user := account.Issue("app")
+	for _, node := range cluster.Nodes {
+		user.Connect(t, node.ClientURL(), nats.Name("on "+node.Name))
+		other.Issue("app").Connect(t, node.ClientURL())
+	}
+
+	answers, err := cluster.Control.Hub().Connections(patience(t), brokertest.OperatorID, string(account.Key), 10, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var got []string
+	for _, a := range answers {
+		for _, c := range a.Connections {
+			if c.User != user.Key || c.UserName != "app" || c.ClientType != "nats" {
+				t.Errorf("connection = %+v, want the user's over NATS", c)
+			}
+			got = append(got, a.Broker+": "+c.Name)
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"broker-1: on broker-1", "broker-2: on broker-2", "broker-3: on broker-3"}, got); diff != "" {
+		t.Errorf("connections: -want +got\n%s", diff)
+	}
 }
 
 func TestHubTellsWhichBrokersItReaches(t *testing.T) {
