@@ -1,13 +1,14 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
-// Drives a real Chromium against a running control and broker; SIGNALBOX_URL says where control listens.
+// Drives a real Chromium against a running control and broker; see stack.ts for which.
 export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
   test: {
     environment: "node",
     include: ["e2e/**/*.test.ts"],
-    testTimeout: 90_000,
+    globalSetup: ["e2e/stack.ts"],
+    testTimeout: 120_000,
     hookTimeout: 60_000,
     // One browser at a time: the machines that run this have two cores.
     fileParallelism: false,

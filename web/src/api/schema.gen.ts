@@ -302,7 +302,7 @@ export interface paths {
     };
     /**
      * Clients connected now
-     * @description Asked of the brokers as you call; at most 1,024 connections a broker, newest last.
+     * @description Asked of the brokers as you call; at most 256 connections a broker. Leaf nodes are not among them.
      */
     get: operations["listConnections"];
     put?: never;
@@ -741,7 +741,7 @@ export interface components {
       payload_bytes: number;
       /**
        * Format: int64
-       * @description Bytes of messages in a month.
+       * @description Carried in the account's claims, where tools can read it; no NATS server enforces it.
        */
       data_bytes: number;
       /** Format: int64 */
@@ -840,7 +840,7 @@ export interface components {
     };
     Connection: {
       broker: string;
-      /** @description `nats`, `websocket`, `mqtt` or `leafnode`. */
+      /** @description `nats`, `websocket` or `mqtt`. */
       client_type: string;
       /** @description The credential's nkey. */
       user_public_key: string;
@@ -892,7 +892,7 @@ export interface components {
       subscribe?: components["schemas"]["Permission"];
       responses?: components["schemas"]["ResponsePermission"];
     };
-    /** @description Per connection. -1 is unlimited, 0 is none; absent is -1, which still leaves the account's limit. */
+    /** @description Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit. */
     RoleLimits: {
       subscriptions?: components["schemas"]["LimitValue"];
       payload_bytes?: components["schemas"]["LimitValue"];
@@ -905,6 +905,8 @@ export interface components {
       connection_types?: components["schemas"]["ConnectionType"][];
       /** @description CIDR; absent or empty: anywhere. */
       source_networks?: string[];
+      /** @description Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password. */
+      bearer?: boolean;
       limits?: components["schemas"]["RoleLimits"];
     };
     RoleUpdate: {
@@ -913,6 +915,8 @@ export interface components {
       permissions?: components["schemas"]["Permissions"];
       connection_types?: components["schemas"]["ConnectionType"][];
       source_networks?: string[];
+      /** @description Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password. */
+      bearer?: boolean;
       limits?: components["schemas"]["RoleLimits"];
     };
     Role: {
@@ -925,6 +929,8 @@ export interface components {
       permissions: components["schemas"]["Permissions"];
       connection_types: components["schemas"]["ConnectionType"][];
       source_networks: string[];
+      /** @description Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password. */
+      bearer: boolean;
       limits: components["schemas"]["RoleLimits"];
       created_at: components["schemas"]["Time"];
       updated_at: components["schemas"]["Time"];

@@ -4,7 +4,6 @@ const protocolNames: Record<string, string> = {
   nats: "NATS",
   websocket: "WebSocket",
   mqtt: "MQTT",
-  leafnode: "leaf node",
 };
 
 export function protocolName(clientType: string): string {

@@ -14,7 +14,7 @@ export const limits: Limit[] = [
   { pointer: "/leaf_nodes", label: "Leaf nodes", description: "Leaf nodes connected at once", unit: "count" },
   { pointer: "/subscriptions", label: "Subscriptions", description: "Of one connection", unit: "count" },
   { pointer: "/payload_bytes", label: "Largest message", description: "Payload and headers", unit: "bytes" },
-  { pointer: "/data_bytes", label: "Data", description: "Bytes of messages in a month", unit: "bytes" },
+  { pointer: "/data_bytes", label: "Data", description: "For tools to read; no server enforces it", unit: "bytes" },
   { pointer: "/exports", label: "Exports", description: "Subjects offered to other accounts", unit: "count" },
   { pointer: "/imports", label: "Imports", description: "Subjects taken from other accounts", unit: "count" },
 ];

@@ -27,7 +27,8 @@ export function ProblemNotice({ problem, title, fields = [], onRetry }: ProblemN
         )
       }
     >
-      <div>{problem.message}</div>
+      {/* With wrong fields to list, the server's detail only repeats the first. */}
+      {fields.length === 0 && <div>{problem.message}</div>}
       {fields.length > 0 && (
         <List size="sm" mt={4}>
           {fields.map((field) => (

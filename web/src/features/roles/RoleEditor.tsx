@@ -39,6 +39,7 @@ const pointers = [
   "/permissions/responses/expires_in",
   "/connection_types",
   "/source_networks",
+  "/bearer",
   "/limits/subscriptions",
   "/limits/payload_bytes",
 ];
@@ -157,12 +158,19 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
               onChange={(sourceNetworks) => set({ sourceNetworks })}
               error={errors.at("/source_networks")}
             />
+            <Switch
+              label="Let its users in by JWT alone"
+              description="Without proof that they hold the seed. MQTT clients need it: they send the JWT as password."
+              checked={form.bearer}
+              onChange={(event) => set({ bearer: event.currentTarget.checked })}
+              error={errors.at("/bearer")}
+            />
             <SimpleGrid cols={{ base: 1, xs: 2 }}>
               <NumberInput
                 label="Subscriptions of one connection"
                 description="Empty: as the account."
                 placeholder="As the account"
-                min={0}
+                min={1}
                 allowDecimal={false}
                 thousandSeparator=","
                 hideControls
@@ -174,7 +182,7 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
                 label="Largest message in bytes"
                 description="Empty: as the account."
                 placeholder="As the account"
-                min={0}
+                min={1}
                 allowDecimal={false}
                 thousandSeparator=","
                 hideControls

@@ -14,6 +14,8 @@ export type RoleForm = {
   answers: { on: boolean; maxMessages: number; seconds: number };
   connectionTypes: ConnectionType[];
   sourceNetworks: string[];
+  /** Its users are let in by their JWT alone, as MQTT clients are. */
+  bearer: boolean;
   /** "" is unlimited: the account's limit holds alone. */
   subscriptions: number | "";
   payloadBytes: number | "";
@@ -29,6 +31,7 @@ export const newRole: RoleForm = {
   answers: { on: false, maxMessages: 1, seconds: 0 },
   connectionTypes: [],
   sourceNetworks: [],
+  bearer: false,
   subscriptions: "",
   payloadBytes: "",
 };
@@ -45,6 +48,7 @@ export function formOf(role: Role): RoleForm {
       : newRole.answers,
     connectionTypes: role.connection_types,
     sourceNetworks: role.source_networks,
+    bearer: role.bearer,
     subscriptions: limitFormOf(role.limits.subscriptions),
     payloadBytes: limitFormOf(role.limits.payload_bytes),
   };
@@ -67,6 +71,7 @@ export function bodyOf(form: RoleForm): Required<RoleCreate> {
     },
     connection_types: form.connectionTypes,
     source_networks: form.sourceNetworks,
+    bearer: form.bearer,
     limits: { subscriptions: limitOf(form.subscriptions), payload_bytes: limitOf(form.payloadBytes) },
   };
 }
