@@ -96,13 +96,17 @@ func operatorOrDefault(ctx context.Context, tx pgx.Tx, id OperatorID) (Operator,
 }
 
 // EnsureEnrollment makes a token that the installation's configuration holds
-// valid for the default operator, for many brokers and years. Doing it again
-// renews it. A token of fewer than 20 characters is refused.
+// valid for the default operator, for many brokers and years; doing it again
+// renews it. The one configured before stops working, so tokens can be changed;
+// an empty one only ends that. Otherwise it has at least 20 characters.
 func (s *Service) EnsureEnrollment(ctx context.Context, token string) error {
-	if len(token) < minTokenLength || len(token) > maxTokenLength {
+	if token != "" && (len(token) < minTokenLength || len(token) > maxTokenLength) {
 		return fault.New(fault.Invalid, "an enrolment token has %d to %d characters", minTokenLength, maxTokenLength)
 	}
 	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := deleteOtherEnrollments(ctx, tx, installation, hashToken(token)); err != nil || token == "" {
+			return err
+		}
 		operator, err := operatorByDefault(ctx, tx)
 		if err != nil {
 			return err

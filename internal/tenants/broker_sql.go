@@ -148,6 +148,16 @@ func useEnrollment(ctx context.Context, tx pgx.Tx, id EnrollmentID) error {
 	return err
 }
 
+// deleteOtherEnrollments ends those that by has made, but for the one with this token.
+func deleteOtherEnrollments(ctx context.Context, tx pgx.Tx, by string, tokenHash []byte) error {
+	const query = `
+		DELETE FROM enrollments
+		WHERE created_by = @by
+		AND token_hash <> @hash`
+	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{"by": by, "hash": tokenHash})
+	return err
+}
+
 func deleteEnrollmentsExpiredBy(ctx context.Context, q querier, now time.Time) error {
 	const query = `
 		DELETE FROM enrollments

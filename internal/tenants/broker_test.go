@@ -143,6 +143,15 @@ func TestConfiguredEnrollmentTokenStaysValid(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		must(w.EnrollBroker(t.Context(), token, newUserKey(t), brokerSpec(name)))(t)
 	}
+	made := w.enrollmentToken(5)
+	for _, next := range []string{"another-enrolment-token", ""} {
+		if err := w.EnsureEnrollment(t.Context(), next); err != nil {
+			t.Fatal(err)
+		}
+		_, err := w.EnrollBroker(t.Context(), token, newUserKey(t), brokerSpec("d"))
+		refused(t, err, fault.Unauthenticated)
+		must(w.EnrollBroker(t.Context(), made, newUserKey(t), brokerSpec("e"+next)))(t)
+	}
 }
 
 func TestOnlyStaffSeesOperatorsAndBrokers(t *testing.T) {
