@@ -124,6 +124,9 @@ func (d *delivery) brokers(ctx context.Context) ([]resolver.Membership, error) {
 	for _, seat := range seats {
 		place := map[string]int{} // index in memberships, by cluster
 		for _, b := range seat.Brokers {
+			if b.ControlURL == "" {
+				continue // it will say where it is once it has a port
+			}
 			cluster := b.Cluster
 			if cluster == "" {
 				cluster = string(b.ID)

@@ -121,9 +121,7 @@ func bootstrap(ctx context.Context, domain *tenants.Service, enrollmentToken str
 	if err := domain.CheckKeys(ctx, operator.ID); err != nil {
 		return fmt.Errorf("the master key does not open this database's seeds; it is not the key they were sealed with: %w", err)
 	}
-	if enrollmentToken == "" {
-		return nil
-	}
+	// Without a token, the one of an earlier start ends.
 	if err := domain.EnsureEnrollment(ctx, enrollmentToken); err != nil {
 		return fmt.Errorf("SIGNALBOX_ENROLLMENT_TOKEN: %w", err)
 	}

@@ -338,7 +338,8 @@ func (c *customer) user(name, role string) resource {
 // issued is a credential with its creds file.
 type issued struct {
 	resource
-	file string
+	account string
+	file    string
 }
 
 func (c *customer) issue(user string) issued {
@@ -353,7 +354,7 @@ func (c *customer) issue(user string) issued {
 	if err := os.WriteFile(file, []byte(out.Creds), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
-	return issued{out.Credential, file}
+	return issued{out.Credential, c.account, file}
 }
 
 // tryCreate makes an account, a user and a credential in a server that may
@@ -373,7 +374,7 @@ func (c *customer) tryCreate(name string, made func(issued)) {
 	if !c.attempt("/v1/users/"+u.ID+"/credentials", map[string]any{"name": name}, &out) {
 		return
 	}
-	made(issued{out.Credential, out.Creds})
+	made(issued{out.Credential, account.ID, out.Creds})
 }
 
 func (c *customer) attempt(path string, in, out any) bool {
@@ -385,7 +386,6 @@ func (c *customer) attempt(path string, in, out any) bool {
 // user, and logs in; and unless nothing is there by halves.
 func (c *customer) wantAllWork(s *stack, all []issued) {
 	c.t.Helper()
-	c.inForce()
 	for i, made := range all {
 		var got resource
 		c.must("GET", "/v1/credentials/"+made.ID, nil, &got)
@@ -395,6 +395,7 @@ func (c *customer) wantAllWork(s *stack, all []issued) {
 		if i%5 != 0 { // a login costs a few milliseconds: every fifth shows enough
 			continue
 		}
+		c.awaitInForce(made.account)
 		file := filepath.Join(c.t.TempDir(), fmt.Sprint(i, ".creds"))
 		if err := os.WriteFile(file, []byte(made.file), 0o600); err != nil {
 			c.t.Fatal(err)
@@ -442,14 +443,19 @@ func (c *customer) wantNoHalves(s *stack) {
 	}
 }
 
-// inForce waits until every broker has applied the account's last change.
+// inForce waits until every broker has applied the last change of the account that came with signing up.
 func (c *customer) inForce() {
+	c.t.Helper()
+	c.awaitInForce(c.account)
+}
+
+func (c *customer) awaitInForce(account string) {
 	c.t.Helper()
 	eventually(c.t, "the change to be in force", func() error {
 		var d struct {
 			InForce bool `json:"in_force"`
 		}
-		c.must("GET", "/v1/accounts/"+c.account+"/delivery", nil, &d)
+		c.must("GET", "/v1/accounts/"+account+"/delivery", nil, &d)
 		if !d.InForce {
 			return fmt.Errorf("it is not")
 		}
