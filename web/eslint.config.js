@@ -18,6 +18,8 @@ export default tseslint.config(
       ...reactHooks.configs.recommended.rules,
       // A dialog's first field takes the focus: that is what the reader opened it for.
       "jsx-a11y/no-autofocus": "off",
+      // A scrolling region has to be reachable by keyboard.
+      "jsx-a11y/no-noninteractive-tabindex": ["error", { roles: ["region"], tags: [] }],
     },
   },
   {

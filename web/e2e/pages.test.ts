@@ -97,7 +97,10 @@ for (const [screen, options] of Object.entries(screens)) {
     }
     await page.getByRole("dialog", { name: "User billing" }).waitFor();
     await look("user");
-    await page.getByRole("dialog").getByRole("button", { name: /^Revoke/ }).click();
+    await page
+      .getByRole("dialog")
+      .getByRole("button", { name: /^Revoke/ })
+      .click();
     await page.getByLabel("Reason").waitFor();
     await look("revoke");
     await page.getByLabel("Reason").fill("laptop lost");
@@ -116,11 +119,17 @@ for (const [screen, options] of Object.entries(screens)) {
     await page.goto("/");
     await page.waitForURL(/\/t\/ten_\w+$/);
     await page.getByRole("heading", { name: "Next steps" }).waitFor();
-    await page.getByText(/In force on/).first().waitFor();
+    await page
+      .getByText(/In force on/)
+      .first()
+      .waitFor();
     await look("overview");
     const tenant = page.url();
     await open(`${tenant}/accounts`, "Create account");
-    await page.getByText(/In force on/).first().waitFor();
+    await page
+      .getByText(/In force on/)
+      .first()
+      .waitFor();
     await look("accounts");
     await open(`${tenant}/accounts?create=true`, "Limit it below the plan");
     await page.getByLabel("Limit it below the plan").check({ force: true });

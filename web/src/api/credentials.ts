@@ -23,16 +23,13 @@ export const credentialsOf = (user: string) =>
 
 /**
  * issueCredential answers the creds file, this once. Call it straight from a handler and keep what it answers in
- * component state: a query or mutation cache would hold the seed longer than the person looks at it.
+ * component state: a query or mutation cache would hold the seed longer than the person looks at it. No idempotency key:
+ * creds cannot be answered twice, so a lost answer is repaired by issuing again.
  */
-export function issueCredential(
-  user: string,
-  body: CredentialIssue,
-  idempotencyKey: string,
-): Promise<CredentialIssued> {
+export function issueCredential(user: string, body: CredentialIssue): Promise<CredentialIssued> {
   return answer(
     client.POST("/v1/users/{user}/credentials", {
-      params: { path: { user }, header: { "Idempotency-Key": idempotencyKey } },
+      params: { path: { user } },
       // Accept decides between JSON and the bare file.
       headers: { Accept: "application/json" },
       body,

@@ -66,6 +66,7 @@ export function AccountOverviewPage() {
           }
         >
           <Facts
+            numeric
             items={allLimits.map((limit) => [
               limit.pointer.startsWith("/jetstream") ? `JetStream ${limit.label.toLowerCase()}` : limit.label,
               formatLimit(valueAt(account.limits, limit.pointer), limit.unit),

@@ -1,6 +1,7 @@
 import { Group, Skeleton, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link, Outlet } from "@tanstack/react-router";
+import { getRouteApi, Link, Outlet, useLocation } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
 import { accountById, endpointsOf } from "../api/accounts";
 import { Problem } from "../api/client";
 import { AccountContext } from "../features/accounts/AccountContext";
@@ -29,6 +30,15 @@ export function AccountLayout() {
   const { account: id } = route.useParams();
   const account = useQuery(accountById(id));
   const endpoints = useQuery(endpointsOf(id));
+  const { pathname } = useLocation();
+  const tabBar = useRef<HTMLElement>(null);
+  const loaded = account.data !== undefined;
+  useEffect(() => {
+    // Where the tabs do not fit, the one that is open must not be the one out of sight.
+    const bar = tabBar.current;
+    const open = bar?.querySelector<HTMLElement>("[data-status='active']");
+    if (bar && open) bar.scrollLeft = open.offsetLeft - bar.offsetLeft - 24;
+  }, [pathname, loaded]);
 
   if (account.error instanceof Problem && account.error.status === 404) return <NotFound />;
   return (
@@ -75,7 +85,7 @@ export function AccountLayout() {
               </Group>
             }
           >
-            <nav aria-label={`Pages of ${data.name}`} className={classes.tabs}>
+            <nav aria-label={`Pages of ${data.name}`} className={classes.tabs} ref={tabBar}>
               {tabs.map((tab) => (
                 <Link key={tab.label} to={tab.to} params={{ account: id }} activeOptions={{ exact: tab.exact }}>
                   {tab.label}

@@ -25,6 +25,7 @@ export function PlanPage() {
               <Stack gap="md">
                 <PlanUse plan={data} />
                 <Facts
+                  numeric
                   items={[
                     ["Roles in an account", formatLimit(data.max_roles, "count")],
                     ["Users in an account", formatLimit(data.max_users, "count")],
@@ -35,6 +36,7 @@ export function PlanPage() {
             <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
               <Panel title="Limits of an account" description="The most that each account's settings may ask for.">
                 <Facts
+                  numeric
                   items={limits.map((limit) => [
                     limit.label,
                     formatLimit(valueAt(data.account_limits, limit.pointer), limit.unit),
@@ -43,6 +45,7 @@ export function PlanPage() {
               </Panel>
               <Panel title="JetStream of an account" description="Streams, key-value buckets and object stores.">
                 <Facts
+                  numeric
                   items={jetStreamLimits.map((limit) => [
                     limit.label,
                     formatLimit(valueAt(data.account_limits, limit.pointer), limit.unit),

@@ -15,7 +15,6 @@ export function CodeBlock({ label, code, testId, maxRows, onCopied }: CodeBlockP
   return (
     <div className={classes.block}>
       {/* A scrolling region has to be reachable by keyboard. */}
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <pre
         className={classes.pre}
         tabIndex={0}

@@ -44,7 +44,7 @@ export function DataTable<Row>({ label, columns, rows, rowKey, isOpen }: DataTab
                 data-align={column.align}
                 data-label={column.quiet || index === 0 ? undefined : column.header}
               >
-                {column.cell(row)}
+                <div>{column.cell(row)}</div>
               </td>
             ))}
           </tr>

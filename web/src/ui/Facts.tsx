@@ -1,10 +1,16 @@
 import type { ReactNode } from "react";
 import classes from "./Facts.module.css";
 
+type FactsProps = {
+  items: [name: string, value: ReactNode][];
+  /** Values are numbers, which align right. */
+  numeric?: boolean;
+};
+
 /** Facts is a list of names and values; one column where the screen is narrow. */
-export function Facts({ items }: { items: [name: string, value: ReactNode][] }) {
+export function Facts({ items, numeric }: FactsProps) {
   return (
-    <dl className={classes.facts}>
+    <dl className={classes.facts} data-numeric={numeric}>
       {items.map(([name, value]) => (
         <div key={name} className={classes.fact}>
           <dt>{name}</dt>

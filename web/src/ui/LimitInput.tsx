@@ -33,7 +33,9 @@ export function LimitInput({ label, description, unit, value, maximum, onChange,
     <Input.Wrapper
       id={id}
       label={label}
-      description={[description, `at most ${formatLimit(maximum, unit).toLowerCase()}`].filter(Boolean).join("; ")}
+      description={[description, maximum === -1 ? "no maximum" : `at most ${formatLimit(maximum, unit)}`]
+        .filter(Boolean)
+        .join("; ")}
       error={error}
     >
       <Group gap={8} mt={6} wrap="nowrap">
@@ -52,13 +54,13 @@ export function LimitInput({ label, description, unit, value, maximum, onChange,
           value={unlimited ? "" : value / factor}
           onChange={(next) => onChange(typeof next === "number" ? Math.round(next * factor) : unlimited ? -1 : 0)}
         />
-        {unit === "bytes" && (
+        {unit === "bytes" && !unlimited && (
           <Select
             aria-label={`${label}: unit`}
             w={84}
             data={byteUnits}
             value={scale}
-            disabled={disabled || unlimited}
+            disabled={disabled}
             onChange={(next) => setScale(next ?? "1")}
           />
         )}

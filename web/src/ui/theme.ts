@@ -38,8 +38,14 @@ export const theme = createTheme({
       defaultProps: { size: "sm", visibilityToggleButtonProps: { "aria-label": "Show or hide what you typed" } },
     },
     Select: { defaultProps: { size: "sm", allowDeselect: false } },
-    Modal: { defaultProps: { transitionProps: { duration: 120 }, overlayProps: { backgroundOpacity: 0.4 } } },
-    Drawer: { defaultProps: { transitionProps: { duration: 140 }, overlayProps: { backgroundOpacity: 0.4 } } },
+    Modal: {
+      styles: { title: { fontWeight: 600 } },
+      defaultProps: { transitionProps: { duration: 120 }, overlayProps: { backgroundOpacity: 0.4 } },
+    },
+    Drawer: {
+      styles: { title: { fontWeight: 600 } },
+      defaultProps: { transitionProps: { duration: 140 }, overlayProps: { backgroundOpacity: 0.4 } },
+    },
     Tooltip: { defaultProps: { transitionProps: { duration: 80 }, openDelay: 200, withArrow: true, multiline: true } },
     Menu: { defaultProps: { transitionProps: { duration: 80 } } },
   },

@@ -35,7 +35,7 @@ export function AccountTable({ accounts }: { accounts: Account[] }) {
           cell: (account) => <Key value={account.public_key} what={`public key of ${account.name}`} />,
         },
         {
-          header: "Connections at most",
+          header: "Connection limit",
           align: "right",
           cell: (account) => formatLimit(account.limits.connections, "count"),
         },

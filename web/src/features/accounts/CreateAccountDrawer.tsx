@@ -41,13 +41,13 @@ export function CreateAccountForm({ tenant, onCancel, onCreated }: CreateAccount
   const [description, setDescription] = useState("");
   // Absent: the plan's.
   const [limits, setLimits] = useState<LimitValues>();
-  const keyFor = useIdempotencyKey();
+  const withKey = useIdempotencyKey();
   const planLimits = plan.data?.account_limits;
 
   const { act, pending, problem } = useAct(async () => {
     const own = limits && planLimits ? changedLimits(valuesOf(planLimits), limits) : undefined;
     const body = { name: name.trim(), description: description.trim(), ...(own && { limits: own }) };
-    const account = await createAccount(tenant, body, keyFor(body, problem));
+    const account = await withKey(body, (key) => createAccount(tenant, body, key));
     await queryClient.invalidateQueries({ queryKey: ["tenants", tenant] });
     onCreated(account);
   });

@@ -77,12 +77,12 @@ function ConnectSteps({ account, endpoints }: { account: Account; endpoints: End
       >
         <Program snippet={snippet} url={url ?? "nats://127.0.0.1:4222"} fileName={issued?.fileName} />
       </Panel>
-      <Panel title="4. See it connect">
-        <Stack gap="md">
-          <WaitForConnection account={account.id} publicKey={issued?.publicKey} />
-          <TryItHere creds={issued?.creds} websocketUrl={endpoints.websocket[0]} />
-        </Stack>
+      <Panel title="Or try it right here" description="This page can be the client, too: it speaks WebSocket.">
+        <TryItHere creds={issued?.creds} websocketUrl={endpoints.websocket[0]} />
       </Panel>
+      <div className={classes.watch}>
+        <WaitForConnection account={account.id} publicKey={issued?.publicKey} />
+      </div>
     </Stack>
   );
 }
@@ -96,13 +96,13 @@ type CreateCredsProps = {
 
 function CreateCreds({ account, userName, issued, onIssued }: CreateCredsProps) {
   const queryClient = useQueryClient();
-  const keyFor = useIdempotencyKey();
+  const withKey = useIdempotencyKey();
   const [shown, setShown] = useState(false);
   const { act, pending, problem } = useAct(async () => {
+    const body = { name: userName };
     const user =
-      (await userNamed(account.id, userName)) ??
-      (await createUser(account.id, { name: userName }, keyFor({ userName }, problem)));
-    const credential = await issueCredential(user.id, { name: "Connect page" }, keyFor({ user: user.id }, null));
+      (await userNamed(account.id, userName)) ?? (await withKey(body, (key) => createUser(account.id, body, key)));
+    const credential = await issueCredential(user.id, { name: "Connect page" });
     const { creds, file_name: fileName } = credential;
     if (creds === undefined || fileName === undefined) throw new Error("The answer holds no creds file.");
     onIssued({ creds, fileName, publicKey: credential.credential.public_key });

@@ -1,7 +1,7 @@
 import { Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { CircleCheck } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { type Connection, connectionsOf } from "../../api/accounts";
 import { plural } from "../../ui/format";
 import { clientWords, protocolName } from "../accounts/connectionWords";
@@ -21,9 +21,7 @@ export function WaitForConnection({ account, publicKey }: WaitForConnectionProps
   const connections = useQuery({ ...connectionsOf(account), refetchInterval: poll });
   const items = connections.data?.items;
   const match = publicKey ? items?.find((connection) => connection.user_public_key === publicKey) : undefined;
-  useEffect(() => {
-    if (match) setSeen(match);
-  }, [match]);
+  if (match && match !== seen) setSeen(match);
   const connection = match ?? (seen?.user_public_key === publicKey ? seen : undefined);
 
   if (connection) {
@@ -36,8 +34,15 @@ export function WaitForConnection({ account, publicKey }: WaitForConnectionProps
             Connected from {connection.address} over {protocolName(connection.client_type)}
           </Text>
           <Text size="sm" c="dimmed">
-            {[client, `as ${connection.user || "this user"}`, `on ${connection.broker}`].filter(Boolean).join(", ")}.{" "}
-            {plural(connection.messages_in, "message")} published{match ? "" : "; it has left since"}.
+            {[
+              client,
+              connection.user && `as ${connection.user}`,
+              `on ${connection.broker}`,
+              connection.messages_in > 0 && `${plural(connection.messages_in, "message")} published`,
+            ]
+              .filter(Boolean)
+              .join(", ")}
+            {match ? "." : "; it has left since."}
           </Text>
         </div>
       </div>

@@ -109,8 +109,7 @@ function IssueForm({ account, user, isNew, onChange, onCancel }: IssueFormProps)
   const [publicKey, setPublicKey] = useState("");
   // What the problem is about decides whose /name it names.
   const [step, setStep] = useState<"user" | "credential">(user ? "credential" : "user");
-  const userKey = useIdempotencyKey();
-  const credentialKey = useIdempotencyKey();
+  const withKey = useIdempotencyKey();
   const role = chosenRole(allRoles, roleId);
 
   const { act, pending, problem } = useAct(async () => {
@@ -118,7 +117,7 @@ function IssueForm({ account, user, isNew, onChange, onCancel }: IssueFormProps)
     if (!holder) {
       setStep("user");
       const body = { name: userName.trim(), ...(roleId && { role_id: roleId }) };
-      holder = await createUser(account, body, userKey(body, problem));
+      holder = await withKey(body, (key) => createUser(account, body, key));
       onChange({ made: holder });
       await queryClient.invalidateQueries({ queryKey: ["accounts", account, "users"] });
     }
@@ -128,7 +127,7 @@ function IssueForm({ account, user, isNew, onChange, onCancel }: IssueFormProps)
       expires_at: expiresAt(expiry, Date.now()),
       ...(ownSeed && { public_key: publicKey.trim() }),
     };
-    const issued = await issueCredential(holder.id, body, credentialKey(body, problem));
+    const issued = await issueCredential(holder.id, body);
     onChange({ made: isNew ? holder : undefined, issued });
     await Promise.all([
       queryClient.invalidateQueries({ queryKey: ["users", holder.id] }),

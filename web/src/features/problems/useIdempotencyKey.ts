@@ -1,16 +1,24 @@
-import { useRef } from "react";
-import { newIdempotencyKey, type Problem } from "../../api/client";
+import { useCallback, useRef } from "react";
+import { newIdempotencyKey, toProblem } from "../../api/client";
 
 /**
- * useIdempotencyKey names an intent: the same key as long as the same body is sent again because no answer came, a new
- * one when the form was changed or the last try was answered.
+ * useIdempotencyKey sends a body with a key that names the intent. When no answer came, sending the same body again is
+ * the same intent and repeats the key; a changed body or a try that was answered makes a new one.
  */
-export function useIdempotencyKey(): (body: unknown, last: Problem | null) => string {
-  const intent = useRef({ body: "", key: "" });
-  return (body, last) => {
+export function useIdempotencyKey() {
+  const unanswered = useRef({ body: "", key: "" });
+  return useCallback(async <Answer>(body: unknown, send: (key: string) => Promise<Answer>): Promise<Answer> => {
     const text = JSON.stringify(body);
-    const unanswered = last !== null && last.status === 0;
-    if (!unanswered || intent.current.body !== text) intent.current = { body: text, key: newIdempotencyKey() };
-    return intent.current.key;
-  };
+    const { body: last, key: lastKey } = unanswered.current;
+    const key = lastKey && last === text ? lastKey : newIdempotencyKey();
+    unanswered.current = { body: text, key };
+    try {
+      const answer = await send(key);
+      unanswered.current = { body: "", key: "" };
+      return answer;
+    } catch (error) {
+      if (toProblem(error).status !== 0) unanswered.current = { body: "", key: "" };
+      throw error;
+    }
+  }, []);
 }

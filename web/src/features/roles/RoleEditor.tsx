@@ -47,7 +47,7 @@ const pointers = [
 /** RoleEditor creates a role, or edits one and then shows the brokers taking it up. */
 export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps) {
   const queryClient = useQueryClient();
-  const keyFor = useIdempotencyKey();
+  const withKey = useIdempotencyKey();
   const [base, setBase] = useState(role);
   const [form, setForm] = useState<RoleForm>(() => (role ? formOf(role) : newRole));
   const [tried, setTried] = useState(false);
@@ -61,7 +61,7 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
   const incomplete = missingSubjects(form.publish) || missingSubjects(form.subscribe);
   const { act, pending, problem, forget } = useAct(async () => {
     if (!base) {
-      await createRole(account, body, keyFor(body, problem));
+      await withKey(body, (key) => createRole(account, body, key));
       onClose();
     } else {
       const updated = await updateRole(base, body);

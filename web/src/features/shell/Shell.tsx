@@ -1,8 +1,7 @@
 import { AppShell, Burger, Group, ScrollArea, Text, UnstyledButton } from "@mantine/core";
-import { useDisclosure } from "@mantine/hooks";
 import { useLocation } from "@tanstack/react-router";
 import { Search } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
+import { lazy, type ReactNode, Suspense, useRef, useState } from "react";
 import { spotlight } from "@mantine/spotlight";
 import { Logo } from "./Logo";
 import { PersonMenu } from "./PersonMenu";
@@ -14,10 +13,11 @@ const Palette = lazy(() => import("./Palette"));
 
 /** Shell is the frame of every page for those who are signed in: the rail, which becomes a drawer on a phone, and the page. */
 export function Shell({ children }: { children: ReactNode }) {
-  const [opened, rail] = useDisclosure(false);
   const { pathname } = useLocation();
+  // On a phone the rail is open for the page it was opened on, so that following a link closes it.
+  const [openedOn, setOpenedOn] = useState<string>();
+  const opened = openedOn === pathname;
   const main = useRef<HTMLElement>(null);
-  useEffect(() => rail.close(), [pathname, rail.close]); // eslint-disable-line react-hooks/exhaustive-deps
 
   return (
     <AppShell
@@ -42,7 +42,12 @@ export function Shell({ children }: { children: ReactNode }) {
             <Logo />
             <Text fw={600}>Signalbox</Text>
           </Group>
-          <Burger opened={opened} onClick={rail.toggle} size="sm" aria-label={opened ? "Close menu" : "Open menu"} />
+          <Burger
+            opened={opened}
+            onClick={() => setOpenedOn(opened ? undefined : pathname)}
+            size="sm"
+            aria-label={opened ? "Close menu" : "Open menu"}
+          />
         </Group>
       </AppShell.Header>
       <AppShell.Navbar className={classes.rail}>

@@ -54,13 +54,13 @@ type CreateFormProps = { tenant: string; onCreated: (token: string) => void; onC
 
 function CreateForm({ tenant, onCreated, onCancel }: CreateFormProps) {
   const queryClient = useQueryClient();
-  const keyFor = useIdempotencyKey();
+  const withKey = useIdempotencyKey();
   const [name, setName] = useState("");
   const [role, setRole] = useState<ApiTokenCreate["role"]>("developer");
   const [expiry, setExpiry] = useState("90");
   const { act, pending, problem } = useAct(async () => {
     const body = { name: name.trim(), role, expires_at: expiresAt(expiry, Date.now()) };
-    const { token } = await createApiToken(tenant, body, keyFor(body, problem));
+    const { token } = await withKey(body, (key) => createApiToken(tenant, body, key));
     onCreated(token);
     await queryClient.invalidateQueries({ queryKey: ["tenants", tenant, "api-tokens"] });
   });

@@ -1,0 +1,74 @@
+import { MantineProvider } from "@mantine/core";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import {
+  createMemoryHistory,
+  createRootRoute,
+  createRouter,
+  RouterProvider,
+  type AnyRouter,
+} from "@tanstack/react-router";
+import { render } from "@testing-library/react";
+import type { ReactNode } from "react";
+import { vi } from "vitest";
+import { me } from "./api/session";
+import { theme } from "./ui/theme";
+
+/** What a fake server answers to one call. */
+export type Fake = { status?: number; body?: unknown; lost?: boolean };
+
+export type Call = { method: string; path: string; headers: Headers; body: unknown };
+
+/**
+ * fakeServer stands in at the network's edge: all of our own code runs. Routes are "POST /v1/sign-up"; what has no
+ * route is refused with 404. It answers the calls it was sent.
+ */
+export function fakeServer(routes: Record<string, Fake | ((call: Call) => Fake)>): Call[] {
+  const calls: Call[] = [];
+  vi.stubGlobal("fetch", async (request: Request) => {
+    const text = await request.clone().text();
+    const { pathname } = new URL(request.url);
+    const call: Call = {
+      method: request.method,
+      path: pathname,
+      headers: request.headers,
+      body: text ? JSON.parse(text) : undefined,
+    };
+    calls.push(call);
+    const route = routes[`${call.method} ${pathname}`];
+    const fake = typeof route === "function" ? route(call) : (route ?? { status: 404, body: problemBody(404) });
+    if (fake.lost) throw new TypeError("Failed to fetch");
+    const status = fake.status ?? 200;
+    return new Response(fake.body === undefined ? null : JSON.stringify(fake.body), {
+      status,
+      headers: { "Content-Type": status < 400 ? "application/json" : "application/problem+json" },
+    });
+  });
+  return calls;
+}
+
+/** problemBody is a refusal as control writes it. */
+export function problemBody(status: number, errors: { pointer: string; detail: string }[] = [], detail = "No.") {
+  return { type: "/problems/test", title: "Refused", status, detail, request_id: "req_test", errors };
+}
+
+export const ada = {
+  person: { id: "per_1", email: "ada@example.com", is_staff: false, created_at: "2026-01-01T00:00:00Z" },
+  memberships: [{ tenant_id: "ten_1", tenant_name: "Analytical Engines", role: "owner" as const }],
+};
+
+/** show renders a component as a page of the app would hold it: signed in, with router, theme and an empty cache. */
+export async function show(children: ReactNode) {
+  const queryClient = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  queryClient.setQueryData(me.queryKey, ada);
+  const rootRoute = createRootRoute({ component: () => children });
+  const router: AnyRouter = createRouter({ routeTree: rootRoute, history: createMemoryHistory() });
+  await router.load();
+  const view = render(
+    <MantineProvider theme={theme} env="test">
+      <QueryClientProvider client={queryClient}>
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </MantineProvider>,
+  );
+  return { ...view, queryClient };
+}
