@@ -271,8 +271,10 @@ func TestEnvExampleNamesTheVariablesOfCompose(t *testing.T) {
 func TestImagesAreBuiltWithTheGoOfTheModule(t *testing.T) {
 	t.Parallel()
 	version := regexp.MustCompile(`(?m)^go (\S+)$`).FindStringSubmatch(readRepository(t, "go.mod"))[1]
-	if !strings.Contains(readRepository(t, "Dockerfile"), "FROM golang:"+version+"-") {
-		t.Errorf("go.mod says Go %s, the Dockerfile does not", version)
+	for _, file := range []string{"Dockerfile", ".devcontainer/Dockerfile"} {
+		if !strings.Contains(readRepository(t, file), "FROM golang:"+version+"-") {
+			t.Errorf("go.mod says Go %s, %s does not", version, file)
+		}
 	}
 }
 

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// documents are those whose commands somebody types.
+var documents = []string{"README.md", "CONTRIBUTING.md"}
+
+// block is a fenced block of shell commands.
+type block struct {
+	file   string
+	text   string
+	tested bool // it is run whole
+}
+
+var fenced = regexp.MustCompile("(?ms)^(<!-- tested -->\n)?```sh\n(.*?)^```$")
+
+func blocks(t *testing.T) []block {
+	t.Helper()
+	var found []block
+	for _, file := range documents {
+		for _, m := range fenced.FindAllStringSubmatch(readRepository(t, file), -1) {
+			found = append(found, block{file: file, text: m[2], tested: m[1] != ""})
+		}
+	}
+	return found
+}
+
+// The README's first message, typed as it stands there: only the addresses are
+// those of the stack under test, and nats is testdata/nats.
+func TestCommandsOfTheREADMESendAFirstMessage(t *testing.T) {
+	t.Parallel()
+	s := startStack(t)
+	var script strings.Builder
+	for _, b := range blocks(t) {
+		if b.tested {
+			script.WriteString(b.text + "\n")
+		}
+	}
+	here := strings.NewReplacer("http://127.0.0.1:8080", s.url, "nats://127.0.0.1:4222", s.nats)
+	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", here.Replace(script.String()))
+	shell.Dir = t.TempDir()
+	shell.Env = append(os.Environ(), "PATH="+buildNATS(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	out, err := shell.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v; the commands said:\n%s", err, out)
+	}
+	for _, want := range []string{
+		"[#1] Received on \"orders.new\"\nhello\n",
+		`"status":"revoked"`,
+		"Authorization Violation",
+		"revoked, as it should be",
+		`"tenant_id":"ten_`,
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the commands did not say %q; they said:\n%s", want, out)
+		}
+	}
+}
+
+// buildNATS builds the stand-in for the nats tool and answers its folder.
+func buildNATS(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "nats"), "./testdata/nats")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the nats stand-in: %v\n%s", err, out)
+	}
+	return dir
+}
+
+func TestCommandsInTheDocumentsExist(t *testing.T) {
+	t.Parallel()
+	targets := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^([a-z/-]+):`).FindAllStringSubmatch(readRepository(t, "Makefile"), -1) {
+		targets[m[1]] = true
+	}
+	for _, b := range blocks(t) {
+		if b.tested {
+			continue
+		}
+		for line := range strings.Lines(strings.ReplaceAll(b.text, "\\\n", " ")) {
+			if err := commandExists(t, strings.Fields(line), targets); err != nil {
+				t.Errorf("%s: %s%v", b.file, line, err)
+			}
+		}
+	}
+}
+
+// commandExists knows the commands that documents may hold outside of tested blocks.
+func commandExists(t *testing.T, words []string, targets map[string]bool) error {
+	t.Helper()
+	if len(words) == 0 || words[0] == "export" || words[0] == "#" {
+		return nil
+	}
+	switch program, args := words[0], words[1:]; program {
+	case "make":
+		for _, target := range args {
+			if !targets[target] {
+				return fmt.Errorf("the Makefile has no target %q", target)
+			}
+		}
+		return nil
+	case "bin/control":
+		flags, _ := newFlags(args[0], func(string) string { return "" })
+		flags.SetOutput(io.Discard)
+		if !strings.Contains(usage, "\n  "+args[0]+" ") {
+			return fmt.Errorf("control has no command %q", args[0])
+		}
+		return flags.Parse(args[1:])
+	case "bin/broker":
+		help, err := exec.CommandContext(t.Context(), filepath.Join(binaries, "broker"), "--help").Output()
+		if err != nil {
+			return err
+		}
+		flags, _ := brokerOptions(string(help))
+		return flags.Parse(args)
+	case "cp":
+		_, err := os.Stat(filepath.Join(repository, args[0]))
+		return err
+	case "go", "npm", "cd", "git", "docker-compose":
+		return nil
+	default:
+		return fmt.Errorf("nothing tests this command")
+	}
+}
+
+func TestREADMENamesEveryVariable(t *testing.T) {
+	t.Parallel()
+	wanted := map[string]bool{}
+	for _, command := range []string{"serve", "dev"} {
+		newFlags(command, func(name string) string {
+			wanted[name] = true
+			return ""
+		})
+	}
+	help, err := exec.CommandContext(t.Context(), filepath.Join(binaries, "broker"), "--help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, variables := brokerOptions(string(help))
+	maps.Copy(wanted, variables)
+	readme := readRepository(t, "README.md")
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if !strings.Contains(readme, "`"+name+"`") {
+			t.Errorf("README.md does not tell of %s", name)
+		}
+	}
+}
+
+func TestLinksBetweenDocumentsLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^):#]+)(#[^)]*)?\)`)
+	for _, file := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"} {
+		for _, m := range link.FindAllStringSubmatch(readRepository(t, file), -1) {
+			if _, err := os.Stat(filepath.Join(repository, m[1])); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+}
