@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -165,6 +166,39 @@ func TestLinksBetweenDocumentsLeadSomewhere(t *testing.T) {
 		for _, m := range link.FindAllStringSubmatch(readRepository(t, file), -1) {
 			if _, err := os.Stat(filepath.Join(repository, m[1])); err != nil {
 				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+}
+
+func TestEveryDependencyHasAReason(t *testing.T) {
+	t.Parallel()
+	var wanted []string
+	module := regexp.MustCompile(`(?m)^\t(\S+\.\S+/\S+)( v\S+)?$`) // direct ones, and tools by their package
+	for _, m := range module.FindAllStringSubmatch(readRepository(t, "go.mod"), -1) {
+		wanted = append(wanted, strings.SplitN(m[1], "/cmd/", 2)[0])
+	}
+	var packages struct{ Dependencies, DevDependencies map[string]string }
+	if err := json.Unmarshal([]byte(readRepository(t, "web/package.json")), &packages); err != nil {
+		t.Fatal(err)
+	}
+	wanted = slices.AppendSeq(wanted, maps.Keys(packages.Dependencies))
+	wanted = slices.AppendSeq(wanted, maps.Keys(packages.DevDependencies))
+	named := map[string]bool{}
+	_, section, _ := strings.Cut(readRepository(t, "CONTRIBUTING.md"), "\n## Dependencies\n")
+	backticks := regexp.MustCompile("`([^`]+)`")
+	for _, m := range backticks.FindAllStringSubmatch(section, -1) {
+		named[m[1]] = true
+	}
+	for _, name := range wanted {
+		if !named[name] {
+			t.Errorf("CONTRIBUTING.md gives no reason for %s", name)
+		}
+	}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`.*?) \\|").FindAllStringSubmatch(section, -1) {
+		for _, m := range backticks.FindAllStringSubmatch(row[1], -1) {
+			if !slices.Contains(wanted, m[1]) {
+				t.Errorf("CONTRIBUTING.md gives a reason for %s, which is no direct dependency", m[1])
 			}
 		}
 	}
