@@ -169,7 +169,7 @@ test("wrong fields of sign-up are named on the fields, in the server's words", a
   await page.getByRole("button", { name: "Sign up" }).click();
   await page.locator("[aria-invalid=true]").first().waitFor();
   expect(await page.getByLabel("Password").getAttribute("aria-invalid")).toBe("true");
-  expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-invalid"))).toBe("true");
+  await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute("aria-invalid"))).toBe("true");
   await context.close();
 });
 
@@ -197,7 +197,9 @@ test("sign-up to creds needs no mouse", async () => {
   await download;
 
   await page.keyboard.press("Control+k");
-  await page.getByRole("textbox", { name: "Find or do" }).waitFor();
+  const palette = page.getByRole("textbox", { name: "Find or do" });
+  await palette.waitFor();
+  await expect.poll(() => palette.evaluate((element) => element === document.activeElement)).toBe(true);
   await page.keyboard.type("members");
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/members$/);

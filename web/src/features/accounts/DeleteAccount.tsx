@@ -13,9 +13,10 @@ export function DeleteAccount({ account, onDeleted }: { account: Account; onDele
   const [opened, setOpened] = useState(false);
   const { act, pending, problem } = useAct(async () => {
     await deleteAccount(account.id);
+    // Removed, not refreshed: a list must not show for a moment what is gone.
+    queryClient.removeQueries({ queryKey: ["tenants", account.tenant_id] });
     onDeleted();
     queryClient.removeQueries({ queryKey: ["accounts", account.id] });
-    await queryClient.invalidateQueries({ queryKey: ["tenants", account.tenant_id] });
   });
   return (
     <Panel

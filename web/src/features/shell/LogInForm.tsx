@@ -45,6 +45,7 @@ export function LogInForm({ onLoggedIn }: { onLoggedIn: (me: Me) => Promise<void
           value={password}
           onChange={(event) => setPassword(event.currentTarget.value)}
           error={errors.at("/password")}
+          aria-invalid={errors.at("/password") !== undefined}
         />
         {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
         <Button type="submit" loading={pending} fullWidth>

@@ -153,7 +153,8 @@ export default function Palette() {
   return (
     <Spotlight
       actions={groups}
-      shortcut={["mod + K"]}
+      shortcut={null}
+      overlayProps={{ blur: 0, backgroundOpacity: 0.4 }}
       limit={12}
       scrollable
       maxHeight={420}

@@ -2,6 +2,7 @@ import { AppShell, Burger, Group, ScrollArea, Text, UnstyledButton } from "@mant
 import { useLocation } from "@tanstack/react-router";
 import { Search } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useRef, useState } from "react";
+import { useHotkeys } from "@mantine/hooks";
 import { spotlight } from "@mantine/spotlight";
 import { Logo } from "./Logo";
 import { PersonMenu } from "./PersonMenu";
@@ -17,6 +18,8 @@ export function Shell({ children }: { children: ReactNode }) {
   // On a phone the rail is open for the page it was opened on, so that following a link closes it.
   const [openedOn, setOpenedOn] = useState<string>();
   const opened = openedOn === pathname;
+  // Here, not in the palette: keys pressed before its chunk has come must not be lost.
+  useHotkeys([["mod+K", () => spotlight.toggle()]], []);
   const main = useRef<HTMLElement>(null);
 
   return (

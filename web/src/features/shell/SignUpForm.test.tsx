@@ -46,3 +46,14 @@ it("says what is about no field beside the button, with the request id", async (
   expect(alert.textContent).toContain("Try again in a moment.");
   expect(alert.textContent).toContain("req_test");
 });
+
+it("marks a refused password as invalid, for those who cannot see its colour", async () => {
+  fakeServer({
+    "POST /v1/sign-up": { status: 400, body: problemBody(400, [{ pointer: "/password", detail: "is too short" }]) },
+  });
+  await show(<SignUpForm onSignedUp={async () => {}} />);
+  await fill("ada@example.com");
+  await screen.findByText("is too short");
+  expect(screen.getByLabelText("Password").getAttribute("aria-invalid")).toBe("true");
+  await waitFor(() => expect(document.activeElement).toBe(screen.getByLabelText("Password")));
+});

@@ -47,6 +47,7 @@ export function SignUpForm({ onSignedUp }: { onSignedUp: (me: Me) => Promise<voi
           value={password}
           onChange={(event) => setPassword(event.currentTarget.value)}
           error={errors.at("/password")}
+          aria-invalid={errors.at("/password") !== undefined}
         />
         <TextInput
           label="Name of your team"
