@@ -16,3 +16,4 @@ window.matchMedia ??= (query: string) =>
     removeEventListener() {},
   }) as unknown as MediaQueryList;
 Element.prototype.scrollIntoView ??= () => {};
+if (!document.fonts) Object.defineProperty(document, "fonts", { value: new EventTarget() });

@@ -80,7 +80,7 @@ function ConnectSteps({ account, endpoints }: { account: Account; endpoints: End
       <Panel title="Or try it right here" description="This page can be the client, too: it speaks WebSocket.">
         <TryItHere creds={issued?.creds} websocketUrl={endpoints.websocket[0]} />
       </Panel>
-      <div className={classes.watch}>
+      <div className={classes.watch} data-watching={issued !== undefined}>
         <WaitForConnection account={account.id} publicKey={issued?.publicKey} />
       </div>
     </Stack>

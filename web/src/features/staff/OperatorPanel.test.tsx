@@ -1,0 +1,44 @@
+import { screen } from "@testing-library/react";
+import { expect, it } from "vitest";
+import type { Operator } from "../../api/operators";
+import { fakeServer, show } from "../../testing";
+import { OperatorPanel } from "./OperatorPanel";
+
+const operator: Operator = {
+  id: "opr_1",
+  name: "Signalbox",
+  public_key: "O",
+  signing_public_key: "O",
+  system_account_public_key: "A",
+  is_default: true,
+  revision: 12,
+  created_at: "2026-01-01T00:00:00Z",
+};
+
+const broker = (name: string, applied_revision: number, heard_at: string | null) => ({
+  id: `brk_${name}`,
+  operator_id: "opr_1",
+  name,
+  cluster: "",
+  control_url: "",
+  endpoints: { nats: [], websocket: [], mqtt: [], leafnode: [] },
+  applied_revision,
+  heard_at,
+  created_at: "2026-01-01T00:00:00Z",
+});
+
+it("tells which brokers have caught up, which are behind and which were never heard", async () => {
+  const heard = new Date().toISOString();
+  const items = [broker("eu-1", 12, heard), broker("eu-2", 9, heard), broker("eu-3", 0, null)];
+  fakeServer({ "GET /v1/operators/opr_1/brokers": { body: { items, next_cursor: null } } });
+  await show(<OperatorPanel operator={operator} onEnroll={() => {}} />);
+  expect((await screen.findByText("Caught up")).closest("tr")?.textContent).toContain("eu-1");
+  expect(screen.getByText("3 revisions behind").closest("tr")?.textContent).toContain("eu-2");
+  expect(screen.getByText("Never heard").closest("tr")?.textContent).toContain("eu-3");
+});
+
+it("offers to enrol the first broker where there is none", async () => {
+  fakeServer({ "GET /v1/operators/opr_1/brokers": { body: { items: [], next_cursor: null } } });
+  await show(<OperatorPanel operator={operator} onEnroll={() => {}} />);
+  expect(await screen.findByRole("button", { name: "Enrol a broker" })).toBeTruthy();
+});
