@@ -151,6 +151,24 @@ test("logging out ends the session, and logging in returns to the page that was 
   await context.close();
 });
 
+test("another team's pages and accounts look like nothing at all", async () => {
+  const ada = await visit(browser);
+  await signUp(ada.page);
+  const account = new URL(ada.page.url()).pathname.replace(/\/connect$/, "");
+  await ada.page.goto("/");
+  await ada.page.waitForURL(/\/t\/ten_/);
+  const team = new URL(ada.page.url()).pathname;
+  const eve = await visit(browser);
+  await signUp(eve.page, newEmail(), "Eavesdroppers");
+  for (const path of [account, `${account}/users`, team, `${team}/members`]) {
+    await eve.page.goto(path);
+    await eve.page.getByText("There is nothing here").waitFor();
+    expect(await eve.page.content()).not.toContain("Analytical Engines");
+  }
+  await ada.context.close();
+  await eve.context.close();
+});
+
 test("a session that ended elsewhere leads to log-in from wherever one is", async () => {
   const { context, page } = await visit(browser);
   await signUp(page);

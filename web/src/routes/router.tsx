@@ -64,7 +64,11 @@ const home = createRoute({
   component: lazyRouteComponent(() => import("./home"), "HomePage"),
 });
 
-const tenant = createRoute({ getParentRoute: () => signedIn, path: "/t/$tenant", component: Outlet });
+const tenant = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/t/$tenant",
+  component: lazyRouteComponent(() => import("./tenant"), "TenantLayout"),
+});
 const overview = createRoute({
   getParentRoute: () => tenant,
   path: "/",
