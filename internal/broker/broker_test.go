@@ -375,7 +375,10 @@ func TestUnreadableStoreIsMovedAsideAndFilledAgain(t *testing.T) {
 	revision := account.Change(nil)
 	node.WaitApplied(revision)
 	node.Stop()
-	store := filepath.Join(node.Dir, "accounts.db")
+	store := filepath.Join(node.Dir, "accounts")
+	if err := os.RemoveAll(store); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(store, []byte("this is no store"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -392,7 +395,7 @@ func TestUnreadableStoreIsMovedAsideAndFilledAgain(t *testing.T) {
 func TestIdentityIsForItsOwnerOnly(t *testing.T) {
 	t.Parallel()
 	cluster := brokertest.Start(t, 1)
-	for _, name := range []string{"identity.json", "accounts.db"} {
+	for _, name := range []string{"identity.json", "accounts/log-00000001"} {
 		info, err := os.Stat(filepath.Join(cluster.Nodes[0].Dir, name))
 		if err != nil {
 			t.Fatal(err)

@@ -119,18 +119,6 @@ func (c *cache) remove(id accountID) {
 	}
 }
 
-// used makes an account the last one used.
-func (s *Store) used(account string) {
-	if s.cache == nil {
-		return
-	}
-	s.cache.mu.Lock()
-	defer s.cache.mu.Unlock()
-	if e := s.cache.held[idOf(account)]; e != nil {
-		s.cache.order.MoveToFront(e)
-	}
-}
-
 func (c *cache) pinned(id accountID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

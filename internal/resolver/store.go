@@ -67,6 +67,7 @@ type Batch struct {
 	Entries   []Entry
 	Refusals  []Refusal // each names its account
 	AppliedTo Revision  // 0 leaves the applied revision as it is; it never goes back
+	Since     Revision  // what AppliedTo follows on: a store that lost that much meanwhile refuses the batch
 	Asked     bool      // a cache keeps the entries even if it does not hold the accounts
 	// Provisional entries are a peer's word: control's next word on an account
 	// takes their place whatever their revision says.
@@ -92,7 +93,10 @@ const (
 	maxCleaned    = 4 // segments rewritten by one checkpoint
 )
 
-var errClosed = errors.New("the store is closed")
+var (
+	errClosed = errors.New("the store is closed")
+	errLost   = errors.New("the store has lost what this follows on")
+)
 
 // OpenStore opens the store of the operator with that public key in a directory,
 // as a mirror, and makes it if there is none. It fails when another process uses it.
@@ -376,6 +380,9 @@ func (s *Store) Apply(b Batch) error {
 func (s *Store) records(b Batch) ([]record, error) {
 	if s.d == nil {
 		return nil, errClosed
+	}
+	if b.AppliedTo > 0 && s.d.state.Applied < b.Since {
+		return nil, errLost
 	}
 	w := &writing{store: s, batch: b, newest: map[accountID]int{}}
 	for _, e := range b.Entries {

@@ -355,7 +355,7 @@ func (c *Control) enroll(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	token, err := claims.EncodeSystemUser(body.PublicKey, body.Name, c.systemKey, resolver.BrokerPermissions(), c.system)
+	token, err := claims.EncodeSystemUser(body.PublicKey, body.Name, c.systemKey, resolver.BrokerPermissions(body.PublicKey), c.system)
 	if err != nil {
 		writeProblem(w, http.StatusUnprocessableEntity, err.Error())
 		return
