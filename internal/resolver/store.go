@@ -59,7 +59,9 @@ type Store struct {
 	bytes   atomic.Int64
 	healed  atomic.Int64
 
-	writeAt func(f *os.File, b []byte, offset int64) error // replaced to let disks fail
+	// Replaced by tests, to let disks fail and to see with little what happens with much.
+	writeAt func(f *os.File, b []byte, offset int64) error
+	segment int64 // size of a segment in bytes
 }
 
 // Batch is what one call of [Store.Apply] makes durable.
@@ -105,7 +107,7 @@ func OpenStore(path, operator string, log *slog.Logger) (*Store, error) {
 }
 
 func openStore(path, operator string, c *cache, log *slog.Logger) (*Store, error) {
-	s := &Store{path: path, operator: operator, log: log, cache: c, writeAt: writeAll}
+	s := &Store{path: path, operator: operator, log: log, cache: c, writeAt: writeAll, segment: segmentBytes}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -446,7 +448,7 @@ func (s *Store) append(records []record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	at, err := s.d.room(records)
+	at, err := s.d.room(records, s.segment)
 	if err != nil {
 		return err
 	}
@@ -581,7 +583,7 @@ func (s *Store) clean() error {
 				victim = g
 			}
 		}
-		if victim == nil || total < 2*live+2*segmentBytes {
+		if victim == nil || total < 2*live+2*s.segment {
 			return nil
 		}
 		if err := s.move(victim); err != nil {
@@ -861,7 +863,7 @@ func (d *disk) close() error {
 }
 
 // room returns where records are to go, in the next segment when this one is full.
-func (d *disk) room(records []record) (place, error) {
+func (d *disk) room(records []record, segmentSize int64) (place, error) {
 	if d.active.torn {
 		if err := d.active.file.Truncate(d.active.end); err != nil {
 			return place{}, fmt.Errorf("cut off what an earlier failure left: %w", err)
@@ -875,7 +877,7 @@ func (d *disk) room(records []record) (place, error) {
 	if size > maxFrame {
 		return place{}, fmt.Errorf("%d bytes are too much for one batch", size)
 	}
-	if d.active.end > 0 && d.active.end+size > segmentBytes {
+	if d.active.end > 0 && d.active.end+size > segmentSize {
 		number := d.active.number + 1
 		g, err := openSegment(d.dir, number, os.O_CREATE|os.O_TRUNC)
 		if err != nil {

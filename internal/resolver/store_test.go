@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -204,5 +206,55 @@ func BenchmarkStoreApply(b *testing.B) {
 			}
 			b.ReportMetric(float64(revision)/b.Elapsed().Seconds(), "entries/s")
 		})
+	}
+}
+
+// One broker start with a million accounts stored; -benchtime 1x is enough.
+func BenchmarkStoreOpenOfAMillion(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "accounts")
+	s, err := resolver.OpenStore(path, "O1", slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	const accounts = 1_000_000
+	jwt, start := strings.Repeat("x", 1200), time.Now()
+	for revision := int64(0); revision < accounts; {
+		batch := resolver.Batch{Since: revision}
+		for range 500 {
+			revision++
+			batch.Entries = append(batch.Entries, resolver.Entry{Account: fmt.Sprintf("A%055d", revision*7919%accounts), Revision: revision, JWT: jwt})
+		}
+		batch.AppliedTo = revision
+		if err := s.Apply(batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(accounts/time.Since(start).Seconds(), "stored/s")
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for b.Loop() {
+		s, err := resolver.OpenStore(path, "O1", slog.New(slog.DiscardHandler))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.Sys)/(1<<20), "MiB-process")
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MiB-heap-grown")
+		start := time.Now()
+		for i := range 10_000 {
+			if _, ok, err := s.Get(fmt.Sprintf("A%055d", i*97)); !ok || err != nil {
+				b.Fatal(ok, err)
+			}
+		}
+		b.ReportMetric(float64(time.Since(start).Nanoseconds())/10_000, "ns/get")
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
 	}
 }
