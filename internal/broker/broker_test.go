@@ -283,6 +283,8 @@ func TestBrokerSaysWhyItCannotStart(t *testing.T) {
 				o.Port = taken.Addr().(*net.TCPAddr).Port
 			}
 		}, "port " + taken.Addr().String() + " for NATS clients is taken by another program"},
+		"store is neither":   {func(c *broker.Config) { c.Store = "both" }, `the store is mirror or cache, not "both"`},
+		"cache without size": {func(c *broker.Config) { c.Store, c.CacheSize = "cache", "much" }, `"much" is no size of a cache`},
 		"metrics port is taken": {func(c *broker.Config) { c.MetricsAddress = taken.Addr().String() },
 			"port " + taken.Addr().String() + " for metrics is taken by another program"},
 	} {
@@ -434,7 +436,8 @@ func TestHealthAndMetrics(t *testing.T) {
 	_, metrics := get("/metrics")
 	for _, want := range []string{
 		fmt.Sprintf("signalbox_broker_applied_revision %d", revision), "signalbox_broker_connections 3", "signalbox_broker_stored_accounts 1",
-		"signalbox_broker_claims_refused_total 0",
+		"signalbox_broker_claims_refused_total 0", "signalbox_broker_store_healed_total 0", "signalbox_broker_store_is_cache 0",
+		fmt.Sprintf("signalbox_broker_head_revision %d", revision), "signalbox_broker_peer_claims_total 0",
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("metrics lack %q", want)

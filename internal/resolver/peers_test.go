@@ -40,6 +40,9 @@ func letIn(t *testing.T, c brokertest.Credential, url string) {
 	}
 }
 
+// nextSecond waits for the clock: JWTs say when they were made in whole seconds.
+func nextSecond() { <-time.After(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) }
+
 func TestBrokerThatIsBehindAsksItsPeersWhileControlIsAway(t *testing.T) {
 	t.Parallel()
 	cluster := brokertest.Start(t, 3)
@@ -53,6 +56,7 @@ func TestBrokerThatIsBehindAsksItsPeersWhileControlIsAway(t *testing.T) {
 		cluster.Control.NewAccount("another").Change(nil)
 	}
 	created.Change(nil)
+	nextSecond() // within one, a peer is not believed
 	head := account.Revoke(revoked.Key)
 	cluster.WaitApplied(head)
 	cluster.Control.StopHub()
@@ -427,5 +431,37 @@ func TestEveryBrokerEndsAtTheHeadWhateverHappensToOne(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Both JWTs then say the same time, and in stock clusters, which compare nothing
+// else, brokers can stay apart for good.
+func TestOfTwoChangesWithinOneSecondTheLaterWinsEverywhere(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 2)
+	account := cluster.Control.NewAccount("acme")
+	user := account.Issue("app")
+	issuedAt := func() time.Time {
+		facts, err := claims.DecodeAccount(cluster.Control.Entry(string(account.Key)).JWT)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return facts.IssuedAt
+	}
+	for {
+		nextSecond()
+		cluster.WaitApplied(account.Change(nil))
+		first := issuedAt()
+		cluster.Control.LoseNext(1) // nobody gets the second one, until somebody asks
+		account.Change(func(c *claims.Account) { c.Revoked[user.Key] = time.Now() })
+		if issuedAt().Equal(first) {
+			break
+		}
+		account.Change(func(c *claims.Account) { clear(c.Revoked) }) // too slow: once more
+	}
+	head := cluster.Control.NewAccount("another").Change(nil)
+	cluster.WaitApplied(head)
+	for _, node := range cluster.Nodes {
+		mustBeRefused(t, user, node.ClientURL())
 	}
 }
