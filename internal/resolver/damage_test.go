@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/signalbox-io/signalbox/internal/broker/brokertest"
 	"github.com/signalbox-io/signalbox/internal/resolver"
 )
 
@@ -342,6 +343,50 @@ func TestStoreReadsBackInOrderOfRevision(t *testing.T) {
 		}
 		if !slices.Equal(got, want[:min(50, len(want))]) || more != (len(want) > 50) {
 			t.Fatalf("since %d: %d entries, more %v; want %d", since, len(got), more, len(want))
+		}
+	}
+}
+
+func TestEachAccountIsVisitedOnceUnderItsPrefix(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, filepath.Join(t.TempDir(), "accounts"), "O1")
+	want := map[string]resolver.Entry{}
+	for revision := range resolver.Revision(600) {
+		_, key := brokertest.NewAccountSeed(t)
+		e := resolver.Entry{Account: string(key), Revision: revision + 1, JWT: fmt.Sprint("jwt ", revision)}
+		want[e.Account] = e
+		apply(t, s, resolver.Batch{AppliedTo: e.Revision, Entries: []resolver.Entry{e}})
+		if revision == 400 {
+			if err := s.Tidy(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	visit := func(prefix string) map[string]resolver.Entry {
+		got := map[string]resolver.Entry{}
+		applied, err := s.Each(prefix, func(e resolver.Entry) error {
+			if _, twice := got[e.Account]; twice {
+				t.Errorf("%s came twice", e.Account)
+			}
+			got[e.Account] = e
+			return nil
+		})
+		if err != nil || applied != 600 {
+			t.Fatalf("each: %d, %v", applied, err)
+		}
+		return got
+	}
+	if got := visit(""); !maps.Equal(got, want) {
+		t.Errorf("all: %d accounts, want %d", len(got), len(want))
+	}
+	byPrefix := map[string]int{}
+	for account := range want {
+		byPrefix[account[:2]]++
+		byPrefix[account[:4]]++
+	}
+	for prefix, n := range byPrefix {
+		if got := visit(prefix); len(got) != n {
+			t.Errorf("%s: %d accounts, want %d", prefix, len(got), n)
 		}
 	}
 }

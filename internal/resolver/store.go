@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/rand"
 	"encoding/binary"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,6 +55,7 @@ type Store struct {
 	mu      sync.RWMutex // held to read or to switch what d holds, for moments
 	d       *disk        // nil when closed
 	ordered []location   // d's tail by revision; nil when it has changed
+	reading sync.RWMutex // held by Each, so that the files stay that it reads
 
 	applied atomic.Int64
 	stored  atomic.Int64
@@ -499,7 +502,8 @@ func (s *Store) tidy() error {
 	if s.cache != nil {
 		err = s.evict()
 	}
-	if err == nil && (len(s.d.tail) >= checkpointAt || s.d.replayed >= checkpointLog) {
+	if due := len(s.d.tail) >= checkpointAt || s.d.replayed >= checkpointLog; err == nil && due && s.reading.TryLock() {
+		defer s.reading.Unlock()
 		err = s.checkpoint()
 		if err == nil {
 			err = s.clean()
@@ -689,6 +693,46 @@ func (s *Store) Since(revision Revision, limit int) (entries []Entry, more bool,
 		entries = append(entries, Entry{Account: r.key, Revision: r.revision, JWT: string(r.value)})
 	}
 	return entries, len(places) > limit, nil
+}
+
+// Each calls take with the accounts whose public keys begin with prefix, in no
+// particular order, and returns the revision that was applied then: all is of one
+// moment. It holds up neither changes nor readers, only checkpoints. What is
+// damaged is left out.
+func (s *Store) Each(prefix string, take func(Entry) error) (applied Revision, err error) {
+	s.reading.RLock()
+	defer s.reading.RUnlock()
+	s.mu.RLock()
+	if s.d == nil {
+		s.mu.RUnlock()
+		return 0, errClosed
+	}
+	d := *s.d
+	d.tail, d.segments = maps.Clone(d.tail), maps.Clone(d.segments)
+	s.mu.RUnlock()
+	pass := func(l location) error {
+		r, err := d.readRecord(l)
+		if err != nil || !strings.HasPrefix(r.key, prefix) {
+			return nil
+		}
+		return take(Entry{Account: r.key, Revision: r.revision, JWT: string(r.value)})
+	}
+	low, high := between(prefix)
+	err = d.index.within(low, high, func(l location) error {
+		if _, changed := d.tail[l.id]; changed {
+			return nil
+		}
+		return pass(l)
+	})
+	for _, l := range d.tail {
+		if err != nil {
+			break
+		}
+		if l.length > 0 && bytes.Compare(l.id[:], low[:]) >= 0 && bytes.Compare(l.id[:], high[:]) <= 0 {
+			err = pass(l)
+		}
+	}
+	return d.state.Applied, err
 }
 
 // createDisk makes the files of an empty store.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // The index of a store says where in the log each account's record is: once
@@ -34,12 +36,26 @@ const (
 	provisionalAt = 1 << 31 // set in a location's length on disk
 )
 
-// accountID stands for an account's public key.
+// accountID stands for an account's public key: its bytes after the one that says
+// that it is an account's. So accounts are in the order of their keys, and spread evenly.
 type accountID [16]byte
 
 func idOf(account string) accountID {
-	sum := sha256.Sum256([]byte(account))
+	if raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(account); err == nil && len(raw) > 17 {
+		return accountID(raw[1:17])
+	}
+	sum := sha256.Sum256([]byte(account)) // no key, but nothing here needs it to be one
 	return accountID(sum[:16])
+}
+
+// between are the lowest and the highest id of accounts whose keys begin like
+// prefix; all there are when it is empty.
+func between(prefix string) (low, high accountID) {
+	fill := func(rest string) accountID { return idOf(prefix + strings.Repeat(rest, max(0, 56-len(prefix)))) }
+	if prefix == "" {
+		return accountID{}, accountID(bytes.Repeat([]byte{0xff}, 16))
+	}
+	return fill("A"), fill("7")
 }
 
 // location is where an account's record is. A length of 0 means nowhere.
@@ -242,6 +258,37 @@ func (x *index) scan(first, last int, take func(location) error) error {
 		}
 	}
 	return nil
+}
+
+// within calls take with the locations from low to high.
+func (x *index) within(low, high accountID, take func(location) error) error {
+	first, last := 1, 1+x.accounts // the first page whose last entry is not below low
+	for first < last {
+		middle := first + (last-first)/2
+		entries, err := x.page(middle)
+		if err != nil {
+			return err
+		}
+		if bytes.Compare(entries[len(entries)-1].id[:], low[:]) < 0 {
+			first = middle + 1
+		} else {
+			last = middle
+		}
+	}
+	errPast := errors.New("past high")
+	err := x.scan(first, 1+x.accounts, func(l location) error {
+		if bytes.Compare(l.id[:], high[:]) > 0 {
+			return errPast
+		}
+		if bytes.Compare(l.id[:], low[:]) < 0 {
+			return nil
+		}
+		return take(l)
+	})
+	if err == errPast {
+		return nil
+	}
+	return err
 }
 
 // writeIndex makes the next index out of the one before and what changed since:
