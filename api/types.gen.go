@@ -407,6 +407,24 @@ type BrokerPage struct {
 	NextCursor *Cursor `json:"next_cursor"`
 }
 
+// BrokerProof defines model for BrokerProof.
+type BrokerProof struct {
+	AppliedRevision int64 `json:"applied_revision"`
+
+	// Broker The broker's name.
+	Broker string `json:"broker"`
+
+	// ConnectionsClosed Clients of the account that the broker disconnected for this change. Null: it did not say.
+	ConnectionsClosed *int64 `json:"connections_closed"`
+	InForce           bool   `json:"in_force"`
+
+	// Milliseconds From the commit of the change to the broker's confirmation. Null: it did not confirm.
+	Milliseconds *float64 `json:"milliseconds"`
+
+	// Refusal Why the broker refused the change; null when it did not.
+	Refusal *string `json:"refusal"`
+}
+
 // Connection defines model for Connection.
 type Connection struct {
 	Address string `json:"address"`
@@ -457,9 +475,12 @@ type Credential struct {
 	ExpiresAt *time.Time `json:"expires_at"`
 
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	Id           Id               `json:"id"`
-	IssuedAt     Time             `json:"issued_at"`
-	Name         string           `json:"name"`
+	Id       Id     `json:"id"`
+	IssuedAt Time   `json:"issued_at"`
+	Name     string `json:"name"`
+
+	// Proof Where a change is in force by now. Only in answers to requests with `wait`.
+	Proof        *Proof           `json:"proof,omitempty"`
 	PublicKey    string           `json:"public_key"`
 	RevokeReason string           `json:"revoke_reason"`
 	RevokedAt    *time.Time       `json:"revoked_at"`
@@ -741,6 +762,20 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
+// Proof Where a change is in force by now. Only in answers to requests with `wait`.
+type Proof struct {
+	Brokers []BrokerProof `json:"brokers"`
+
+	// InForce Every enrolled broker has confirmed it. False when there is none.
+	InForce bool `json:"in_force"`
+
+	// Revision What every broker has to apply at least.
+	Revision int64 `json:"revision"`
+
+	// Unconfirmed Names of the brokers that did not confirm in time: the change may not be in force there.
+	Unconfirmed []string `json:"unconfirmed"`
+}
+
 // ResponsePermission Lets a service answer requests on reply subjects it may not otherwise publish to. Null or absent is no.
 type ResponsePermission struct {
 	// ExpiresIn ISO 8601 duration; `PT0S` is no limit.
@@ -940,11 +975,18 @@ type TenantId = Id
 // UserId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 type UserId = Id
 
+// Wait defines model for Wait.
+type Wait = string
+
 // Refused defines model for Refused.
 type Refused = Problem
 
 // DeleteAccountParams defines parameters for DeleteAccount.
 type DeleteAccountParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -1001,6 +1043,13 @@ type ListUsersParamsSort string
 type CreateUserParams struct {
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RevokeCredentialParams defines parameters for RevokeCredential.
+type RevokeCredentialParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
 // ListOperatorsParams defines parameters for ListOperators.
@@ -1098,6 +1147,10 @@ type ListMembersParams struct {
 
 // DeleteUserParams defines parameters for DeleteUser.
 type DeleteUserParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }

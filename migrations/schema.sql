@@ -194,6 +194,7 @@ CREATE TABLE receipts (
   applied bigint NOT NULL,
   refusals jsonb DEFAULT '[]'::jsonb NOT NULL,
   heard_at timestamp with time zone NOT NULL,
+  effects jsonb DEFAULT '[]'::jsonb NOT NULL,
   CONSTRAINT receipts_pkey PRIMARY KEY (operator_id, broker_key),
   CONSTRAINT receipts_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES feeds(operator_id)
 );
@@ -294,6 +295,7 @@ COMMENT ON COLUMN plans.max_roles IS 'per account; -1 is unlimited';
 COMMENT ON COLUMN plans.max_users IS 'per account; -1 is unlimited';
 COMMENT ON COLUMN plans.account_limits IS 'the most one account may have, and what it has unless it asks for less: the shape of accounts.limits, every field present';
 COMMENT ON TABLE receipts IS 'what each broker last said it has in force';
+COMMENT ON COLUMN receipts.effects IS 'what the latest applied claims did: per account and revision, connections closed';
 COMMENT ON TABLE roles IS 'a scoped signing key of an account; its template holds for every user signed with it, live';
 COMMENT ON COLUMN roles.sealed_seed IS 'empty once deleted';
 COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the cookie';

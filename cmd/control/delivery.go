@@ -26,10 +26,13 @@ type delivery struct {
 	domain *tenants.Service
 	hub    *resolver.Hub
 	relay  *feed.Relay
+	log    *slog.Logger
+
+	waiters waiters
 }
 
 func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) *delivery {
-	d := &delivery{pool: pool, domain: domain}
+	d := &delivery{pool: pool, domain: domain, log: log}
 	d.hub = resolver.NewHub(resolver.Source{
 		Changes: d.changes,
 		Lookup:  d.lookup,
@@ -109,8 +112,14 @@ func (d *delivery) applied(ctx context.Context, operatorID string, r resolver.Re
 	for _, f := range r.Refusals {
 		refusals = append(refusals, feed.Refusal{AccountKey: f.Account, Revision: feed.Revision(f.Revision), Reason: f.Reason})
 	}
-	return feed.RecordReceipt(ctx, d.pool, operatorID,
-		feed.Receipt{BrokerKey: r.Broker, Applied: feed.Revision(r.Applied), Refusals: refusals})
+	effects := make([]feed.Effect, 0, len(r.Effects))
+	for _, e := range r.Effects {
+		effects = append(effects, feed.Effect{AccountKey: e.Account, Revision: feed.Revision(e.Revision), Closed: e.Closed, Micros: e.Micros})
+	}
+	err := feed.RecordReceipt(ctx, d.pool, operatorID,
+		feed.Receipt{BrokerKey: r.Broker, Applied: feed.Revision(r.Applied), Refusals: refusals, Effects: effects})
+	d.waiters.wake(operatorID)
+	return err
 }
 
 // brokers groups each operator's brokers by the cluster they are in; one that

@@ -35,6 +35,9 @@ type Config struct {
 
 	// Connections asks an operator's brokers who is connected to an account.
 	Connections func(ctx context.Context, account tenants.Account) (Connections, error)
+	// Await waits until every broker has confirmed a change that was just
+	// committed, or ctx ends, and tells what is known by then.
+	Await func(ctx context.Context, change tenants.Change) Proof
 	// BrokersMoved is called after a broker has enrolled or said where it is now.
 	BrokersMoved func()
 	// Ready says why the process cannot serve, or nil.

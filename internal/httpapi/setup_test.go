@@ -58,6 +58,13 @@ func setup(t *testing.T) *server {
 		Connections: func(context.Context, tenants.Account) (httpapi.Connections, error) {
 			return httpapi.Connections{}, nil
 		},
+		Await: func(ctx context.Context, change tenants.Change) httpapi.Proof {
+			delivery, err := s.domain.DeliveryOf(ctx, change)
+			if err != nil {
+				t.Error(err)
+			}
+			return httpapi.Proof{Delivery: delivery}
+		},
 		BrokersMoved:   func() {},
 		Ready:          func(ctx context.Context) error { return s.pool.Ping(ctx) },
 		Web:            http.NotFoundHandler(),

@@ -52,11 +52,20 @@ type Receipt struct {
 	Applied  Revision  `json:"applied"`
 	Stored   int64     `json:"stored,omitempty"` // accounts in its store
 	Refusals []Refusal `json:"refusals,omitempty"`
+	Effects  []Effect  `json:"effects,omitempty"` // of what was applied since the receipt before, at most 100
 	ServerID string    `json:"server_id,omitempty"`
 	Version  string    `json:"version,omitempty"` // nats-server's
 	// Partial receipts are answers to one push: that Refusals does not name an
 	// account says nothing about it. Others name all refusals that stand, at most 100.
 	Partial bool `json:"-"`
+}
+
+// Effect is what bringing an account's claims into force did.
+type Effect struct {
+	Account  string   `json:"account"`
+	Revision Revision `json:"revision"`
+	Closed   int64    `json:"closed"` // connections that the claims no longer allow
+	Micros   int64    `json:"microseconds"`
 }
 
 // BrokerPermissions is what a broker's system-account user needs, and no more.

@@ -81,6 +81,14 @@ type Seat struct {
 	BrokerJWT string // a user of the system account, for the broker's key
 }
 
+// Change is a committed change that brokers must hear of: each should apply at
+// least the revision.
+type Change struct {
+	OperatorID OperatorID
+	AccountKey claims.AccountKey
+	Revision   feed.Revision
+}
+
 // Delivery tells whether an account's last change is in force, and where not yet.
 type Delivery struct {
 	Revision feed.Revision // every broker should have applied at least this
@@ -104,6 +112,7 @@ type BrokerDelivery struct {
 	InForce bool
 	HeardAt *time.Time // nil: never
 	Refusal string     // why the broker refused this account's claims; empty when it did not
+	Closed  *int64     // connections that the broker closed for it; nil: it did not say, or no longer does
 }
 
 // OperatorBrokers is an operator with the brokers enrolled under it.

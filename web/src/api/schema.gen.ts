@@ -832,6 +832,38 @@ export interface components {
       /** @description Why the broker refused this account's claims; null when it did not. */
       refusal: string | null;
     };
+    /** @description Where a change is in force by now. Only in answers to requests with `wait`. */
+    Proof: {
+      /**
+       * Format: int64
+       * @description What every broker has to apply at least.
+       */
+      revision: number;
+      /** @description Every enrolled broker has confirmed it. False when there is none. */
+      in_force: boolean;
+      brokers: components["schemas"]["BrokerProof"][];
+      /** @description Names of the brokers that did not confirm in time: the change may not be in force there. */
+      unconfirmed: string[];
+    };
+    BrokerProof: {
+      /** @description The broker's name. */
+      broker: string;
+      /** Format: int64 */
+      applied_revision: number;
+      in_force: boolean;
+      /**
+       * Format: int64
+       * @description Clients of the account that the broker disconnected for this change. Null: it did not say.
+       */
+      connections_closed: number | null;
+      /**
+       * Format: double
+       * @description From the commit of the change to the broker's confirmation. Null: it did not confirm.
+       */
+      milliseconds: number | null;
+      /** @description Why the broker refused the change; null when it did not. */
+      refusal: string | null;
+    };
     Endpoints: {
       nats: string[];
       websocket: string[];
@@ -993,6 +1025,7 @@ export interface components {
       /** Format: date-time */
       revoked_at: string | null;
       revoke_reason: string;
+      proof?: components["schemas"]["Proof"];
     };
     CredentialIssued: {
       credential: components["schemas"]["Credential"];
@@ -1122,6 +1155,12 @@ export interface components {
     Query: string;
     /** @description A string of your choice that makes repeating the request safe for 24 hours. */
     IdempotencyKey: string;
+    /**
+     * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+     *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+     * @example PT2S
+     */
+    Wait: string;
     /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
     IfMatch: string;
   };
@@ -1570,7 +1609,14 @@ export interface operations {
   };
   deleteAccount: {
     parameters: {
-      query?: never;
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -1582,6 +1628,15 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
+      /** @description Deleted, with `wait`: what each broker has confirmed. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Proof"];
+        };
+      };
       /** @description Deleted. */
       204: {
         headers: {
@@ -2003,7 +2058,14 @@ export interface operations {
   };
   deleteUser: {
     parameters: {
-      query?: never;
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -2015,6 +2077,15 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
+      /** @description Deleted, with `wait`: what each broker has confirmed. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Proof"];
+        };
+      };
       /** @description Deleted. */
       204: {
         headers: {
@@ -2117,7 +2188,14 @@ export interface operations {
   };
   revokeCredential: {
     parameters: {
-      query?: never;
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
       header?: never;
       path: {
         credential: components["parameters"]["CredentialId"];

@@ -1,0 +1,6 @@
+BEGIN;
+
+ALTER TABLE receipts
+    DROP COLUMN effects;
+
+COMMIT;
