@@ -425,6 +425,33 @@ type BrokerProof struct {
 	Refusal *string `json:"refusal"`
 }
 
+// BrokerReceipt defines model for BrokerReceipt.
+type BrokerReceipt struct {
+	AppliedRevision int64 `json:"applied_revision"`
+
+	// Broker The broker's name.
+	Broker string `json:"broker"`
+
+	// BrokerId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	BrokerId Id     `json:"broker_id"`
+	Cluster  string `json:"cluster"`
+
+	// Connected The control replica that answers is connected to the broker's cluster.
+	Connected bool `json:"connected"`
+
+	// HeardAt When it last reported. Null: never.
+	HeardAt *time.Time `json:"heard_at"`
+
+	// Lag Revisions that it has not applied yet.
+	Lag int64 `json:"lag"`
+
+	// LastError What went wrong with that connection last; null when nothing has since it was made.
+	LastError *string `json:"last_error"`
+
+	// Refusals Accounts whose claims it would not take, at most 100.
+	Refusals []DeliveryRefusal `json:"refusals"`
+}
+
 // Connection defines model for Connection.
 type Connection struct {
 	Address string `json:"address"`
@@ -534,6 +561,14 @@ type CredentialRevoke struct {
 
 // Cursor Null: this is the last page.
 type Cursor = string
+
+// DeliveryRefusal defines model for DeliveryRefusal.
+type DeliveryRefusal struct {
+	// AccountPublicKey Empty when the JWT could not even be read.
+	AccountPublicKey string `json:"account_public_key"`
+	Reason           string `json:"reason"`
+	Revision         int64  `json:"revision"`
+}
 
 // Endpoints defines model for Endpoints.
 type Endpoints struct {
@@ -687,6 +722,17 @@ type Operator struct {
 	Revision               int64  `json:"revision"`
 	SigningPublicKey       string `json:"signing_public_key"`
 	SystemAccountPublicKey string `json:"system_account_public_key"`
+}
+
+// OperatorDelivery defines model for OperatorDelivery.
+type OperatorDelivery struct {
+	Brokers []BrokerReceipt `json:"brokers"`
+
+	// InForce Every enrolled broker has applied it and refuses nothing. False when there is none.
+	InForce bool `json:"in_force"`
+
+	// Revision The operator's latest.
+	Revision int64 `json:"revision"`
 }
 
 // OperatorPage defines model for OperatorPage.

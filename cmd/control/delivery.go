@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -136,10 +137,7 @@ func (d *delivery) brokers(ctx context.Context) ([]resolver.Membership, error) {
 			if b.ControlURL == "" {
 				continue // it will say where it is once it has a port
 			}
-			cluster := b.Cluster
-			if cluster == "" {
-				cluster = string(b.ID)
-			}
+			cluster := clusterOf(b)
 			i, ok := place[cluster]
 			if !ok {
 				i = len(memberships)
@@ -154,6 +152,22 @@ func (d *delivery) brokers(ctx context.Context) ([]resolver.Membership, error) {
 		}
 	}
 	return memberships, nil
+}
+
+// clusterOf is the cluster that the hub keeps one connection to for the broker.
+func clusterOf(b tenants.Broker) string {
+	return cmp.Or(b.Cluster, string(b.ID))
+}
+
+// links tells which of the operator's clusters this replica is connected to.
+func (d *delivery) links(operator tenants.OperatorID) map[string]httpapi.Link {
+	links := map[string]httpapi.Link{}
+	for _, l := range d.hub.Status() {
+		if l.OperatorID == string(operator) {
+			links[l.Cluster] = httpapi.Link{Connected: l.Connected, LastError: l.LastError}
+		}
+	}
+	return links
 }
 
 // login makes a system-account user for one attempt to connect.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 )
@@ -82,12 +83,21 @@ func TestRevokingCanWaitForTheProof(t *testing.T) {
 		last := c.issue(c.user("last", "").ID)
 		s.broker.kill()
 		p := c.revokeAndWait(last.ID, "PT0.2S")
+		if d := c.operatorDelivery(s); d.InForce || d.Brokers[0].Lag < 1 {
+			t.Errorf("delivery = %+v, want one broker that lags", d)
+		}
 		if p.InForce || len(p.Unconfirmed) != 1 || p.Unconfirmed[0] != "one" || p.Brokers[0].Milliseconds != nil {
 			t.Errorf("proof = %+v, want broker one named as unconfirmed", p)
 		}
 		s.startBroker()
 		s.awaitBroker()
 		c.inForce()
+		eventually(t, "the broker to be connected and up to date", func() error {
+			if d := c.operatorDelivery(s); !d.InForce || !d.Brokers[0].Connected || d.Brokers[0].Lag != 0 {
+				return fmt.Errorf("delivery = %+v", d)
+			}
+			return nil
+		})
 		wantRefused(t, s.nats, last.file)
 	})
 	t.Run("deleting the account", func(t *testing.T) {
@@ -101,6 +111,32 @@ func TestRevokingCanWaitForTheProof(t *testing.T) {
 			t.Errorf("status = %d, %v, want 400\n%s", status, err, body)
 		}
 	})
+}
+
+type operatorDelivery struct {
+	Revision int64
+	InForce  bool `json:"in_force"`
+	Brokers  []struct {
+		Broker    string
+		Lag       int64
+		Connected bool
+	}
+}
+
+func (c *customer) operatorDelivery(s *stack) operatorDelivery {
+	c.t.Helper()
+	var d operatorDelivery
+	c.must("GET", "/v1/operators/"+c.asStaff(s)+"/delivery", nil, &d)
+	return d
+}
+
+// asStaff makes the customer staff, and returns the default operator's id.
+func (c *customer) asStaff(s *stack) string {
+	c.t.Helper()
+	s.exec(`UPDATE people SET is_staff = true`)
+	var page struct{ Items []resource }
+	c.must("GET", "/v1/operators", nil, &page)
+	return page.Items[0].ID
 }
 
 // secondControl starts another replica on the same database, and returns its URL.

@@ -409,12 +409,18 @@ func (c *customer) wantAllWork(s *stack, all []issued) {
 // unlimited lifts the plan's bound on accounts, to make many.
 func (s *stack) unlimited() {
 	s.t.Helper()
+	s.exec(`UPDATE plans SET max_accounts = -1`)
+}
+
+// exec changes the database behind control's back, to set a scene.
+func (s *stack) exec(sql string) {
+	s.t.Helper()
 	pool, err := pgxpool.New(s.t.Context(), s.postgres.URLFor(pgtest.Migrated))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer pool.Close()
-	if _, err := pool.Exec(s.t.Context(), `UPDATE plans SET max_accounts = -1`); err != nil {
+	if _, err := pool.Exec(s.t.Context(), sql); err != nil {
 		s.t.Fatal(err)
 	}
 }

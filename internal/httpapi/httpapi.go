@@ -38,6 +38,9 @@ type Config struct {
 	// Await waits until every broker has confirmed a change that was just
 	// committed, or ctx ends, and tells what is known by then.
 	Await func(ctx context.Context, change tenants.Change) Proof
+	// Links are this replica's connections to the operator's brokers, by their
+	// cluster; by the broker's id when it stands alone.
+	Links func(operator tenants.OperatorID) map[string]Link
 	// BrokersMoved is called after a broker has enrolled or said where it is now.
 	BrokersMoved func()
 	// Ready says why the process cannot serve, or nil.

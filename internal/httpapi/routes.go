@@ -54,11 +54,12 @@ func (s *Server) operations() map[string]handler {
 		"getCredential":    s.getCredential,
 		"revokeCredential": s.revokeCredential,
 
-		"listOperators":    s.listOperators,
-		"listBrokers":      s.listBrokers,
-		"createEnrollment": s.createEnrollment,
-		"enrollBroker":     s.enrollBroker,
-		"announceBroker":   s.announceBroker,
+		"listOperators":       s.listOperators,
+		"listBrokers":         s.listBrokers,
+		"getOperatorDelivery": s.getOperatorDelivery,
+		"createEnrollment":    s.createEnrollment,
+		"enrollBroker":        s.enrollBroker,
+		"announceBroker":      s.announceBroker,
 	}
 }
 

@@ -65,6 +65,7 @@ func setup(t *testing.T) *server {
 			}
 			return httpapi.Proof{Delivery: delivery}
 		},
+		Links:          func(tenants.OperatorID) map[string]httpapi.Link { return nil },
 		BrokersMoved:   func() {},
 		Ready:          func(ctx context.Context) error { return s.pool.Ping(ctx) },
 		Web:            http.NotFoundHandler(),

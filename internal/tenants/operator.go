@@ -105,6 +105,29 @@ func (d Delivery) InForce() bool {
 	return len(d.Brokers) > 0
 }
 
+// OperatorDelivery tells how far each of an operator's brokers has come.
+type OperatorDelivery struct {
+	Revision feed.Revision // the operator's latest
+	Brokers  []BrokerReceipt
+}
+
+// BrokerReceipt is a broker with what it last reported.
+type BrokerReceipt struct {
+	Broker
+	Refusals []feed.Refusal
+}
+
+// InForce reports whether every broker has applied the latest revision and
+// refuses nothing. With no broker nothing is in force.
+func (d OperatorDelivery) InForce() bool {
+	for _, b := range d.Brokers {
+		if b.Applied < d.Revision || len(b.Refusals) > 0 {
+			return false
+		}
+	}
+	return len(d.Brokers) > 0
+}
+
 // BrokerDelivery is one broker's part of a Delivery.
 type BrokerDelivery struct {
 	Broker  string

@@ -505,6 +505,25 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/operators/{operator}/delivery": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    /** What each broker has in force, and what it refused */
+    get: operations["getOperatorDelivery"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/enrollments": {
     parameters: {
       query?: never;
@@ -1057,6 +1076,47 @@ export interface components {
     OperatorPage: {
       items: components["schemas"]["Operator"][];
       next_cursor: components["schemas"]["Cursor"];
+    };
+    OperatorDelivery: {
+      /**
+       * Format: int64
+       * @description The operator's latest.
+       */
+      revision: number;
+      /** @description Every enrolled broker has applied it and refuses nothing. False when there is none. */
+      in_force: boolean;
+      brokers: components["schemas"]["BrokerReceipt"][];
+    };
+    BrokerReceipt: {
+      broker_id: components["schemas"]["Id"];
+      /** @description The broker's name. */
+      broker: string;
+      cluster: string;
+      /** Format: int64 */
+      applied_revision: number;
+      /**
+       * Format: int64
+       * @description Revisions that it has not applied yet.
+       */
+      lag: number;
+      /**
+       * Format: date-time
+       * @description When it last reported. Null: never.
+       */
+      heard_at: string | null;
+      /** @description The control replica that answers is connected to the broker's cluster. */
+      connected: boolean;
+      /** @description What went wrong with that connection last; null when nothing has since it was made. */
+      last_error: string | null;
+      /** @description Accounts whose claims it would not take, at most 100. */
+      refusals: components["schemas"]["DeliveryRefusal"][];
+    };
+    DeliveryRefusal: {
+      /** @description Empty when the JWT could not even be read. */
+      account_public_key: string;
+      /** Format: int64 */
+      revision: number;
+      reason: string;
     };
     EnrollmentCreate: {
       /** @description Absent: the default operator. */
@@ -2274,6 +2334,29 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["BrokerPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getOperatorDelivery: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The operator's revision, and how far each broker has come. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["OperatorDelivery"];
         };
       };
       default: components["responses"]["Refused"];
