@@ -369,6 +369,29 @@ type BrokerDelivery struct {
 	Refusal *string `json:"refusal"`
 }
 
+// BrokerDrift defines model for BrokerDrift.
+type BrokerDrift struct {
+	AppliedRevision int64 `json:"applied_revision"`
+
+	// Broker The broker's name.
+	Broker string `json:"broker"`
+
+	// Drifted Accounts that differ. The lists name at most 1,000 of each kind, by public key.
+	Drifted int64 `json:"drifted"`
+
+	// Error Why it could not be checked; null when it was.
+	Error *string `json:"error"`
+
+	// Foreign It holds one and the operator has no such account.
+	Foreign []string `json:"foreign"`
+
+	// Missing It holds none and should.
+	Missing []string `json:"missing"`
+
+	// Stale It holds another JWT than it should.
+	Stale []string `json:"stale"`
+}
+
 // BrokerEnroll defines model for BrokerEnroll.
 type BrokerEnroll struct {
 	// Cluster The NATS cluster it belongs to; empty when it stands alone.
@@ -568,6 +591,22 @@ type DeliveryRefusal struct {
 	AccountPublicKey string `json:"account_public_key"`
 	Reason           string `json:"reason"`
 	Revision         int64  `json:"revision"`
+}
+
+// DriftCheck defines model for DriftCheck.
+type DriftCheck struct {
+	Brokers []BrokerDrift `json:"brokers"`
+
+	// Clean Every broker answered and none differs.
+	Clean bool `json:"clean"`
+
+	// Repaired Accounts that were sent to brokers again.
+	Repaired int64 `json:"repaired"`
+}
+
+// DriftCheckCreate defines model for DriftCheckCreate.
+type DriftCheckCreate struct {
+	Repair *bool `json:"repair,omitempty"`
 }
 
 // Endpoints defines model for Endpoints.
@@ -1239,6 +1278,9 @@ type RevokeCredentialJSONRequestBody = CredentialRevoke
 
 // CreateEnrollmentJSONRequestBody defines body for CreateEnrollment for application/json ContentType.
 type CreateEnrollmentJSONRequestBody = EnrollmentCreate
+
+// CheckDriftJSONRequestBody defines body for CheckDrift for application/json ContentType.
+type CheckDriftJSONRequestBody = DriftCheckCreate
 
 // UpdateRoleJSONRequestBody defines body for UpdateRole for application/json ContentType.
 type UpdateRoleJSONRequestBody = RoleUpdate

@@ -39,6 +39,8 @@ func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) 
 		Lookup:  d.lookup,
 		Applied: d.applied,
 		Head:    d.head,
+		Sums:    d.sums,
+		Held:    d.held,
 		Brokers: d.brokers,
 	}, log)
 	d.relay = feed.NewRelay(pool, d.publish, log)

@@ -41,6 +41,9 @@ type Config struct {
 	// Links are this replica's connections to the operator's brokers, by their
 	// cluster; by the broker's id when it stands alone.
 	Links func(operator tenants.OperatorID) map[string]Link
+	// CheckDrift asks the operator's brokers what they hold, for staff, and
+	// sends again what differs if it is to.
+	CheckDrift func(ctx context.Context, actor tenants.Actor, operator tenants.OperatorID, repair bool) (DriftCheck, error)
 	// BrokersMoved is called after a broker has enrolled or said where it is now.
 	BrokersMoved func()
 	// Ready says why the process cannot serve, or nil.

@@ -65,7 +65,10 @@ func setup(t *testing.T) *server {
 			}
 			return httpapi.Proof{Delivery: delivery}
 		},
-		Links:          func(tenants.OperatorID) map[string]httpapi.Link { return nil },
+		Links: func(tenants.OperatorID) map[string]httpapi.Link { return nil },
+		CheckDrift: func(context.Context, tenants.Actor, tenants.OperatorID, bool) (httpapi.DriftCheck, error) {
+			return httpapi.DriftCheck{Brokers: []httpapi.BrokerDrift{{Broker: "one", Missing: []string{"A"}}}}, nil
+		},
 		BrokersMoved:   func() {},
 		Ready:          func(ctx context.Context) error { return s.pool.Ping(ctx) },
 		Web:            http.NotFoundHandler(),

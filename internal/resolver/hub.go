@@ -26,6 +26,11 @@ type Source struct {
 	Applied func(ctx context.Context, operatorID string, r Receipt) error
 	// Head returns the operator's revision.
 	Head func(ctx context.Context, operatorID string) (Revision, error)
+	// Sums are the exclusive or of [SumOf] what brokers should hold, by the first
+	// four characters of the accounts' public keys.
+	Sums func(ctx context.Context, operatorID string) (map[string]int64, error)
+	// Held is what brokers should hold of the accounts whose keys begin so.
+	Held func(ctx context.Context, operatorID string, buckets []string) ([]Held, error)
 	// Brokers returns all clusters of brokers that are enrolled.
 	Brokers func(ctx context.Context) ([]Membership, error)
 }

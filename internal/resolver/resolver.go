@@ -70,12 +70,12 @@ type Effect struct {
 
 // BrokerPermissions is what a broker's system-account user needs, and no more.
 func BrokerPermissions() claims.Template {
-	return permit([]string{"signalbox.>", lookupWildcard, "_INBOX.>"}, []string{SubjectUpdate, SubjectHead, "_INBOX.>"})
+	return permit([]string{"signalbox.>", lookupWildcard, "_INBOX.>"}, []string{SubjectUpdate, SubjectHead, subjectDigest + "*", "_INBOX.>"})
 }
 
 // ControlPermissions is what control's system-account user needs, and no more.
 func ControlPermissions() claims.Template {
-	return permit([]string{SubjectUpdate, SubjectHead, fmt.Sprintf(subjectConnz, "*"), "_INBOX.>"}, []string{SubjectCatchUp, SubjectApplied, lookupWildcard, "_INBOX.>"})
+	return permit([]string{SubjectUpdate, SubjectHead, subjectDigest + "*", fmt.Sprintf(subjectConnz, "*"), "_INBOX.>"}, []string{SubjectCatchUp, SubjectApplied, lookupWildcard, "_INBOX.>"})
 }
 
 func permit(publish, subscribe []string) claims.Template {

@@ -229,10 +229,10 @@ func endpointsOf(brokers []Broker) Endpoints {
 }
 
 // brokerTemplate is what a broker may do in the system account: hear pushes and
-// heads, ask for catch-up and for one account, and answer.
+// heads and drift checks, ask for catch-up and for one account, and answer.
 func brokerTemplate() claims.Template {
 	t := claims.OpenTemplate()
-	t.Subscribe.Allow = []string{"$SYS.REQ.CLAIMS.UPDATE", "signalbox.head", "_INBOX.>"}
+	t.Subscribe.Allow = []string{"$SYS.REQ.CLAIMS.UPDATE", "signalbox.head", "signalbox.digest.*", "_INBOX.>"}
 	t.Publish.Allow = []string{"signalbox.>", "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "_INBOX.>"}
 	return t
 }

@@ -524,6 +524,30 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/operators/{operator}/drift-checks": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Compare what each broker holds with what it should
+     * @description Asks every enrolled broker for a digest of its account JWTs, and for the accounts where it differs. What is on its way
+     *     to a broker is no drift. With `repair` everything that differs is sent to brokers again, and accounts that are not the
+     *     operator's are replaced by claims that let nobody in; a check after that tells whether it has helped.
+     */
+    post: operations["checkDrift"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/enrollments": {
     parameters: {
       query?: never;
@@ -1117,6 +1141,39 @@ export interface components {
       /** Format: int64 */
       revision: number;
       reason: string;
+    };
+    DriftCheckCreate: {
+      /** @default false */
+      repair: boolean;
+    };
+    DriftCheck: {
+      /** @description Every broker answered and none differs. */
+      clean: boolean;
+      /**
+       * Format: int64
+       * @description Accounts that were sent to brokers again.
+       */
+      repaired: number;
+      brokers: components["schemas"]["BrokerDrift"][];
+    };
+    BrokerDrift: {
+      /** @description The broker's name. */
+      broker: string;
+      /** Format: int64 */
+      applied_revision: number;
+      /**
+       * Format: int64
+       * @description Accounts that differ. The lists name at most 1,000 of each kind, by public key.
+       */
+      drifted: number;
+      /** @description It holds another JWT than it should. */
+      stale: string[];
+      /** @description It holds none and should. */
+      missing: string[];
+      /** @description It holds one and the operator has no such account. */
+      foreign: string[];
+      /** @description Why it could not be checked; null when it was. */
+      error: string | null;
     };
     EnrollmentCreate: {
       /** @description Absent: the default operator. */
@@ -2357,6 +2414,38 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["OperatorDelivery"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  checkDrift: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "repair": false
+         *     }
+         */
+        "application/json": components["schemas"]["DriftCheckCreate"];
+      };
+    };
+    responses: {
+      /** @description What differs, by broker. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DriftCheck"];
         };
       };
       default: components["responses"]["Refused"];
