@@ -178,6 +178,30 @@ func (e ListUsersParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for GetServerConfigParamsType.
+const (
+	Cache  GetServerConfigParamsType = "cache"
+	Full   GetServerConfigParamsType = "full"
+	Memory GetServerConfigParamsType = "memory"
+	Url    GetServerConfigParamsType = "url"
+)
+
+// Valid indicates whether the value is a known member of the GetServerConfigParamsType enum.
+func (e GetServerConfigParamsType) Valid() bool {
+	switch e {
+	case Cache:
+		return true
+	case Full:
+		return true
+	case Memory:
+		return true
+	case Url:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListAccountsParamsSort.
 const (
 	ListAccountsParamsSortCreatedAt      ListAccountsParamsSort = "created_at"
@@ -1154,6 +1178,14 @@ type ListBrokersParams struct {
 	// Cursor `next_cursor` of the page before.
 	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// GetServerConfigParams defines parameters for GetServerConfig.
+type GetServerConfigParams struct {
+	Type *GetServerConfigParamsType `form:"type,omitempty" json:"type,omitempty"`
+}
+
+// GetServerConfigParamsType defines parameters for GetServerConfig.
+type GetServerConfigParamsType string
 
 // DeleteRoleParams defines parameters for DeleteRole.
 type DeleteRoleParams struct {

@@ -29,19 +29,22 @@ type delivery struct {
 	relay  *feed.Relay
 	log    *slog.Logger
 
-	waiters waiters
+	waiters    waiters
+	packHashes packHashes
 }
 
 func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) *delivery {
 	d := &delivery{pool: pool, domain: domain, log: log}
 	d.hub = resolver.NewHub(resolver.Source{
-		Changes: d.changes,
-		Lookup:  d.lookup,
-		Applied: d.applied,
-		Head:    d.head,
-		Sums:    d.sums,
-		Held:    d.held,
-		Brokers: d.brokers,
+		Changes:  d.changes,
+		Lookup:   d.lookup,
+		Applied:  d.applied,
+		Head:     d.head,
+		Sums:     d.sums,
+		Held:     d.held,
+		Pack:     d.pack,
+		PackHash: d.packHash,
+		Brokers:  d.brokers,
 	}, log)
 	d.relay = feed.NewRelay(pool, d.publish, log)
 	return d

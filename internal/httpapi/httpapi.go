@@ -51,6 +51,8 @@ type Config struct {
 	// Web serves everything that is not the API.
 	Web http.Handler
 
+	// PublicURL is where people and servers reach control; empty: as each request did, over HTTP.
+	PublicURL string
 	// SecureCookies marks the session cookie Secure: set when people come over HTTPS.
 	SecureCookies bool
 	// TrustedProxies are the networks of our own reverse proxies: only they are
@@ -99,6 +101,8 @@ func New(cfg Config) (*Server, error) {
 	})
 	s.router.Handle("/v1", noSuchPath)
 	s.router.Handle("/v1/*", noSuchPath)
+	s.router.Get("/jwt/v1/{operator}/{token}/accounts/", s.plain(s.serveAccount))
+	s.router.Get("/jwt/v1/{operator}/{token}/accounts/{account}", s.plain(s.serveAccount))
 	s.router.Handle("/jwt/*", noSuchPath)
 	s.router.MethodNotAllowed(noSuchPath)
 	s.router.NotFound(cfg.Web.ServeHTTP)

@@ -57,6 +57,7 @@ func (s *Server) operations() map[string]handler {
 		"listOperators":       s.listOperators,
 		"listBrokers":         s.listBrokers,
 		"getOperatorDelivery": s.getOperatorDelivery,
+		"getServerConfig":     s.getServerConfig,
 		"checkDrift":          s.checkDrift,
 		"createEnrollment":    s.createEnrollment,
 		"enrollBroker":        s.enrollBroker,

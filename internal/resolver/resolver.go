@@ -75,7 +75,8 @@ func BrokerPermissions() claims.Template {
 
 // ControlPermissions is what control's system-account user needs, and no more.
 func ControlPermissions() claims.Template {
-	return permit([]string{SubjectUpdate, SubjectHead, subjectDigest + "*", fmt.Sprintf(subjectConnz, "*"), "_INBOX.>"}, []string{SubjectCatchUp, SubjectApplied, lookupWildcard, "_INBOX.>"})
+	return permit([]string{SubjectUpdate, fmt.Sprintf(subjectAccountUpdate, "*"), SubjectHead, subjectDigest + "*", fmt.Sprintf(subjectConnz, "*"), "_INBOX.>", stockInbox},
+		[]string{SubjectCatchUp, SubjectApplied, lookupWildcard, subjectPack, subjectList, "_INBOX.>"})
 }
 
 func permit(publish, subscribe []string) claims.Template {

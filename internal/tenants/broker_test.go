@@ -167,6 +167,7 @@ func TestOnlyStaffSeesOperatorsAndBrokers(t *testing.T) {
 		second(w.Operators(t.Context(), w.owner, PageQuery{})),
 		second(w.Brokers(t.Context(), w.owner, w.operator.ID, PageQuery{})),
 		second(w.OperatorDelivery(t.Context(), w.owner, w.operator.ID)),
+		second(w.ServerConfig(t.Context(), w.owner, w.operator.ID, FullResolver, "")),
 		w.RepairDrift(t.Context(), w.owner, w.operator.ID, Repair{}),
 	} {
 		refused(t, err, fault.Forbidden)

@@ -524,6 +524,31 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/operators/{operator}/server-config": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * The configuration that makes an unmodified nats-server a member
+     * @description To be included in the server's own configuration, which says where it listens and, so that it hears of changes, puts
+     *     it into the brokers' cluster. `full` keeps all accounts, `cache` those in use. `url` asks control at each first use of
+     *     an account and `memory` has the accounts as they are now; changes of accounts in use reach these two while they are
+     *     connected to the cluster, and are not repeated: prefer the others.
+     */
+    get: operations["getServerConfig"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/operators/{operator}/drift-checks": {
     parameters: {
       query?: never;
@@ -2414,6 +2439,31 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["OperatorDelivery"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getServerConfig: {
+    parameters: {
+      query?: {
+        type?: "full" | "cache" | "url" | "memory";
+      };
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The configuration. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "text/plain": string;
         };
       };
       default: components["responses"]["Refused"];
