@@ -104,7 +104,7 @@ func TestStockServersAreMembersByTheirConfiguration(t *testing.T) {
 	c.inForce()
 	for _, kind := range []string{"full", "cache", "url", "memory"} {
 		t.Run(kind, func(t *testing.T) {
-			stock := s.startStock(operator, kind, t.TempDir(), c.serverConfig(operator, kind))
+			stock := s.startStock(operator, kind, s.t.TempDir(), c.serverConfig(operator, kind)) // runs on beside those after it
 			lost, kept := c.issue(user.ID), c.issue(user.ID)
 			var gone, stays *client
 			eventually(t, "the user to be let in", func() (err error) {
