@@ -26,6 +26,7 @@ func connect(t *testing.T, url, creds string) (*client, error) {
 	c := &client{closed: make(chan struct{})}
 	nc, err := nats.Connect(url, nats.UserCredentials(creds), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0),
 		nats.MaxReconnects(-1), nats.Timeout(5*time.Second),
+		nats.IgnoreDiscoveredServers(), // thrown out, it must not slip into another server that is only hearing of it
 		nats.ClosedHandler(func(*nats.Conn) { close(c.closed) }))
 	if err != nil {
 		return nil, err
