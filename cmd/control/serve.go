@@ -99,6 +99,7 @@ func newReplica(ctx context.Context, s *settings, log *slog.Logger) (_ *replica,
 		Web:            web.Handler(),
 		SecureCookies:  strings.HasPrefix(s.publicURL, "https://"),
 		TrustedProxies: proxies,
+		TriesPerMinute: s.tries,
 		Log:            log,
 	})
 	return r, err
