@@ -39,6 +39,7 @@ func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) 
 		Changes:  d.changes,
 		Lookup:   d.lookup,
 		Applied:  d.applied,
+		Refused:  d.refused,
 		Head:     d.head,
 		Sums:     d.sums,
 		Held:     d.held,
@@ -126,6 +127,19 @@ func (d *delivery) applied(ctx context.Context, operatorID string, r resolver.Re
 		feed.Receipt{BrokerKey: r.Broker, Applied: feed.Revision(r.Applied), Refusals: refusals, Effects: effects})
 	d.waiters.wake(operatorID)
 	return err
+}
+
+// refused keeps what a broker says of logins it did not let in.
+func (d *delivery) refused(ctx context.Context, operatorID, broker string, logins []resolver.RefusedLogins) error {
+	reports := make([]tenants.RefusalReport, 0, len(logins))
+	for _, l := range logins {
+		reports = append(reports, tenants.RefusalReport{
+			AccountKey: claims.AccountKey(l.Account), UserKey: l.User, Reason: l.Reason, Detail: l.Detail,
+			ConnectionType: l.ConnectionType, Address: l.Address, Count: l.Count,
+			FirstAgo: time.Duration(l.FirstAgo) * time.Millisecond, LastAgo: time.Duration(l.LastAgo) * time.Millisecond,
+		})
+	}
+	return d.domain.RecordRefusals(ctx, tenants.OperatorID(operatorID), claims.UserKey(broker), reports)
 }
 
 // brokers groups each operator's brokers by the cluster they are in; one that
