@@ -53,7 +53,7 @@ type judged struct {
 
 // glance is judge for an account that is in use, and a look at any other.
 func (r *Resolver) glance(e Entry) (judged, error) {
-	if e.Account == r.system || r.loading(e.Account) != nil {
+	if e.Account == r.system || r.inUse(e.Account) {
 		return r.judge(e)
 	}
 	return judged{Entry: e}, r.trust.Glance(e.JWT, e.Account)
@@ -150,10 +150,11 @@ func (r *Resolver) keep(good []judged, b Batch) (late []Refusal, err error) {
 // the store. One that is just being loaded, perhaps from an older JWT, is waited
 // for; should that take long (the server may be recovering its streams), the
 // feed goes on, and the entry counts as refused until it is in force.
+//
+// Before the server is told, whoever judges logins is.
 func (r *Resolver) enforce(j judged) (*Refusal, error) {
 	account := j.Account
-	l := r.loading(account)
-	if l == nil {
+	if !r.inUse(account) {
 		return nil, nil
 	}
 	stored, ok, err := r.store.Get(account)
@@ -170,6 +171,13 @@ func (r *Resolver) enforce(j judged) (*Refusal, error) {
 		}
 		j = checked
 	}
+	if err := r.publish(j); err != nil {
+		return nil, err
+	}
+	l := r.loading(account)
+	if l == nil {
+		return nil, nil
+	}
 	loaded := r.waitLoaded(account, l, loadWait)
 	if loaded == nil {
 		if r.loading(account) != l {
@@ -182,6 +190,33 @@ func (r *Resolver) enforce(j judged) (*Refusal, error) {
 	defer r.applying.Unlock()
 	r.update(loaded, j.claims)
 	return nil, nil
+}
+
+// publish tells whoever judges logins of what is stored of an account now, which
+// may have become newer than j. That it is read again while nobody else
+// publishes is what keeps the order.
+func (r *Resolver) publish(j judged) error {
+	if !r.watcher.Knows(j.Account) {
+		return nil
+	}
+	r.publishing.Lock()
+	defer r.publishing.Unlock()
+	e, ok, err := r.store.Get(j.Account)
+	if err != nil || !ok {
+		return err
+	}
+	if j.claims == nil || e.JWT != j.JWT {
+		if j, err = r.judge(e); err != nil {
+			return nil // nobody is let in by it either, and whoever delivered it reports it
+		}
+	}
+	r.counts.Ended.Add(int64(r.watcher.Publish(j.claims)))
+	return nil
+}
+
+// inUse says whether a change of the account is to be brought into force.
+func (r *Resolver) inUse(account string) bool {
+	return r.loading(account) != nil || r.watcher.Knows(account)
 }
 
 // enforceLate brings whatever is newest by then into force once the account is
