@@ -36,9 +36,8 @@ func (b *Broker) useAdmission(trust *resolver.Trust) error {
 	if err != nil {
 		return fmt.Errorf("set up admission: %w", err)
 	}
-	b.resolver.Watch(resolver.Watcher{Knows: b.admission.Knows, Publish: b.admission.Publish})
 	b.options.CustomClientAuthentication = b.admission
-	return nil
+	return b.resolver.Watch(resolver.Watcher{Knows: b.admission.Knows, Publish: b.admission.Publish, Updated: b.admission.Updated})
 }
 
 func (b *Broker) contact() admission.Contact {
