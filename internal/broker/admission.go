@@ -61,6 +61,7 @@ func (b *Broker) beat(ctx context.Context) {
 	defer tick.Stop()
 	open := false
 	for {
+		_, changed := b.follower.Progress()
 		b.gate.Beat()
 		why := b.gate.Err()
 		switch {
@@ -75,6 +76,7 @@ func (b *Broker) beat(ctx context.Context) {
 		case <-ctx.Done():
 			b.keepConfirmed(0)
 			return
+		case <-changed: // a first confirmation is stored at once: the broker may not live for another second
 		case <-tick.C:
 		}
 	}
