@@ -211,9 +211,19 @@ func (d *delivery) connections(ctx context.Context, account tenants.Account) (ht
 	if err != nil {
 		return httpapi.Connections{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, askFor)
+	asking, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	lists, err := d.hub.Connections(ctx, string(account.OperatorID), string(account.PublicKey), maxConnections, brokers)
+	lists, err := d.hub.Connections(asking, string(account.OperatorID), string(account.PublicKey), maxConnections, brokers)
+	if err != nil {
+		return httpapi.Connections{}, err
+	}
+	var keys []claims.UserKey
+	for _, list := range lists {
+		for _, c := range list.Connections {
+			keys = append(keys, c.User)
+		}
+	}
+	names, err := d.domain.UserNames(ctx, account, keys)
 	if err != nil {
 		return httpapi.Connections{}, err
 	}
@@ -221,7 +231,7 @@ func (d *delivery) connections(ctx context.Context, account tenants.Account) (ht
 	for _, list := range lists {
 		for _, c := range list.Connections {
 			found.Items = append(found.Items, httpapi.Connection{Broker: list.Broker, ClientType: c.ClientType,
-				UserPublicKey: string(c.User), User: c.UserName, Name: c.Name, Address: c.Address,
+				UserPublicKey: string(c.User), User: names[c.User], Name: c.Name, Address: c.Address,
 				Language: c.Language, Version: c.Version, ConnectedAt: c.ConnectedAt,
 				Subscriptions: c.Subscriptions, MessagesIn: c.MessagesIn, MessagesOut: c.MessagesOut})
 		}
