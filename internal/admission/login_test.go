@@ -317,7 +317,8 @@ func TestConnectionTypesOfARoleHold(t *testing.T) {
 	}
 }
 
-// What monitoring shows of a login is what it would show on a stock server.
+// What monitoring shows of a login is what it would show on a stock server,
+// except for the JWT, which is not kept.
 func TestMonitoringKnowsTheUser(t *testing.T) {
 	t.Parallel()
 	cluster := brokertest.Start(t, 1)
@@ -331,16 +332,19 @@ func TestMonitoringKnowsTheUser(t *testing.T) {
 	connections["nats"](t, user)
 	user.Connect(t, reference.ClientURL())
 	want, got := connz(t, reference, account), connz(t, node.Server(), account)
+	for i := range want {
+		want[i].JWT = ""
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-stock +signalbox\n%s", diff)
 	}
-	if len(got) != 1 || got[0].User != string(user.Key) || got[0].JWT != user.JWT {
+	if len(got) != 1 || got[0].User != string(user.Key) {
 		t.Errorf("connections = %+v, want the user's", got)
 	}
 	connections["mqtt"](t, user)
 	for _, c := range connz(t, node.Server(), account) {
-		if c.JWT != user.JWT || c.NameTag != got[0].NameTag {
-			t.Errorf("over MQTT it shows %+v, want the user's JWT", c)
+		if c.User != string(user.Key) || c.NameTag != got[0].NameTag {
+			t.Errorf("over MQTT it shows %+v, want the user", c)
 		}
 	}
 }
