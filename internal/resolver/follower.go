@@ -385,7 +385,7 @@ func (f *Follower) report() {
 	m := nats.NewMsg(SubjectApplied)
 	m.Data = mustJSON(Receipt{
 		Broker: f.broker, Applied: f.applied(), Stored: f.store.Stored(), Refusals: append(f.transient, standing...),
-		Effects:  f.resolver.effects.take(),
+		Effects:  f.resolver.effects.report(time.Now()),
 		ServerID: f.server.ID(), Version: server.VERSION,
 	})
 	f.transient = nil
