@@ -53,7 +53,7 @@ type judged struct {
 
 // glance is judge for an account that is in use, and a look at any other.
 func (r *Resolver) glance(e Entry) (judged, error) {
-	if e.Account == r.system || r.loading(e.Account) != nil {
+	if e.Account == r.system || r.inUse(e.Account) {
 		return r.judge(e)
 	}
 	return judged{Entry: e}, r.trust.Glance(e.JWT, e.Account)
@@ -150,10 +150,11 @@ func (r *Resolver) keep(good []judged, b Batch) (late []Refusal, err error) {
 // the store. One that is just being loaded, perhaps from an older JWT, is waited
 // for; should that take long (the server may be recovering its streams), the
 // feed goes on, and the entry counts as refused until it is in force.
+//
+// Before the server is told, whoever judges logins is.
 func (r *Resolver) enforce(j judged) (*Refusal, error) {
 	account := j.Account
-	l := r.loading(account)
-	if l == nil {
+	if !r.inUse(account) {
 		r.effects.note(Effect{Account: account, Revision: j.Revision})
 		return nil, nil
 	}
@@ -171,6 +172,15 @@ func (r *Resolver) enforce(j judged) (*Refusal, error) {
 		}
 		j = checked
 	}
+	ended, err := r.publish(j)
+	if err != nil {
+		return nil, err
+	}
+	l := r.loading(account)
+	if l == nil {
+		r.effects.note(Effect{Account: account, Revision: j.Revision, Closed: int64(ended)})
+		return nil, nil
+	}
 	loaded := r.waitLoaded(account, l, loadWait)
 	if loaded == nil {
 		if r.loading(account) != l {
@@ -181,8 +191,36 @@ func (r *Resolver) enforce(j judged) (*Refusal, error) {
 	}
 	r.applying.Lock()
 	defer r.applying.Unlock()
-	r.update(loaded, j)
+	r.update(loaded, j, ended)
 	return nil, nil
+}
+
+// publish tells whoever judges logins of what is stored of an account now, which
+// may have become newer than j. That it is read again while nobody else
+// publishes is what keeps the order.
+func (r *Resolver) publish(j judged) (ended int, err error) {
+	if !r.watcher.Knows(j.Account) {
+		return 0, nil
+	}
+	r.publishing.Lock()
+	defer r.publishing.Unlock()
+	e, ok, err := r.store.Get(j.Account)
+	if err != nil || !ok {
+		return 0, err
+	}
+	if j.claims == nil || e.JWT != j.JWT {
+		if j, err = r.judge(e); err != nil {
+			return 0, nil // nobody is let in by it either, and whoever delivered it reports it
+		}
+	}
+	ended = r.watcher.Publish(j.claims)
+	r.counts.Ended.Add(int64(ended))
+	return ended, nil
+}
+
+// inUse says whether a change of the account is to be brought into force.
+func (r *Resolver) inUse(account string) bool {
+	return r.loading(account) != nil || r.watcher.Knows(account)
 }
 
 // enforceLate brings whatever is newest by then into force once the account is
@@ -209,7 +247,7 @@ func (r *Resolver) enforceLate(account string, l *load) {
 	if err != nil {
 		return // the refusal stands
 	}
-	r.update(loaded, j)
+	r.update(loaded, j, 0)
 	if err := r.store.settle(account, e.Revision); err != nil {
 		r.log.Error("cannot withdraw a refusal", "account", account, "error", err)
 	}
@@ -224,14 +262,16 @@ func (r *Resolver) enforceLate(account string, l *load) {
 // an import that could not be resolved is tried again, when the exporter
 // changes, from that first JWT. Whoever brings imports must accept such
 // importers anew after each change of an exporter.
-func (r *Resolver) update(account *server.Account, j judged) {
+//
+// ended is how many connections were closed for the entry already.
+func (r *Resolver) update(account *server.Account, j judged, ended int) {
 	c := j.claims
 	if expired(c.Expires) { // closes clients when it comes, not when it has passed
 		c.Limits.Conn, c.Limits.LeafNodeConn = 0, 0
 	}
 	before, start := connectionsHere(account), time.Now()
 	r.server.Load().UpdateAccountClaims(account, c)
-	closed := max(0, before-connectionsHere(account))
+	closed := ended + max(0, before-connectionsHere(account))
 	r.effects.note(Effect{Account: j.Account, Revision: j.Revision, Closed: int64(closed), Micros: time.Since(start).Microseconds()})
 	r.counts.Applied.Add(1)
 }

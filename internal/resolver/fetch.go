@@ -48,9 +48,18 @@ type Resolver struct {
 	loads    map[string]*load     // accounts that the server has asked for
 	negative map[string]time.Time // accounts that control does not know -> until when we believe that
 
-	applying sync.Mutex // held while claims are brought into force, so that they are in order
-	counts   Counts
-	effects  effects
+	applying   sync.Mutex // held while claims are brought into force, so that they are in order
+	publishing sync.Mutex // held while claims are published, likewise
+	watcher    Watcher
+	counts     Counts
+	effects    effects
+}
+
+// Watcher is told of changes before the server is: it judges logins by the same
+// claims, and must not do so by older ones than those that have been acknowledged.
+type Watcher struct {
+	Knows   func(account string) bool                   // whether changes of the account matter to it
+	Publish func(claims *jwt.AccountClaims) (ended int) // the account's new claims, verified, which it does not change; how many connections that ended
 }
 
 // lookupFunc asks control for an account: fault.NotFound when control says there
@@ -75,6 +84,7 @@ type Counts struct {
 	Applied  atomic.Int64 // claims brought into force in the live server
 	Refusals atomic.Int64 // entries refused
 	Peers    atomic.Int64 // entries taken from peer brokers
+	Ended    atomic.Int64 // connections ended by what was published to the watcher
 }
 
 const maxNegative = 10_000
@@ -87,9 +97,13 @@ func NewResolver(store *Store, trust *Trust, systemAccount, systemJWT string, lo
 	}
 	return &Resolver{
 		store: store, trust: trust, system: systemAccount, systemJWT: systemJWT, log: log,
-		closed: make(chan struct{}), loads: map[string]*load{}, negative: map[string]time.Time{},
+		watcher: Watcher{Knows: func(string) bool { return false }, Publish: func(*jwt.AccountClaims) int { return 0 }},
+		closed:  make(chan struct{}), loads: map[string]*load{}, negative: map[string]time.Time{},
 	}, nil
 }
+
+// Watch sets who is told of changes. It must come before the server starts.
+func (r *Resolver) Watch(w Watcher) { r.watcher = w }
 
 // Counts returns the running counters.
 func (r *Resolver) Counts() *Counts { return &r.counts }
@@ -181,16 +195,48 @@ func (r *Resolver) firstFetch(account string, l *load) (string, error) {
 	return token, err
 }
 
-func (r *Resolver) current(account string, l *load) (string, error) {
+// Claims are an account's as they are now, from the store or from control. They
+// may have expired. For how long it takes, see Fetch. From then on a cache holds
+// the account and what is delivered for it, until Release.
+func (r *Resolver) Claims(account string) (*jwt.AccountClaims, error) {
+	if account == r.system {
+		return r.trust.Check(r.systemJWT, account)
+	}
+	if _, err := claims.ParseAccountKey(account); err != nil {
+		return nil, err
+	}
+	r.store.pin(account)
+	_, ac, err := r.verified(account)
+	if err != nil {
+		r.store.unpin(account)
+	}
+	return ac, err
+}
+
+// Release says that an account whose Claims were returned is no longer of interest.
+func (r *Resolver) Release(account string) {
+	if account != r.system {
+		r.store.unpin(account)
+	}
+}
+
+// verified is an account's entry with its signature checked.
+func (r *Resolver) verified(account string) (Entry, *jwt.AccountClaims, error) {
 	e, err := r.entry(account)
 	if err != nil {
-		return "", err
+		return Entry{}, nil, err
 	}
 	ac, err := r.trust.Check(e.JWT, account)
 	if err != nil {
-		if e, ac, err = r.replace(e, err); err != nil {
-			return "", err
-		}
+		return r.replace(e, err)
+	}
+	return e, ac, nil
+}
+
+func (r *Resolver) current(account string, l *load) (string, error) {
+	e, ac, err := r.verified(account)
+	if err != nil {
+		return "", err
 	}
 	if expired(ac.Expires) {
 		return "", errExpired(account)
@@ -277,6 +323,10 @@ func (r *Resolver) ask(account string) (Entry, error) {
 	if err == nil && !ok {
 		err = errUnknown(account)
 	}
+	if err != nil {
+		return Entry{}, err
+	}
+	_, err = r.publish(judged{Entry: stored})
 	return stored, err
 }
 
