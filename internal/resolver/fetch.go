@@ -48,8 +48,7 @@ type Resolver struct {
 	loads    map[string]*load     // accounts that the server has asked for
 	negative map[string]time.Time // accounts that control does not know -> until when we believe that
 
-	applying   sync.Mutex // held while claims are brought into force, so that they are in order
-	publishing sync.Mutex // held while claims are published, likewise
+	publishing sync.Mutex // held while claims are published, so that they are in order
 	watcher    Watcher
 	counts     Counts
 	effects    effects
@@ -74,6 +73,11 @@ type load struct {
 	imports bool                           // loading it may load others, which may load this one again
 	expires time.Time                      // zero: never
 	account atomic.Pointer[server.Account] // the server's, once it is known
+
+	applying sync.Mutex            // held while claims are brought into force, so that they are in order
+	shape    atomic.Pointer[shape] // of the claims in force
+	behind   atomic.Bool           // the server is to be told of revocations later
+	rest     atomic.Int64          // and not within this time.Duration
 }
 
 // Counts are what the resolver has done since it was made.
@@ -84,7 +88,6 @@ type Counts struct {
 	Applied  atomic.Int64 // claims brought into force in the live server
 	Refusals atomic.Int64 // entries refused
 	Peers    atomic.Int64 // entries taken from peer brokers
-	Ended    atomic.Int64 // connections ended by what was published to the watcher
 }
 
 const maxNegative = 10_000
@@ -97,7 +100,7 @@ func NewResolver(store *Store, trust *Trust, systemAccount, systemJWT string, lo
 	}
 	return &Resolver{
 		store: store, trust: trust, system: systemAccount, systemJWT: systemJWT, log: log,
-		watcher: Watcher{Knows: func(string) bool { return false }, Publish: func(*jwt.AccountClaims) int { return 0 }},
+		watcher: Watcher{Knows: func(string) bool { return false }},
 		closed:  make(chan struct{}), loads: map[string]*load{}, negative: map[string]time.Time{},
 	}, nil
 }
@@ -241,6 +244,8 @@ func (r *Resolver) current(account string, l *load) (string, error) {
 	if expired(ac.Expires) {
 		return "", errExpired(account)
 	}
+	shape := shapeOf(ac)
+	l.shape.Store(&shape)
 	l.imports = len(ac.Imports) > 0
 	if ac.Expires != 0 {
 		l.expires = time.Unix(ac.Expires, 0)
