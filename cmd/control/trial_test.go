@@ -67,9 +67,6 @@ type revoked struct {
 	revision int64
 }
 
-// hammers is how many clients try revoked creds at each broker all the time.
-const hammers = 2
-
 func startTrial(t *testing.T, f *fleet) *trial {
 	t.Helper()
 	f.unlimited()
@@ -371,25 +368,30 @@ func (tr *trial) someHealthy() *watched {
 
 // hammer tries creds that must not get in, at every broker, until the test ends.
 func (tr *trial) hammer() {
+	for _, w := range tr.watched {
+		tr.t.Cleanup(tr.tryOnAndOn(w, 2, time.Duration(len(tr.watched))*8*time.Millisecond))
+	}
+}
+
+// tryOnAndOn has so many clients try creds that must not get in, each that often, until stop.
+func (tr *trial) tryOnAndOn(w *watched, clients int, every time.Duration) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	for _, w := range tr.watched {
-		for range hammers {
-			running.Go(func() {
-				tick := time.NewTicker(10 * time.Millisecond)
-				defer tick.Stop()
-				for {
-					select {
-					case <-ctx.Done():
-						return
-					case <-tick.C:
-						tr.tryRevoked(w)
-					}
+	for range clients {
+		running.Go(func() {
+			tick := time.NewTicker(every)
+			defer tick.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+					tr.tryRevoked(w)
 				}
-			})
-		}
+			}
+		})
 	}
-	tr.t.Cleanup(func() { cancel(); running.Wait() })
+	return func() { cancel(); running.Wait() }
 }
 
 // tryRevoked tries one of the creds that must not get in, often the newest.
