@@ -15,6 +15,7 @@ type trouble struct {
 	begin, end func(tr *trial, w *watched)
 	lasts      time.Duration // at least; 0: for some rounds of changes
 	apart      bool          // meanwhile no change can come into force at that broker
+	reachable  bool          // meanwhile changes do come into force there
 	restarts   bool          // the broker's clients lose their connections
 }
 
@@ -28,8 +29,9 @@ var troubles = map[string]trouble{
 		apart: true, restarts: true,
 	},
 	"cut off from control": {
-		begin: func(_ *trial, w *watched) { cut(w.control) },
-		end:   func(_ *trial, w *watched) { mend(w.control) },
+		begin:     func(_ *trial, w *watched) { cut(w.control) },
+		end:       func(_ *trial, w *watched) { mend(w.control) },
+		reachable: true,
 	},
 	"cut off from its peers": {
 		begin: func(_ *trial, w *watched) { cut(w.between()) },
@@ -122,6 +124,9 @@ func (tr *trial) suffer(name string, what trouble, victims ...*watched) {
 	tr.awaitRounds(6)
 	<-over
 	tr.awaitApplied("while others were "+name, tr.allBut(victims))
+	if what.reachable {
+		tr.awaitApplied("while it was "+name, victims)
+	}
 	for _, w := range victims {
 		if w.note(func() { w.apart = false }); what.apart && w.named == 0 {
 			tr.t.Errorf("%s: no proof named %s as a broker that did not confirm", name, w.name)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // fleet is two replicas of control and clusters of three brokers. Everything
@@ -35,10 +36,10 @@ type node struct {
 	process    *process
 	fromPeers  []*wire // to this broker
 	toPeers    []*wire
-	control    []*wire // between this broker and control, both ways
-	controlURL string  // where control reaches the broker
-	apiURL     string  // where the broker reaches control
-	env        []string
+	control    []*wire       // between this broker and control, both ways
+	controlURL string        // where control reaches the broker
+	apiURL     string        // where the broker reaches control
+	clock      time.Duration // by how much it is off
 }
 
 // nowhere is where brokers tell each other that they are, so that they do not
@@ -52,7 +53,8 @@ func startFleet(t *testing.T, clusters int) *fleet {
 	f.urls[0] = f.url
 	f.startControl()
 	f.controls[0] = f.control
-	f.controls[1], f.urls[1] = f.startReplica()
+	f.urls[1] = "http://127.0.0.1:" + freePorts(t, 1)[0]
+	f.controls[1] = f.startReplicaAt(f.urls[1], 0)
 	for i := range clusters {
 		f.brokers = append(f.brokers, f.newCluster(fmt.Sprint("c", i+1))...)
 	}
@@ -63,6 +65,15 @@ func startFleet(t *testing.T, clusters int) *fleet {
 		n.awaitReady()
 	}
 	return f
+}
+
+// startReplicaAt starts control at a URL, with a clock that is off by so much.
+func (f *fleet) startReplicaAt(url string, by time.Duration) *process {
+	f.t.Helper()
+	binary, env := clockOff(f.t, "control", by)
+	p := startProcess(f.t, append(env, f.env...), binary, "serve", "--listen", strings.TrimPrefix(url, "http://"))
+	eventually(f.t, "a replica to be ready", func() error { return ready(url, http.StatusNoContent) })
+	return p
 }
 
 func (f *fleet) newCluster(name string) []*node {
@@ -107,7 +118,8 @@ func (n *node) file(name string) string { return filepath.Join(n.dir, name) }
 
 func (n *node) start() {
 	n.t.Helper()
-	n.process = startProcess(n.t, append(n.env, "SIGNALBOX_TOKEN="+enrolment), "broker",
+	binary, env := clockOff(n.t, "broker", n.clock)
+	n.process = startProcess(n.t, append(env, "SIGNALBOX_TOKEN="+enrolment), binary,
 		"--control", n.apiURL, "--data", n.dir, "-c", n.file("nats.conf"),
 		"--control-address", n.controlURL, "--metrics", "127.0.0.1:"+n.ports[2])
 }
