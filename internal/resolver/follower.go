@@ -431,6 +431,11 @@ func (f *Follower) takeHead(ctx context.Context, m *nats.Msg) {
 	}
 	f.noteAhead(head.Revision < progress.Applied, head.Revision)
 	f.report()
+	if m.Reply != "" {
+		answer := nats.NewMsg(m.Reply)
+		answer.Header.Set(HeaderBroker, f.broker)
+		f.publish(answer)
+	}
 }
 
 // noteAhead says, once, that control knows less than this broker has applied.
