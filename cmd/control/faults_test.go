@@ -36,6 +36,8 @@ var troubles = map[string]trouble{
 	"cut off from its peers": {
 		begin: func(_ *trial, w *watched) { cut(w.between()) },
 		end:   func(_ *trial, w *watched) { mend(w.between()) },
+
+		reachable: true,
 	},
 	"cut off from control and its peers": {
 		begin: func(_ *trial, w *watched) { cut(slices.Concat(w.control, w.between())) },
