@@ -43,7 +43,8 @@ type Config struct {
 	Account func(key string) (*jwt.AccountClaims, error)
 	// Release says that claims which Account returned are not held any more. Nil does nothing.
 	Release func(key string)
-	Gate    func() error // nil when tenants may come in, else why not; nil itself is an open gate
+	Gate    func() error  // nil when tenants may come in, else why not; nil itself is an open gate
+	Refused func(Refusal) // told of each login that is refused, while the client waits; nil is nobody
 	Logger  *slog.Logger
 }
 
@@ -53,7 +54,7 @@ type Admission struct {
 	log      *slog.Logger
 	private  private
 	accounts registry
-	counts   counts
+	counts   *counts
 }
 
 // New makes the judge of one server.
@@ -62,11 +63,10 @@ func New(cfg Config) (*Admission, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Admission{cfg: cfg, log: cfg.Logger, private: p}
+	a := &Admission{cfg: cfg, log: cfg.Logger, private: p, counts: newCounts()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
-	a.counts.init()
 	a.accounts = registry{load: a.load, release: cfg.Release, alive: a.alive, byKey: map[string]*account{}}
 	if a.accounts.release == nil {
 		a.accounts.release = func(string) {}
@@ -118,8 +118,7 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 	if err := l.read(); err != nil {
 		return err
 	}
-	key := accountOf(l.user)
-	l.refusal.Account, l.refusal.User = key, l.user.Subject
+	key := l.refusal.Account
 	if err := a.checkGate(key); err != nil {
 		return err
 	}
@@ -135,6 +134,9 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 // read takes the user's claims out of what the client sent.
 func (l *login) read() (err error) {
 	l.user, err = readUser(l.source.token(l.client.GetOpts()))
+	if l.user != nil {
+		l.refusal.Account, l.refusal.User = accountOf(l.user), l.user.Subject
+	}
 	return err
 }
 
