@@ -26,6 +26,7 @@ const (
 	ProxyRequired         Reason = "proxy_required"
 	AccountExpired        Reason = "account_expired"
 	AccountClosed         Reason = "account_closed" // deleted or suspended: it allows no connections and revokes everybody
+	Delegated             Reason = "delegated"      // the account leaves logins to a service of its own (auth callout), which is not asked
 	BearerNotAllowed      Reason = "bearer_not_allowed"
 	ConnectionType        Reason = "connection_type"
 	BadSignature          Reason = "bad_signature"
@@ -39,7 +40,7 @@ const (
 var Reasons = []Reason{
 	ConnectionUnknown, NoCredential, Malformed, CredentialExpired, CredentialNotYetValid, NotCaughtUp,
 	AccountUnknown, AccountUnavailable, AccountInvalid, UnknownSigningKey, RoleMismatch, RoleTemplate, ProxyRequired,
-	AccountExpired, AccountClosed, BearerNotAllowed, ConnectionType, BadSignature, CredentialRevoked, WrongNetwork,
+	AccountExpired, AccountClosed, Delegated, BearerNotAllowed, ConnectionType, BadSignature, CredentialRevoked, WrongNetwork,
 	OutsideHours, ServerLimit,
 }
 

@@ -66,6 +66,9 @@ func (w *law) judge(l *login, now time.Time) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
+	if w.delegates(user.Subject) {
+		return verdict{}, refused(Delegated, "the account leaves logins to an authorization service, which is not asked here")
+	}
 	if user.BearerToken && w.noBearer {
 		return verdict{}, refused(BearerNotAllowed, "the account allows no bearer credentials")
 	}
@@ -91,6 +94,9 @@ func (w *law) judge(l *login, now time.Time) (verdict, error) {
 	v := verdict{user: user, types: types, deadline: earlier(expiry(user), until), permissions: permissionsOf(user.Permissions)}
 	if v.permissions == nil {
 		v.byDefault, v.permissions = true, permissionsOf(w.defaults)
+	}
+	if len(w.authUsers) > 0 {
+		v.permissions = denyPublish(v.permissions, server.AuthCalloutSubject)
 	}
 	return v, nil
 }
@@ -252,6 +258,18 @@ func permissionsOf(p jwt.Permissions) *server.Permissions {
 		response.Expires = server.DEFAULT_ALLOW_RESPONSE_EXPIRATION
 	}
 	return &server.Permissions{Publish: publish, Subscribe: subscribe, Response: response}
+}
+
+// denyPublish takes a subject from what a user may publish.
+func denyPublish(p *server.Permissions, subject string) *server.Permissions {
+	if p == nil {
+		p = &server.Permissions{}
+	}
+	if p.Publish == nil {
+		p.Publish = &server.SubjectPermission{}
+	}
+	p.Publish.Deny = append(p.Publish.Deny, subject)
+	return p
 }
 
 func subjects(p jwt.Permission) *server.SubjectPermission {
