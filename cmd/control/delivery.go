@@ -36,15 +36,17 @@ type delivery struct {
 func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) *delivery {
 	d := &delivery{pool: pool, domain: domain, log: log}
 	d.hub = resolver.NewHub(resolver.Source{
-		Changes:  d.changes,
-		Lookup:   d.lookup,
-		Applied:  d.applied,
-		Head:     d.head,
-		Sums:     d.sums,
-		Held:     d.held,
-		Pack:     d.pack,
-		PackHash: d.packHash,
-		Brokers:  d.brokers,
+		Changes:        d.changes,
+		Lookup:         d.lookup,
+		LookupForStock: d.lookupForStock,
+		Page:           d.page,
+		Applied:        d.applied,
+		Head:           d.head,
+		Sums:           d.sums,
+		Held:           d.held,
+		Pack:           d.pack,
+		PackHash:       d.packHash,
+		Brokers:        d.brokers,
 	}, log)
 	d.relay = feed.NewRelay(pool, d.publish, log)
 	return d
@@ -97,6 +99,10 @@ func (d *delivery) lookup(ctx context.Context, operatorID, account string) (reso
 		return resolver.Entry{}, err
 	}
 	return entryOf(a), nil
+}
+
+func (d *delivery) page(ctx context.Context, operatorID string, hash claims.PageHash) (claims.RevocationPage, error) {
+	return d.domain.RevocationPage(ctx, tenants.OperatorID(operatorID), hash)
 }
 
 func entryOf(a tenants.AccountJWT) resolver.Entry {

@@ -28,6 +28,7 @@ import (
 // each key once. The zero page is empty, and cannot be encoded.
 type RevocationPage struct {
 	records []byte
+	hash    PageHash
 }
 
 // MaxPageRevocations is how many revocations fit in a page: 320 KiB of them, which
@@ -61,7 +62,7 @@ func EncodeRevocationPage(revoked map[UserKey]time.Time) (RevocationPage, error)
 // What is no page is fault.Invalid; whether it is the one that was meant, its
 // hash says.
 func DecodeRevocationPage(b []byte) (RevocationPage, error) {
-	p := RevocationPage{b}
+	p := RevocationPage{records: b, hash: HashPage(b)}
 	if len(b) == 0 || len(b)%recordLength != 0 || p.Len() > MaxPageRevocations {
 		return RevocationPage{}, fault.New(fault.Invalid, "%d bytes are no revocation page", len(b))
 	}
@@ -80,14 +81,34 @@ func (p RevocationPage) Bytes() []byte { return p.records }
 func (p RevocationPage) Len() int { return len(p.records) / recordLength }
 
 // Hash is the page's name.
-func (p RevocationPage) Hash() PageHash { return HashPage(p.records) }
+func (p RevocationPage) Hash() PageHash { return p.hash }
 
 // RevokedAt is the time up to which JWTs for that key are refused, if any are.
 func (p RevocationPage) RevokedAt(key UserKey) (time.Time, bool) {
+	return RevocationPages{p}.RevokedAt(key)
+}
+
+// RevocationPages are all of an account's.
+type RevocationPages []RevocationPage
+
+// RevokedAt is the latest that any of the pages says.
+func (list RevocationPages) RevokedAt(key UserKey) (at time.Time, revoked bool) {
+	if len(list) == 0 {
+		return time.Time{}, false
+	}
 	raw, err := rawUserKey(key)
 	if err != nil {
 		return time.Time{}, false
 	}
+	for _, p := range list {
+		if reaches, ok := p.revokedAt(raw); ok && (!revoked || reaches.After(at)) {
+			at, revoked = reaches, true
+		}
+	}
+	return at, revoked
+}
+
+func (p RevocationPage) revokedAt(raw []byte) (time.Time, bool) {
 	i, found := sort.Find(p.Len(), func(i int) int { return bytes.Compare(raw, p.key(i)) })
 	if !found {
 		return time.Time{}, false

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
 )
 
@@ -23,6 +24,11 @@ type Source struct {
 	Changes func(ctx context.Context, operatorID string, since Revision, limit int) (entries []Entry, head Revision, err error)
 	// Lookup returns an account of the operator; errors.Is(err, fault.NotFound) when there is none.
 	Lookup func(ctx context.Context, operatorID, account string) (Entry, error)
+	// LookupForStock is Lookup for a server that knows nothing of revocation pages.
+	LookupForStock func(ctx context.Context, operatorID, account string) (Entry, error)
+	// Page returns a page that an account of the operator names now;
+	// errors.Is(err, fault.NotFound) when none does.
+	Page func(ctx context.Context, operatorID string, hash claims.PageHash) (claims.RevocationPage, error)
 	// Applied is told each receipt. Receipts repeat, and may come out of order.
 	Applied func(ctx context.Context, operatorID string, r Receipt) error
 	// Head returns the operator's revision.
@@ -33,7 +39,7 @@ type Source struct {
 	// Held is what brokers should hold of the accounts whose keys begin so.
 	Held func(ctx context.Context, operatorID string, buckets []string) ([]Held, error)
 	// Pack returns the operator's accounts after that one, ordered by public key,
-	// at most limit, the system account among them.
+	// at most limit, the system account among them, for stock servers.
 	Pack func(ctx context.Context, operatorID, after string, limit int) ([]Entry, error)
 	// PackHash is [PackHash] of all their JWTs.
 	PackHash func(ctx context.Context, operatorID string) ([sha256.Size]byte, error)

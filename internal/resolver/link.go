@@ -80,11 +80,12 @@ func (l *link) start() {
 
 func (l *link) listen(nc *nats.Conn) error {
 	handlers := map[string]nats.MsgHandler{
-		SubjectCatchUp: l.beside(l.answerCatchUp),
-		SubjectApplied: l.beside(l.takeReceipt),
-		lookupWildcard: l.beside(l.answerLookup),
-		subjectPack:    l.beside(l.answerPack),
-		subjectList:    l.beside(l.answerList),
+		SubjectCatchUp:    l.beside(l.answerCatchUp),
+		SubjectApplied:    l.beside(l.takeReceipt),
+		lookupWildcard:    l.beside(l.answerLookup),
+		subjectPage + "*": l.beside(l.answerPage),
+		subjectPack:       l.beside(l.answerPack),
+		subjectList:       l.beside(l.answerList),
 	}
 	for subject, handle := range handlers {
 		if _, err := nc.QueueSubscribe(subject, queueControl, handle); err != nil {
@@ -380,7 +381,11 @@ func (l *link) answerLookup(ctx context.Context, m *nats.Msg) {
 		l.respond(m, "", nil)
 		return
 	}
-	e, err := l.hub.source.Lookup(ctx, l.OperatorID, account)
+	lookup := l.hub.source.Lookup
+	if m.Header.Get(HeaderBroker) == "" {
+		lookup = l.hub.source.LookupForStock
+	}
+	e, err := lookup(ctx, l.OperatorID, account)
 	if errors.Is(err, fault.NotFound) {
 		l.respond(m, "", nil)
 		return

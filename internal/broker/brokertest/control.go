@@ -49,6 +49,7 @@ type Control struct {
 	published resolver.Revision
 	drop      int // pushes still to be lost
 	lookups   int
+	pages     map[claims.PageHash]claims.RevocationPage
 	brokers   map[string]seat // public key ->
 	receipts  map[string]resolver.Receipt
 	refusals  []resolver.Refusal
@@ -71,6 +72,7 @@ func NewControl(t testing.TB) *Control {
 		t: t, log: Logger(t), changed: make(chan struct{}),
 		entries: map[string]resolver.Entry{}, brokers: map[string]seat{}, receipts: map[string]resolver.Receipt{},
 		standing: map[string][]resolver.Refusal{}, reported: map[string]resolver.Receipt{},
+		pages: map[claims.PageHash]claims.RevocationPage{},
 	}
 	c.makeOperator()
 	c.http = httptest.NewServer(c.routes())
@@ -116,7 +118,7 @@ func (c *Control) StartSecondHub() {
 
 func (c *Control) runHub() (hub *resolver.Hub, stop func()) {
 	hub = resolver.NewHub(resolver.Source{
-		Changes: c.changes, Lookup: c.lookup, Applied: c.applied, Brokers: c.memberships,
+		Changes: c.changes, Lookup: c.lookup, LookupForStock: c.lookup, Page: c.page, Applied: c.applied, Brokers: c.memberships,
 		Head: func(context.Context, string) (resolver.Revision, error) { return c.Revision(), nil },
 	}, c.log)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -286,6 +288,37 @@ func (c *Control) lookup(_ context.Context, _, account string) (resolver.Entry, 
 		return resolver.Entry{}, fault.New(fault.NotFound, "no account %s", account)
 	}
 	return e, nil
+}
+
+func (c *Control) page(_ context.Context, _ string, hash claims.PageHash) (claims.RevocationPage, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	page, ok := c.pages[hash]
+	if !ok {
+		return claims.RevocationPage{}, fault.New(fault.NotFound, "no page %s", hash)
+	}
+	return page, nil
+}
+
+// PutPage makes control know a page that revokes these users as of now.
+func (c *Control) PutPage(users ...claims.UserKey) claims.PageHash {
+	c.t.Helper()
+	revoked := map[claims.UserKey]time.Time{}
+	for _, key := range users {
+		revoked[key] = time.Now()
+	}
+	page := must(claims.EncodeRevocationPage(revoked))(c.t)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pages[page.Hash()] = page
+	return page.Hash()
+}
+
+// LosePage makes control forget a page, as if another had taken its place.
+func (c *Control) LosePage(hash claims.PageHash) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.pages, hash)
 }
 
 func (c *Control) applied(_ context.Context, _ string, r resolver.Receipt) error {
