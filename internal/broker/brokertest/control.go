@@ -308,17 +308,24 @@ func (c *Control) PutPage(users ...claims.UserKey) claims.PageHash {
 		revoked[key] = time.Now()
 	}
 	page := must(claims.EncodeRevocationPage(revoked))(c.t)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.pages[page.Hash()] = page
+	c.KeepPage(page)
 	return page.Hash()
 }
 
-// LosePage makes control forget a page, as if another had taken its place.
-func (c *Control) LosePage(hash claims.PageHash) {
+// KeepPage makes control know a page.
+func (c *Control) KeepPage(page claims.RevocationPage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.pages[page.Hash()] = page
+}
+
+// LosePage makes control forget a page, as if another had taken its place.
+func (c *Control) LosePage(hash claims.PageHash) claims.RevocationPage {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	page := c.pages[hash]
 	delete(c.pages, hash)
+	return page
 }
 
 func (c *Control) applied(_ context.Context, _ string, r resolver.Receipt) error {
