@@ -22,6 +22,7 @@ type link struct {
 	hub        *Hub
 	ctx        context.Context // ends with the hub's Run: bounds what is done for brokers' requests
 	inbox      string          // answers to pushes arrive on inbox.<revision>
+	changed    chan struct{}   // wakes an attachment's courier
 	busy       chan struct{}   // a place for each request that is being answered
 
 	mu     sync.Mutex
@@ -44,7 +45,7 @@ const (
 )
 
 func newLink(ctx context.Context, h *Hub, m Membership) *link {
-	l := &link{Membership: m, hub: h, ctx: ctx, inbox: nats.NewInbox(), busy: make(chan struct{}, atOnce)}
+	l := &link{Membership: m, hub: h, ctx: ctx, inbox: nats.NewInbox(), changed: make(chan struct{}, 1), busy: make(chan struct{}, atOnce)}
 	l.setState(false, nil)
 	return l
 }
@@ -73,6 +74,7 @@ func (l *link) start() {
 		nc.Close()
 		return
 	}
+	signal(l.hub.moved)
 	if nc.IsConnected() { // the handler announced before anybody could be answered
 		l.announceHead()
 	}
@@ -80,11 +82,13 @@ func (l *link) start() {
 
 func (l *link) listen(nc *nats.Conn) error {
 	handlers := map[string]nats.MsgHandler{
-		SubjectCatchUp: l.beside(l.answerCatchUp),
-		SubjectApplied: l.beside(l.takeReceipt),
 		lookupWildcard: l.beside(l.answerLookup),
 		subjectPack:    l.beside(l.answerPack),
 		subjectList:    l.beside(l.answerList),
+	}
+	if !l.Attached {
+		handlers[SubjectCatchUp] = l.beside(l.answerCatchUp)
+		handlers[SubjectApplied] = l.beside(l.takeReceipt)
 	}
 	for subject, handle := range handlers {
 		if _, err := nc.QueueSubscribe(subject, queueControl, handle); err != nil {
@@ -229,6 +233,9 @@ func (l *link) beside(handle func(context.Context, *nats.Msg)) nats.MsgHandler {
 }
 
 func (l *link) announceHead() {
+	if l.Attached {
+		return // its servers know no revisions
+	}
 	ctx, cancel := context.WithTimeout(l.ctx, answerLimit)
 	defer cancel()
 	head, err := l.hub.source.Head(ctx, l.OperatorID)
