@@ -397,6 +397,10 @@ func (l *link) answerLookup(ctx context.Context, m *nats.Msg) {
 		l.cannot(m, "accounts cannot be read right now")
 		return
 	}
+	if fromStock(m) {
+		l.respond(m, "", []byte(e.JWT))
+		return
+	}
 	answer := nats.NewMsg(m.Reply)
 	answer.Header.Set(HeaderRevision, strconv.FormatInt(e.Revision, 10))
 	answer.Data = []byte(e.JWT)
@@ -405,9 +409,17 @@ func (l *link) answerLookup(ctx context.Context, m *nats.Msg) {
 	}
 }
 
-// cannot answers that there is no answer: an empty body for stock servers, and
-// the reason for ours, so that they do not take it for "no such account".
-func (l *link) cannot(m *nats.Msg, reason string) { l.respond(m, reason, nil) }
+// fromStock says that a nats-server itself asks, which takes headers in an
+// answer for a part of the JWT.
+func fromStock(m *nats.Msg) bool { return strings.HasPrefix(m.Reply, stockInboxPrefix) }
+
+// cannot answers that there is no answer: with the reason, so that brokers do
+// not take it for "no such account". Stock servers would, so they get none.
+func (l *link) cannot(m *nats.Msg, reason string) {
+	if !fromStock(m) {
+		l.respond(m, reason, nil)
+	}
+}
 
 func (l *link) respond(m *nats.Msg, reason string, data []byte) {
 	answer := nats.NewMsg(m.Reply)

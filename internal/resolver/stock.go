@@ -36,11 +36,12 @@ const (
 	// Not listened to by brokers.
 	subjectAccountUpdate = "$SYS.REQ.ACCOUNT.%s.CLAIMS.UPDATE"
 
-	stockInbox   = "$SYS._INBOX.>" // where nats-server itself wants its answers
-	packPage     = 1000            // JWTs read at once
-	packBytes    = 64 << 10        // of JWTs in one message
-	packLimit    = 10 * time.Minute
-	controlsName = "signalbox-control"
+	stockInboxPrefix = "$SYS._INBOX." // where nats-server itself wants its answers
+	stockInbox       = stockInboxPrefix + ">"
+	packPage         = 1000     // JWTs read at once
+	packBytes        = 64 << 10 // of JWTs in one message
+	packLimit        = 10 * time.Minute
+	controlsName     = "signalbox-control"
 )
 
 // answerPack is bounded by the link's context and packLimit: it may have to send
