@@ -70,6 +70,8 @@ var environment = map[string]string{
 	"data":            "SIGNALBOX_DATA",
 	"name":            "SIGNALBOX_NAME",
 	"control-address": "SIGNALBOX_CONTROL_ADDRESS",
+	"store":           "SIGNALBOX_STORE",
+	"cache-size":      "SIGNALBOX_CACHE_SIZE",
 	"metrics":         "SIGNALBOX_METRICS",
 	"log-level":       "SIGNALBOX_LOG_LEVEL",
 	"log-format":      "SIGNALBOX_LOG_FORMAT",
@@ -92,6 +94,8 @@ func (c *config) flags(getenv func(string) string) *flag.FlagSet {
 	text(&c.DataDir, "data", "signalbox-broker", "`DIR` of the broker's identity, its store of accounts and, unless the file says otherwise, JetStream")
 	text(&c.Name, "name", "", "the server's `NAME`, unless the file has one (default: the host's name)")
 	text(&c.ControlAddress, "control-address", "", "nats:// `URL` at which control reaches this broker (default: the one clients use)")
+	text(&c.Store, "store", "mirror", "`MODE` of the store of accounts: mirror holds every account and serves all of them without control; cache holds those that are used")
+	text(&c.CacheSize, "cache-size", "100000", "`SIZE` of a cache: a number of accounts, or of bytes like 512MB; what was used least recently leaves")
 	text(&c.MetricsAddress, "metrics", "", "`ADDRESS`, host:port, of /healthz, /readyz and /metrics (default: none)")
 	text(&c.logLevel, "log-level", "info", "`LEVEL` of the log: debug, info, warn or error")
 	text(&c.logFormat, "log-format", "text", "`FORMAT` of the log: text or json")

@@ -49,11 +49,14 @@ func TestBrokersAreGivenExactlyThePermissionsTheyNeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := resolver.BrokerPermissions()
+	want := resolver.BrokerPermissions(user.Key)
 	if diff := cmp.Diff(want.Publish, user.Permissions.Publish); diff != "" {
 		t.Errorf("publish (-needed +given):\n%s", diff)
 	}
 	if diff := cmp.Diff(want.Subscribe, user.Permissions.Subscribe); diff != "" {
 		t.Errorf("subscribe (-needed +given):\n%s", diff)
+	}
+	if diff := cmp.Diff(want.Responses, user.Permissions.Responses); diff != "" {
+		t.Errorf("responses (-needed +given):\n%s", diff)
 	}
 }

@@ -1,15 +1,17 @@
 package main
 
 import (
-	"encoding/binary"
+	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/resolver"
 )
 
 type driftCheck struct {
@@ -22,10 +24,10 @@ type driftCheck struct {
 	}
 }
 
-func (c *customer) checkDrift(operator string, repair bool) driftCheck {
+func (c *customer) checkDrift(operator resource, repair bool) driftCheck {
 	c.t.Helper()
 	var check driftCheck
-	c.must("POST", "/v1/operators/"+operator+"/drift-checks", map[string]any{"repair": repair}, &check)
+	c.must("POST", "/v1/operators/"+operator.ID+"/drift-checks", map[string]any{"repair": repair}, &check)
 	return check
 }
 
@@ -58,15 +60,12 @@ func TestDriftIsNamedAndRepaired(t *testing.T) {
 	}
 	foreign := string(foreignKey)
 	s.broker.stop()
-	s.tamper(func(held *bbolt.Bucket) error {
-		older := append([]byte{}, held.Get([]byte(accounts[4].PublicKey))...)
-		binary.BigEndian.PutUint64(older, 1<<20) // as after the database was restored from an older copy
-		for _, put := range []string{stale, foreign} {
-			if err := held.Put([]byte(put), older); err != nil {
-				return err
-			}
-		}
-		return held.Delete([]byte(missing))
+	s.tamper(operator.PublicKey, func(held map[string]resolver.Entry) {
+		older := held[accounts[4].PublicKey].JWT
+		const later = 1 << 20 // as after the database was restored from an older copy
+		held[stale] = resolver.Entry{Account: stale, Revision: later, JWT: older}
+		held[foreign] = resolver.Entry{Account: foreign, Revision: later, JWT: older}
+		delete(held, missing)
 	})
 	s.startBroker()
 	s.awaitBroker()
@@ -101,19 +100,38 @@ func TestDriftIsNamedAndRepaired(t *testing.T) {
 	}
 }
 
-// tamper changes the accounts in the stopped broker's store.
-func (s *stack) tamper(change func(held *bbolt.Bucket) error) {
+// tamper writes the stopped broker's store anew, with what change makes of the
+// accounts in it.
+func (s *stack) tamper(operatorKey string, change func(held map[string]resolver.Entry)) {
 	s.t.Helper()
-	files, err := filepath.Glob(filepath.Join(s.dir, "broker", "*.db"))
-	if err != nil || len(files) != 1 {
-		s.t.Fatalf("stores = %v, %v, want one", files, err)
+	path := filepath.Join(s.dir, "broker", "accounts")
+	store := s.openStore(path, operatorKey)
+	held := map[string]resolver.Entry{}
+	applied, err := store.Each("", func(e resolver.Entry) error {
+		held[e.Account] = e
+		return nil
+	})
+	if err := errors.Join(err, store.Close(), os.RemoveAll(path)); err != nil {
+		s.t.Fatal(err)
 	}
-	db, err := bbolt.Open(files[0], 0o600, nil)
+	if len(held) == 0 {
+		s.t.Fatalf("there is no account in %s", path)
+	}
+	change(held)
+	store = s.openStore(path, operatorKey)
+	if err := store.Apply(resolver.Batch{Entries: slices.Collect(maps.Values(held)), AppliedTo: applied}); err != nil {
+		s.t.Error(err)
+	}
+	if err := store.Close(); err != nil {
+		s.t.Error(err)
+	}
+}
+
+func (s *stack) openStore(path, operatorKey string) *resolver.Store {
+	s.t.Helper()
+	store, err := resolver.OpenStore(path, operatorKey, slog.New(slog.DiscardHandler))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer db.Close()
-	if err := db.Update(func(tx *bbolt.Tx) error { return change(tx.Bucket([]byte("accounts"))) }); err != nil {
-		s.t.Fatal(err)
-	}
+	return store
 }

@@ -126,17 +126,17 @@ type operatorDelivery struct {
 func (c *customer) operatorDelivery(s *stack) operatorDelivery {
 	c.t.Helper()
 	var d operatorDelivery
-	c.must("GET", "/v1/operators/"+c.asStaff(s)+"/delivery", nil, &d)
+	c.must("GET", "/v1/operators/"+c.asStaff(s).ID+"/delivery", nil, &d)
 	return d
 }
 
-// asStaff makes the customer staff, and returns the default operator's id.
-func (c *customer) asStaff(s *stack) string {
+// asStaff makes the customer staff, and returns the default operator.
+func (c *customer) asStaff(s *stack) resource {
 	c.t.Helper()
 	s.exec(`UPDATE people SET is_staff = true`)
 	var page struct{ Items []resource }
 	c.must("GET", "/v1/operators", nil, &page)
-	return page.Items[0].ID
+	return page.Items[0]
 }
 
 // secondControl starts another replica on the same database, and returns its URL.

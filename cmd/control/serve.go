@@ -103,6 +103,7 @@ func newReplica(ctx context.Context, s *settings, log *slog.Logger) (_ *replica,
 		PublicURL:      s.publicURL,
 		SecureCookies:  strings.HasPrefix(s.publicURL, "https://"),
 		TrustedProxies: proxies,
+		TriesPerMinute: s.tries,
 		Log:            log,
 	})
 	return r, err

@@ -99,7 +99,7 @@ func TestStockServersAreMembersByTheirConfiguration(t *testing.T) {
 	t.Parallel()
 	s := startClusterStack(t)
 	c := s.signUp("stockist")
-	operator := c.asStaff(s)
+	operator := c.asStaff(s).ID
 	user := c.user("device", "")
 	c.inForce()
 	for _, kind := range []string{"cache", "full", "url", "memory"} { // the full resolver would answer the cache's lookups
@@ -130,7 +130,7 @@ func TestStockServerCatchesUpAfterAnOutage(t *testing.T) {
 	s := startClusterStack(t)
 	s.unlimited()
 	c := s.signUp("outage")
-	operator := c.asStaff(s)
+	operator := c.asStaff(s).ID
 	dir, member := t.TempDir(), c.serverConfig(operator, "full")
 	stock := s.startStock(operator, "stock", dir, member)
 	holds := func(account string) error {
@@ -179,7 +179,7 @@ func TestControlListsAccountsOnTheSystemAccount(t *testing.T) {
 	t.Parallel()
 	s := startClusterStack(t)
 	c := s.signUp("lister")
-	operator := c.asStaff(s)
+	operator := c.asStaff(s).ID
 	c.inForce()
 	stock := s.startStock(operator, "stock", t.TempDir(), c.serverConfig(operator, "cache"))
 	var account resource
@@ -240,7 +240,7 @@ func TestAccountServerNeedsItsToken(t *testing.T) {
 	t.Parallel()
 	s := startClusterStack(t)
 	c := s.signUp("reader")
-	operator := c.asStaff(s)
+	operator := c.asStaff(s).ID
 	_, rest, _ := strings.Cut(c.serverConfig(operator, "url"), `URL("`)
 	root, _, _ := strings.Cut(rest, `"`)
 	var account resource

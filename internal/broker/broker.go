@@ -2,7 +2,7 @@
 // that takes its accounts from Signalbox's control.
 //
 // It owns the broker's data directory: identity.json, made when the broker
-// enrols, and accounts.db, what control has delivered. Both are all it needs
+// enrols, and accounts, a folder of what control has delivered. Both are all it needs
 // to start, so a broker comes back without control; only the very first start
 // needs it. Clusters, listeners, TLS, JetStream and limits are nats-server's own,
 // from its own configuration file; this package sets what makes the server a
@@ -14,6 +14,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,8 @@ type Config struct {
 	NATSConfigFile  string // "" is nats on 4222 with JetStream under DataDir
 	Name            string // the server's name unless the file has one; "" is the host's name
 	ControlAddress  string // the NATS URL at which control reaches this broker; "" is the one clients use
+	Store           string // mirror, which holds every account, or cache, which holds those that are used; "" is mirror
+	CacheSize       string // how much a cache holds, of accounts (100000) or bytes (512MB); "" is 100000
 	MetricsAddress  string // host:port of /healthz, /readyz and /metrics; "" is none
 	Logger          *slog.Logger
 
@@ -67,7 +70,8 @@ type Broker struct {
 
 const (
 	startTimeout = 30 * time.Second
-	storeFile    = "accounts.db"
+	storeFolder  = "accounts"
+	cacheSize    = "100000"
 )
 
 // Run starts a broker and serves until ctx ends, or until the server stops by
@@ -119,6 +123,13 @@ func (c Config) withDefaults() (Config, error) {
 		}
 		c.Name = host
 	}
+	c.Store, c.CacheSize = cmp.Or(c.Store, "mirror"), cmp.Or(c.CacheSize, cacheSize)
+	if c.Store != "mirror" && c.Store != "cache" {
+		return c, fmt.Errorf("the store is mirror or cache, not %q", c.Store)
+	}
+	if _, err := resolver.ParseCacheLimit(c.CacheSize); err != nil {
+		return c, err
+	}
 	c.ControlURL = strings.TrimSuffix(c.ControlURL, "/")
 	if c.ControlURL != "" && !strings.HasPrefix(c.ControlURL, "http://") && !strings.HasPrefix(c.ControlURL, "https://") {
 		return c, fmt.Errorf("control's URL begins with http:// or https://, not %q", c.ControlURL)
@@ -141,7 +152,7 @@ func (b *Broker) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if b.store, err = resolver.OpenStore(filepath.Join(b.cfg.DataDir, storeFile), trust.Operator(), b.log); err != nil {
+	if b.store, err = b.openStore(trust.Operator()); err != nil {
 		return err
 	}
 	b.resolver, err = resolver.NewResolver(b.store, trust, b.identity.SystemAccount, b.identity.SystemAccountJWT, b.log)
@@ -153,6 +164,18 @@ func (b *Broker) start(ctx context.Context) error {
 		return err
 	}
 	return b.startTasks()
+}
+
+func (b *Broker) openStore(operator string) (*resolver.Store, error) {
+	path := filepath.Join(b.cfg.DataDir, storeFolder)
+	if b.cfg.Store == "mirror" {
+		return resolver.OpenStore(path, operator, b.log)
+	}
+	limit, err := resolver.ParseCacheLimit(b.cfg.CacheSize)
+	if err != nil {
+		return nil, err
+	}
+	return resolver.OpenCache(path, operator, limit, b.log)
 }
 
 func (b *Broker) startServer() error {
@@ -202,7 +225,7 @@ func (b *Broker) startTasks() error {
 		b.tasks.Go(func() { b.serveMetrics(ctx) })
 	}
 	b.log.Info("broker is ready", "name", b.server.Name(), "broker", b.identity.BrokerID, "operator", b.identity.OperatorID,
-		"clients", b.ClientURL(), "applied", b.store.Applied(), "accounts", b.store.Stored())
+		"clients", b.ClientURL(), "store", b.store.Mode(), "applied", b.store.Applied(), "accounts", b.store.Stored())
 	return nil
 }
 

@@ -283,6 +283,8 @@ func TestBrokerSaysWhyItCannotStart(t *testing.T) {
 				o.Port = taken.Addr().(*net.TCPAddr).Port
 			}
 		}, "port " + taken.Addr().String() + " for NATS clients is taken by another program"},
+		"store is neither":   {func(c *broker.Config) { c.Store = "both" }, `the store is mirror or cache, not "both"`},
+		"cache without size": {func(c *broker.Config) { c.Store, c.CacheSize = "cache", "much" }, `"much" is no size of a cache`},
 		"metrics port is taken": {func(c *broker.Config) { c.MetricsAddress = taken.Addr().String() },
 			"port " + taken.Addr().String() + " for metrics is taken by another program"},
 	} {
@@ -375,7 +377,10 @@ func TestUnreadableStoreIsMovedAsideAndFilledAgain(t *testing.T) {
 	revision := account.Change(nil)
 	node.WaitApplied(revision)
 	node.Stop()
-	store := filepath.Join(node.Dir, "accounts.db")
+	store := filepath.Join(node.Dir, "accounts")
+	if err := os.RemoveAll(store); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(store, []byte("this is no store"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -392,7 +397,7 @@ func TestUnreadableStoreIsMovedAsideAndFilledAgain(t *testing.T) {
 func TestIdentityIsForItsOwnerOnly(t *testing.T) {
 	t.Parallel()
 	cluster := brokertest.Start(t, 1)
-	for _, name := range []string{"identity.json", "accounts.db"} {
+	for _, name := range []string{"identity.json", "accounts/log-00000001"} {
 		info, err := os.Stat(filepath.Join(cluster.Nodes[0].Dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -431,7 +436,8 @@ func TestHealthAndMetrics(t *testing.T) {
 	_, metrics := get("/metrics")
 	for _, want := range []string{
 		fmt.Sprintf("signalbox_broker_applied_revision %d", revision), "signalbox_broker_connections 3", "signalbox_broker_stored_accounts 1",
-		"signalbox_broker_claims_refused_total 0",
+		"signalbox_broker_claims_refused_total 0", "signalbox_broker_store_healed_total 0", "signalbox_broker_store_is_cache 0",
+		fmt.Sprintf("signalbox_broker_head_revision %d", revision), "signalbox_broker_peer_claims_total 0",
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("metrics lack %q", want)

@@ -37,7 +37,9 @@ func (b *Broker) serveMetrics(ctx context.Context) {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		fmt.Fprintln(w, "ok")
+		p, _ := b.follower.Progress()
+		fmt.Fprintf(w, "ok\nstore: %s of %d accounts in %d bytes, healed %d times\nrevision: %d of %d\n",
+			b.store.Mode(), b.store.Stored(), b.store.Size(), b.store.Healed(), p.Applied, p.Head)
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(b.registry(), promhttp.HandlerOpts{}))
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: httpTimeout}
@@ -88,7 +90,14 @@ func (b *Broker) registry() *prometheus.Registry {
 		return float64(p.HeardAt.UnixMilli()) / 1000
 	})
 	gauge("stored_accounts", "Accounts in the store, deleted ones included.", func() float64 { return float64(b.store.Stored()) })
-	gauge("store_bytes", "Size of the store's file.", func() float64 { return float64(b.store.Size()) })
+	gauge("store_bytes", "What the accounts in the store take on disk, without what is out of date.", func() float64 { return float64(b.store.Size()) })
+	gauge("store_is_cache", "1 when the store holds only accounts that were asked for, 0 when it holds all.", func() float64 {
+		if b.store.Mode() == "cache" {
+			return 1
+		}
+		return 0
+	})
+	counter("store_healed_total", "Times that damage to the store was found and put right.", b.store.Healed)
 	gauge("connections", "Client connections, over every protocol; the broker's own and control's included.", func() float64 { return float64(b.server.NumClients()) })
 	gauge("leafnodes", "Leaf node connections.", func() float64 { return float64(b.server.NumLeafNodes()) })
 	gauge("loaded_accounts", "Accounts that nats-server holds in memory.", func() float64 { return float64(b.server.NumLoadedAccounts()) })
@@ -96,6 +105,7 @@ func (b *Broker) registry() *prometheus.Registry {
 	counter("resolver_lookups_total", "Accounts asked of control.", counts.Lookups.Load)
 	counter("resolver_unknown_total", "Accounts refused because nobody knows them, or control could not be asked.", counts.Unknown.Load)
 	counter("claims_applied_total", "Times that claims were brought into force on a loaded account.", counts.Applied.Load)
+	counter("peer_claims_total", "Claims taken from peer brokers while control was away.", counts.Peers.Load)
 	counter("claims_refused_total", "Claims that were refused.", counts.Refusals.Load)
 	return r
 }

@@ -13,25 +13,50 @@ import (
 // without error, everything up to appliedTo is stored and in force, except what
 // it returns as refused. An appliedTo of 0 moves nothing on.
 //
+// The signature of an account that the server has not loaded is not checked now:
+// a broker that missed a million changes would spend minutes on it, for accounts
+// that nobody may ever use there. [Trust.Glance] says what is checked; Fetch checks the
+// rest before the account comes into being. What is loaded is checked here, before
+// it is stored, and so are a handful of entries, for which it costs nothing: then
+// a bad one is reported at once, and does not take the place of a good one.
+//
 // Only one goroutine may call it at a time.
 func (r *Resolver) Accept(entries []Entry, appliedTo Revision) ([]Refusal, error) {
+	return r.accept(entries, r.store.Applied(), appliedTo)
+}
+
+func (r *Resolver) accept(entries []Entry, since, appliedTo Revision) ([]Refusal, error) {
 	good := make([]judged, 0, len(entries))
 	var refusals []Refusal
 	for _, e := range entries {
-		j, err := r.judge(e)
+		read := r.glance
+		if len(entries) <= checkedAtOnce {
+			read = r.judge
+		}
+		j, err := read(e)
 		if err != nil {
 			refusals = append(refusals, Refusal{Account: e.Account, Revision: e.Revision, Reason: err.Error()})
 			continue
 		}
 		good = append(good, j)
 	}
-	return r.commit(good, refusals, appliedTo)
+	return r.commit(good, refusals, since, appliedTo)
 }
 
-// judged is an entry that may be stored, and its claims.
+const checkedAtOnce = 16
+
+// judged is an entry that may be stored.
 type judged struct {
 	Entry
-	claims *jwt.AccountClaims
+	claims *jwt.AccountClaims // nil: the signature has not been checked
+}
+
+// glance is judge for an account that is in use, and a look at any other.
+func (r *Resolver) glance(e Entry) (judged, error) {
+	if e.Account == r.system || r.loading(e.Account) != nil {
+		return r.judge(e)
+	}
+	return judged{Entry: e}, r.trust.Glance(e.JWT, e.Account)
 }
 
 // judge reads an entry. One without an account gets it from its JWT.
@@ -47,38 +72,77 @@ func (r *Resolver) judge(e Entry) (judged, error) {
 	return judged{Entry: e, claims: ac}, nil
 }
 
-func (r *Resolver) commit(good []judged, refusals []Refusal, appliedTo Revision) ([]Refusal, error) {
-	entries := make([]Entry, 0, len(good))
+// commit makes what was judged durable and brings it into force. appliedTo
+// follows on since.
+func (r *Resolver) commit(good []judged, refusals []Refusal, since, appliedTo Revision) ([]Refusal, error) {
+	late, err := r.keep(good, Batch{Refusals: refusals, Since: since, AppliedTo: appliedTo})
+	if err != nil {
+		return nil, err
+	}
+	r.counts.Refusals.Add(int64(len(refusals) + len(late)))
+	return append(refusals, late...), nil
+}
+
+// AcceptFromPeer takes a peer broker's word: only what the operator signed, later
+// than what is stored, and only until control's word takes its place (see
+// protocol.go). It returns how many entries it took.
+func (r *Resolver) AcceptFromPeer(entries []Entry) (int, error) {
+	var good []judged
+	for _, e := range entries {
+		j, err := r.judge(e)
+		if err != nil {
+			r.counts.Refusals.Add(1)
+			r.log.Error("a peer broker sent claims that are not acceptable", "account", e.Account, "error", err)
+			continue
+		}
+		if r.isNews(j) {
+			good = append(good, j)
+		}
+	}
+	if len(good) == 0 {
+		return 0, nil
+	}
+	_, err := r.keep(good, Batch{Provisional: true})
+	return len(good), err
+}
+
+// isNews compares the times that the operator signed: a peer's revisions are
+// only its word. Within one second it stays with what is there.
+func (r *Resolver) isNews(j judged) bool {
+	held, ok, err := r.store.Get(j.Account)
+	if err != nil || !ok {
+		return err == nil
+	}
+	g, err := look(held.JWT)
+	return err == nil && j.claims.IssuedAt > g.IssuedAt
+}
+
+// keep stores a batch of judged entries and brings them into force.
+func (r *Resolver) keep(good []judged, b Batch) (late []Refusal, err error) {
 	newest := make(map[string]judged, len(good))
 	for _, j := range good {
-		entries = append(entries, j.Entry)
+		b.Entries = append(b.Entries, j.Entry)
 		if j.Revision >= newest[j.Account].Revision {
 			newest[j.Account] = j
 		}
 	}
-	if err := r.store.Apply(Batch{Entries: entries, Refusals: refusals, AppliedTo: appliedTo}); err != nil {
+	if err := r.store.Apply(b); err != nil {
 		return nil, err
 	}
-	var late []Refusal
-	for account, j := range newest {
-		stored, _, err := r.store.Get(account)
+	r.notNegative(newest)
+	for _, j := range newest {
+		refusal, err := r.enforce(j)
 		if err != nil {
 			return nil, err
 		}
-		if stored.Revision > j.Revision {
-			continue // a lookup brought a newer one, which the server made the account from
-		}
-		if refusal := r.enforce(j); refusal != nil {
+		if refusal != nil {
 			late = append(late, *refusal)
 		}
 	}
 	if len(late) > 0 {
-		if err := r.store.Apply(Batch{Refusals: late}); err != nil {
-			return nil, err
-		}
+		err = r.store.Apply(Batch{Refusals: late})
 	}
-	r.counts.Refusals.Add(int64(len(refusals) + len(late)))
-	return append(refusals, late...), nil
+	return late, err
 }
 
 // enforce brings claims that are stored into force, if the server has the
@@ -86,25 +150,39 @@ func (r *Resolver) commit(good []judged, refusals []Refusal, appliedTo Revision)
 // the store. One that is just being loaded, perhaps from an older JWT, is waited
 // for; should that take long (the server may be recovering its streams), the
 // feed goes on, and the entry counts as refused until it is in force.
-func (r *Resolver) enforce(j judged) *Refusal {
+func (r *Resolver) enforce(j judged) (*Refusal, error) {
 	account := j.Account
 	l := r.loading(account)
 	if l == nil {
 		r.effects.note(Effect{Account: account, Revision: j.Revision})
-		return nil
+		return nil, nil
+	}
+	stored, ok, err := r.store.Get(account)
+	if err != nil {
+		return nil, err
+	}
+	if ok && (stored.Revision > j.Revision || stored.JWT != j.JWT) {
+		return nil, nil // a lookup brought a newer one, which the server made the account from
+	}
+	if j.claims == nil { // somebody began to use it after we had looked
+		checked, err := r.judge(j.Entry)
+		if err != nil {
+			return &Refusal{Account: account, Revision: j.Revision, Reason: err.Error()}, r.store.discard(account, j.Revision)
+		}
+		j = checked
 	}
 	loaded := r.waitLoaded(account, l, loadWait)
 	if loaded == nil {
 		if r.loading(account) != l {
-			return nil // the load failed: nothing of it is left in the server
+			return nil, nil // the load failed: nothing of it is left in the server
 		}
 		go r.enforceLate(account, l)
-		return &Refusal{Account: account, Revision: j.Revision, Reason: "stored, but not in force yet: the server is still loading the account"}
+		return &Refusal{Account: account, Revision: j.Revision, Reason: "stored, but not in force yet: the server is still loading the account"}, nil
 	}
 	r.applying.Lock()
 	defer r.applying.Unlock()
 	r.update(loaded, j)
-	return nil
+	return nil, nil
 }
 
 // enforceLate brings whatever is newest by then into force once the account is
@@ -129,7 +207,7 @@ func (r *Resolver) enforceLate(account string, l *load) {
 	}
 	j, err := r.judge(e)
 	if err != nil {
-		return // it was good when it was stored, so it still is
+		return // the refusal stands
 	}
 	r.update(loaded, j)
 	if err := r.store.settle(account, e.Revision); err != nil {

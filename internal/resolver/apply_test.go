@@ -22,7 +22,7 @@ func bare(t *testing.T, control *brokertest.Control) (*server.Server, *resolver.
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := openStore(t, filepath.Join(t.TempDir(), "accounts.db"), trust.Operator())
+	store := openStore(t, filepath.Join(t.TempDir(), "accounts"), trust.Operator())
 	system, systemJWT := control.SystemAccount()
 	r, err := resolver.NewResolver(store, trust, system, systemJWT, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -1,7 +1,6 @@
 package resolver
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -12,7 +11,6 @@ import (
 	"slices"
 
 	"github.com/nats-io/nats.go"
-	"go.etcd.io/bbolt"
 )
 
 // Does a broker hold what it should? A receipt only says what it believes. So
@@ -68,47 +66,46 @@ type digestRequest struct {
 
 type digestAnswer struct {
 	Applied Revision         `json:"applied"`
+	Cache   bool             `json:"cache,omitempty"` // what it does not hold is not missing
 	Sums    map[string]int64 `json:"sums,omitempty"`
 	Covered int              `json:"covered,omitempty"` // of the buckets asked for, the first so many
 	Held    []Held           `json:"held,omitempty"`
 }
 
-func bucketOf(account []byte) string { return string(account[:min(bucketLength, len(account))]) }
+func bucketOf(account string) string { return account[:min(bucketLength, len(account))] }
 
-// digest is the store's answer; all of it is of one moment.
+// digest is the store's answer. Each bucket is of one moment, none earlier than
+// the applied revision: what comes later looks like a change that is on its way.
 func (s *Store) digest(request digestRequest) (digestAnswer, error) {
-	answer := digestAnswer{Sums: map[string]int64{}}
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		answer.Applied = number(tx.Bucket(bucketMeta).Get(metaApplied))
-		accounts := tx.Bucket(bucketAccounts).Cursor()
-		if len(request.Buckets) == 0 {
-			for key, value := accounts.First(); key != nil; key, value = accounts.Next() {
-				answer.Sums[bucketOf(key)] ^= SumOf(string(key), string(value[8:]))
-			}
+	answer := digestAnswer{Cache: s.cache != nil, Applied: s.Applied(), Sums: map[string]int64{}}
+	if len(request.Buckets) == 0 {
+		_, err := s.Each("", func(e Entry) error {
+			answer.Sums[bucketOf(e.Account)] ^= SumOf(e.Account, e.JWT)
 			return nil
+		})
+		return answer, err
+	}
+	for _, bucket := range request.Buckets {
+		held, err := s.heldIn(bucket)
+		if err != nil {
+			return digestAnswer{}, err
 		}
-		for _, bucket := range request.Buckets {
-			held := heldIn(accounts, []byte(bucket))
-			if answer.Covered > 0 && (len(answer.Held)+len(held))*heldBytes > maxDigestBytes {
-				return nil
-			}
-			answer.Held = append(answer.Held, held...)
-			answer.Covered++
+		if answer.Covered > 0 && (len(answer.Held)+len(held))*heldBytes > maxDigestBytes {
+			break
 		}
-		return nil
-	})
-	if err != nil {
-		return digestAnswer{}, fmt.Errorf("digest the store: %w", err)
+		answer.Held = append(answer.Held, held...)
+		answer.Covered++
 	}
 	return answer, nil
 }
 
-func heldIn(accounts *bbolt.Cursor, bucket []byte) []Held {
+func (s *Store) heldIn(bucket string) ([]Held, error) {
 	var held []Held
-	for key, value := accounts.Seek(bucket); bytes.HasPrefix(key, bucket); key, value = accounts.Next() {
-		held = append(held, Held{Account: string(key), Revision: number(value), Sum: SumOf(string(key), string(value[8:]))})
-	}
-	return held
+	_, err := s.Each(bucket, func(e Entry) error {
+		held = append(held, Held{Account: e.Account, Revision: e.Revision, Sum: SumOf(e.Account, e.JWT)})
+		return nil
+	})
+	return held, err
 }
 
 // answerDigest runs beside the follower's loop: it only reads.
@@ -144,6 +141,9 @@ func (h *Hub) Drift(ctx context.Context, operatorID, broker string) (Drift, erro
 		return Drift{}, fmt.Errorf("sum up what brokers should hold: %w", err)
 	}
 	d := Drift{Applied: theirs.Applied, Highest: theirs.Applied}
+	if theirs.Cache {
+		maps.DeleteFunc(ours, func(bucket string, _ int64) bool { _, holds := theirs.Sums[bucket]; return !holds })
+	}
 	for differ := differing(ours, theirs.Sums); len(differ) > 0; {
 		ask := differ[:min(bucketsAtOnce, len(differ))]
 		answer, err := h.digest(ctx, operatorID, broker, digestRequest{Buckets: ask})
@@ -192,6 +192,7 @@ func (d *Drift) compare(theirs digestAnswer, ours []Held) {
 		delete(left, should.Account)
 		switch {
 		case should.Revision > theirs.Applied: // on its way
+		case !ok && theirs.Cache:
 		case !ok:
 			d.Missing = append(d.Missing, should.Account)
 		case held.Sum != should.Sum:

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
@@ -73,6 +74,7 @@ type Counts struct {
 	Unknown  atomic.Int64 // refused: there is no such account
 	Applied  atomic.Int64 // claims brought into force in the live server
 	Refusals atomic.Int64 // entries refused
+	Peers    atomic.Int64 // entries taken from peer brokers
 }
 
 const maxNegative = 10_000
@@ -186,7 +188,9 @@ func (r *Resolver) current(account string, l *load) (string, error) {
 	}
 	ac, err := r.trust.Check(e.JWT, account)
 	if err != nil {
-		return "", err
+		if e, ac, err = r.replace(e, err); err != nil {
+			return "", err
+		}
 	}
 	if expired(ac.Expires) {
 		return "", errExpired(account)
@@ -196,6 +200,24 @@ func (r *Resolver) current(account string, l *load) (string, error) {
 		l.expires = time.Unix(ac.Expires, 0)
 	}
 	return e.JWT, nil
+}
+
+// replace treats an entry that does not verify, now that it is used, as missing:
+// it is reported as refused, and control is asked. What control answers ends the
+// refusal.
+func (r *Resolver) replace(bad Entry, why error) (Entry, *jwt.AccountClaims, error) {
+	r.counts.Refusals.Add(1)
+	r.log.Error("a stored account cannot be used: asking control for it", "account", bad.Account, "revision", bad.Revision, "error", why)
+	refusal := Refusal{Account: bad.Account, Revision: bad.Revision, Reason: why.Error()}
+	if err := errors.Join(r.store.discard(bad.Account, bad.Revision), r.store.Apply(Batch{Refusals: []Refusal{refusal}})); err != nil {
+		return Entry{}, nil, err
+	}
+	e, err := r.ask(bad.Account)
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	ac, err := r.trust.Check(e.JWT, e.Account)
+	return e, ac, err
 }
 
 func expired(unix int64) bool { return unix != 0 && unix <= time.Now().Unix() }
@@ -248,7 +270,7 @@ func (r *Resolver) ask(account string) (Entry, error) {
 		r.log.Error("control answered a lookup with claims that are not acceptable", "account", account, "error", err)
 		return Entry{}, err
 	}
-	if err := r.store.Apply(Batch{Entries: []Entry{e}}); err != nil {
+	if err := r.store.Apply(Batch{Entries: []Entry{e}, Asked: true}); err != nil {
 		return Entry{}, err
 	}
 	stored, ok, err := r.store.Get(account) // a push may have been quicker, and newer
@@ -262,7 +284,8 @@ func errUnknown(account string) error {
 	return fault.New(fault.NotFound, "there is no account %s", account)
 }
 
-// A negative answer never outlives the account's arrival: the store is asked first.
+// A negative answer never outlives the account's arrival: the store is asked
+// first, and a cache, which may not store what arrives, forgets the answer.
 func (r *Resolver) isNegative(account string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -283,6 +306,14 @@ func (r *Resolver) setNegative(account string) {
 	r.negative[account] = time.Now().Add(negativeFor)
 }
 
+func (r *Resolver) notNegative(arrived map[string]judged) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for account := range arrived {
+		delete(r.negative, account)
+	}
+}
+
 // begin returns the account's load, and whether the caller is the one to fetch.
 func (r *Resolver) begin(account string) (l *load, first bool) {
 	r.mu.Lock()
@@ -292,6 +323,7 @@ func (r *Resolver) begin(account string) (l *load, first bool) {
 	}
 	l = &load{fetched: make(chan struct{})}
 	r.loads[account] = l
+	r.store.pin(account)
 	return l, true
 }
 
@@ -300,5 +332,6 @@ func (r *Resolver) forget(account string, l *load) {
 	defer r.mu.Unlock()
 	if r.loads[account] == l {
 		delete(r.loads, account)
+		r.store.unpin(account)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -54,6 +56,7 @@ type Follower struct {
 	ahead     bool // control was behind us, and we have said so
 	transient []Refusal
 	answers   chan catchUpResult
+	peers     map[string]Revision // how far each peer has told us, while control is away
 
 	mu       sync.Mutex
 	progress Progress
@@ -70,9 +73,12 @@ type Progress struct {
 }
 
 type catchUpResult struct {
-	since  Revision
-	answer catchUpAnswer
-	err    error
+	since    Revision
+	nothing  bool // asked as a cache that holds nothing
+	answer   catchUpAnswer
+	err      error // why control did not answer
+	peer     string
+	fromPeer catchUpAnswer // when control did not, and a peer did
 }
 
 const (
@@ -89,7 +95,7 @@ const (
 func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 	return &Follower{
 		resolver: r, store: r.store, broker: broker, log: log,
-		answers: make(chan catchUpResult, 1), changed: make(chan struct{}),
+		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{},
 		progress: Progress{Applied: r.store.Applied()},
 	}
 }
@@ -134,6 +140,9 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 			return fmt.Errorf("listen on %s: %w", subject, err)
 		}
 	}
+	if err := f.helpPeers(); err != nil {
+		return err
+	}
 	if _, err := nc.Subscribe(subjectDigest+f.broker, f.answerDigest); err != nil {
 		return fmt.Errorf("listen on %s: %w", subjectDigest, err)
 	}
@@ -145,7 +154,7 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 }
 
 func (f *Follower) connect(s *server.Server, login Login, reconnected chan<- struct{}) (*nats.Conn, error) {
-	return nats.Connect("", nats.InProcessServer(s), nats.Name("signalbox follower"),
+	return nats.Connect("", nats.InProcessServer(s), nats.Name("signalbox follower"), nats.CustomInboxPrefix(inboxOf(f.broker)),
 		nats.UserJWT(func() (string, error) { return login.JWT, nil }, login.Sign),
 		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.RetryOnFailedConnect(true), nats.IgnoreAuthErrorAbort(),
 		nats.ConnectHandler(func(*nats.Conn) { signal(reconnected) }),
@@ -184,7 +193,20 @@ func (f *Follower) loop(ctx context.Context, pushes, heads <-chan *nats.Msg, rec
 				retry.Reset(f.backoff())
 			}
 		}
+		f.noteLoss(ctx)
 	}
+}
+
+// noteLoss starts again from what the store has, when that has become less than
+// it was: it was damaged, or did not take what was meant to be in it.
+func (f *Follower) noteLoss(ctx context.Context) {
+	stored := f.store.Applied()
+	if stored >= f.applied() {
+		return
+	}
+	f.update(func(p *Progress) { p.Applied, p.CaughtUp = stored, false })
+	f.report()
+	f.ask(ctx)
 }
 
 // gather takes what else has come, so that one fsync serves all of it.
@@ -208,7 +230,8 @@ func gather(first *nats.Msg, more <-chan *nats.Msg) []*nats.Msg {
 // may not be what control meant. It makes the broker ask, and the answer, which
 // comes from control for certain, decides whether the entry is to be skipped.
 func (f *Follower) takePushes(ctx context.Context, messages []*nats.Msg) {
-	at := f.applied()
+	since := f.applied()
+	at := since
 	var good []judged
 	var taken []push
 	for _, m := range messages {
@@ -226,7 +249,7 @@ func (f *Follower) takePushes(ctx context.Context, messages []*nats.Msg) {
 			good, taken, at = append(good, j), append(taken, p), p.Revision
 		}
 	}
-	f.commitPushes(ctx, good, taken, at)
+	f.commitPushes(ctx, good, taken, since, at)
 }
 
 // readPush returns what it could make out even when there is an error.
@@ -245,18 +268,20 @@ func (f *Follower) readPush(m *nats.Msg) (push, judged, error) {
 	return p, j, err
 }
 
-func (f *Follower) commitPushes(ctx context.Context, good []judged, taken []push, at Revision) {
+func (f *Follower) commitPushes(ctx context.Context, good []judged, taken []push, since, at Revision) {
 	if len(taken) == 0 {
 		return
 	}
 	refused := map[string]Refusal{}
 	if len(good) > 0 {
-		refusals, err := f.resolver.commit(good, nil, at)
+		refusals, err := f.resolver.commit(good, nil, since, at)
 		if err != nil {
 			f.log.Error("cannot apply pushed claims; asking for them again", "error", err)
 			for _, p := range taken {
 				f.answerError(p.message, p.Account, errors.New("the broker could not store the claims"))
+				f.remember(Refusal{Account: p.Account, Revision: p.Revision, Reason: "not stored: " + err.Error()})
 			}
+			f.report()
 			f.ask(ctx)
 			return
 		}
@@ -284,11 +309,16 @@ func (f *Follower) refuse(m *nats.Msg, p push, err error) {
 	}
 	f.resolver.counts.Refusals.Add(1)
 	f.log.Error("refused pushed claims", "account", account, "revision", p.Revision, "reason", err)
-	if len(f.transient) < maxReported {
-		f.transient = append(f.transient, Refusal{Account: p.Account, Revision: p.Revision, Reason: err.Error()})
-	}
+	f.remember(Refusal{Account: p.Account, Revision: p.Revision, Reason: err.Error()})
 	f.answerError(m, account, err)
 	f.report()
+}
+
+// remember keeps a refusal for the next receipt only.
+func (f *Follower) remember(r Refusal) {
+	if len(f.transient) < maxReported {
+		f.transient = append(f.transient, r)
+	}
 }
 
 func (f *Follower) answerError(m *nats.Msg, account string, err error) {
@@ -332,7 +362,7 @@ func (f *Follower) report() {
 func (f *Follower) takeHead(ctx context.Context, m *nats.Msg) {
 	var head headMessage
 	if err := json.Unmarshal(m.Data, &head); err != nil || head.Revision < 0 {
-		f.log.Warn("ignored an unreadable head", "error", err)
+		f.log.Warn("ignored an unreadable head", "error", errors.Join(err, fmt.Errorf("revision %d", head.Revision)))
 		return
 	}
 	f.update(func(p *Progress) { p.Head, p.HeardAt = head.Revision, time.Now() })
@@ -361,13 +391,19 @@ func (f *Follower) ask(ctx context.Context) {
 		return
 	}
 	f.asking, f.askAgain = true, false
-	go f.catchUp(ctx, f.applied())
+	go f.catchUp(ctx, catchUpResult{since: f.applied(), nothing: f.store.empty()}, maps.Clone(f.peers))
 }
 
 // catchUp runs beside the loop, which meanwhile goes on applying pushes.
-func (f *Follower) catchUp(ctx context.Context, since Revision) {
-	result := catchUpResult{since: since}
+func (f *Follower) catchUp(ctx context.Context, result catchUpResult, peers map[string]Revision) {
+	since := result.since
+	if result.nothing {
+		since = math.MaxInt64 // only where control is
+	}
 	result.answer, result.err = f.requestCatchUp(ctx, since)
+	if result.err != nil && ctx.Err() == nil {
+		result.peer, result.fromPeer = f.askPeers(ctx, result.since, peers)
+	}
 	f.answers <- result // holds one, and one is under way at a time
 }
 
@@ -393,13 +429,15 @@ func (f *Follower) requestCatchUp(ctx context.Context, since Revision) (catchUpA
 
 // validate refuses an answer that would lead the broker astray.
 func (a catchUpAnswer) validate(since Revision) error {
-	if a.More && a.AppliedTo <= since {
-		return fmt.Errorf("control's answer goes no further than %d", since)
-	}
+	last := since
 	for _, e := range a.Entries {
-		if e.Account == "" || e.Revision < 1 || e.Revision > a.AppliedTo {
-			return fmt.Errorf("control's answer up to %d holds an entry of account %q at %d", a.AppliedTo, e.Account, e.Revision)
+		if e.Account == "" || e.Revision <= last || e.Revision > a.AppliedTo {
+			return fmt.Errorf("the answer after %d and up to %d holds an entry of account %q at %d", last, a.AppliedTo, e.Account, e.Revision)
 		}
+		last = e.Revision
+	}
+	if a.AppliedTo < 0 || a.More && (a.AppliedTo <= since || a.AppliedTo != last) {
+		return fmt.Errorf("the answer goes on from %d, after entries up to %d", a.AppliedTo, last)
 	}
 	return nil
 }
@@ -409,27 +447,37 @@ func (f *Follower) takeAnswer(ctx context.Context, result catchUpResult) bool {
 	f.asking = false
 	err := result.err
 	if err == nil {
-		err = f.applyAnswer(result.answer)
+		err = f.applyAnswer(result)
 	}
 	if ctx.Err() != nil {
 		return true
 	}
 	if err != nil {
 		f.noteFailure(err)
+		if more := f.takeFromPeer(result); more {
+			f.ask(ctx)
+			return true
+		}
 		return false
 	}
 	if f.failures > 0 {
 		f.log.Info("control answers", "applied", f.applied())
 	}
 	f.failures = 0
+	clear(f.peers)
 	if result.answer.More || f.askAgain {
 		f.ask(ctx)
 	}
 	return true
 }
 
-func (f *Follower) applyAnswer(a catchUpAnswer) error {
-	refusals, err := f.resolver.Accept(a.Entries, a.AppliedTo)
+func (f *Follower) applyAnswer(result catchUpResult) error {
+	a := result.answer
+	if result.nothing && !f.store.empty() {
+		f.askAgain = true // an account came while the answer did, and what changed of it may be left out
+		return nil
+	}
+	refusals, err := f.resolver.accept(a.Entries, result.since, a.AppliedTo)
 	if err != nil {
 		return err
 	}

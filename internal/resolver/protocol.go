@@ -65,6 +65,48 @@ const (
 	headerLookupErr = "Signalbox-Error" // control knows neither that the account exists nor that it does not
 )
 
+// Control is away, and a broker that was down or cut off is behind. It asks its
+// peers, who of them is ahead, and one of those for what it misses; the answer has
+// the shape of control's:
+//
+//	signalbox.peers        {"since":17}  ->  {"broker":"U…","applied":43}, from each that is ahead
+//	signalbox.peers.U…     {"since":17}  ->  as of signalbox.catchup
+//
+// Mirrors answer, caches do not. A peer may be confused, or in somebody else's hands,
+// and nothing but the JWTs that it sends is signed: not their revisions, and
+// not that it left none out. So what peers say is believed like this:
+//
+//   - Each JWT is checked in full, and taken only if the operator issued it later
+//     than the one that is stored. Within the same second the stored one stays:
+//     that is no worse than having no peer.
+//   - It never moves the applied revision, so when control is back the broker asks it for
+//     everything since, and a change that a peer kept to itself is not hidden.
+//   - It is stored as provisional: whatever control says next of the account
+//     takes its place, however high a revision the peer wrote beside it.
+//
+// At worst a peer gives a broker that lacks an account an earlier state of it,
+// which the operator signed once, until control is back.
+//
+// What authenticates control is its place in the system account, not a signature:
+// only its user may publish pushes and heads and hear requests ([ControlPermissions]).
+// A broker's user may publish none of them, reply only to what it was sent, and
+// listen to no inbox but its own ([BrokerPermissions]), so with a broker's creds
+// alone nobody can answer for control. A head only ever makes brokers ask. An
+// answer that goes too far would hide changes, which is why it has to come to an
+// inbox that nobody else can see; should it happen all the same, control's next head is
+// behind what the broker says it has applied, which both report. Whoever holds a
+// broker's whole machine can forge what he likes within the cluster, as
+// in any NATS cluster, except what the operator signs.
+const SubjectPeers = "signalbox.peers"
+
+type peerAnswer struct {
+	Broker  string   `json:"broker"`
+	Applied Revision `json:"applied"`
+}
+
+// inboxOf is where answers to a broker arrive, and to no other.
+func inboxOf(broker string) string { return "_INBOX." + broker }
+
 type headMessage struct {
 	Revision Revision `json:"revision"`
 }

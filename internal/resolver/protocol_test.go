@@ -1,10 +1,13 @@
 package resolver
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
@@ -108,6 +111,10 @@ func TestMisleadingCatchUpAnswerIsNotFollowed(t *testing.T) {
 		"entry beyond its end":   {AppliedTo: 6, Entries: []Entry{{someAccount, 7, "x"}}},
 		"entry without revision": {AppliedTo: 6, Entries: []Entry{{someAccount, 0, "x"}}},
 		"entry without account":  {AppliedTo: 6, Entries: []Entry{{"", 6, "x"}}},
+		"entry of before":        {AppliedTo: 6, Entries: []Entry{{someAccount, 5, "x"}}},
+		"out of order":           {AppliedTo: 8, Entries: []Entry{{someAccount, 7, "x"}, {"A2", 6, "y"}}},
+		"skips what is to come":  {AppliedTo: 9, More: true, Entries: []Entry{{someAccount, 6, "x"}}},
+		"negative":               {AppliedTo: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -119,6 +126,55 @@ func TestMisleadingCatchUpAnswerIsNotFollowed(t *testing.T) {
 	good := catchUpAnswer{AppliedTo: 6, More: true, Entries: []Entry{{someAccount, 6, "x"}}}
 	if err := good.validate(5); err != nil {
 		t.Errorf("a good answer: %v", err)
+	}
+}
+
+// Whatever an answer says, it leads forward, in order, and no further than it says.
+func FuzzAnswersThatAreFollowedLeadForward(f *testing.F) {
+	f.Add([]byte(`{"entries":[{"account":"A1","revision":6,"jwt":"x"}],"applied_to":6,"more":true}`), int64(5))
+	f.Add([]byte(`{"applied_to":9223372036854775807}`), int64(0))
+	f.Add([]byte(`{"entries":[{"account":"A1","revision":-9223372036854775808,"jwt":"x"}],"applied_to":-1}`), int64(9223372036854775807))
+	f.Fuzz(func(t *testing.T, text []byte, since int64) {
+		var a catchUpAnswer
+		if since < 0 || json.Unmarshal(text, &a) != nil || a.validate(since) != nil {
+			return
+		}
+		last := since
+		for _, e := range a.Entries {
+			if e.Revision <= last || e.Revision > a.AppliedTo {
+				t.Fatalf("entry at %d after %d, up to %d", e.Revision, last, a.AppliedTo)
+			}
+			last = e.Revision
+		}
+		if a.More && a.AppliedTo <= since || a.AppliedTo < 0 {
+			t.Fatalf("from %d to %d, and more: %v", since, a.AppliedTo, a.More)
+		}
+	})
+}
+
+func TestGlanceSeesConfusionAndNeverPanics(t *testing.T) {
+	t.Parallel()
+	trust := &Trust{operator: jwt.NewOperatorClaims("O1"), issuers: map[string]bool{"OS": true}}
+	account := freshAccount(t)
+	token := func(claims string) string {
+		return "h." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".s"
+	}
+	good := token(`{"sub":"` + account + `","iss":"OS","nats":{"type":"account"}}`)
+	if err := trust.Glance(good, account); err != nil {
+		t.Errorf("a good one: %v", err)
+	}
+	for want, bad := range map[string]string{
+		"three parts":    "a.b",
+		"not base64":     "a.!.c",
+		"not JSON":       token("{"),
+		"too much":       strings.Repeat("x", maxToken+1),
+		"public key":     token(`{"sub":"` + account + `","iss":"OS","nats":{"type":"user"}}`),
+		"is for account": token(`{"sub":"` + freshAccount(t) + `","iss":"OS","nats":{"type":"account"}}`),
+		"not signed by":  token(`{"sub":"` + account + `","iss":"OX","nats":{"type":"account"}}`),
+	} {
+		if err := trust.Glance(bad, account); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error = %v, want it to say %q", err, want)
+		}
 	}
 }
 

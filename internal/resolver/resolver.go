@@ -68,9 +68,16 @@ type Effect struct {
 	Micros   int64    `json:"microseconds"`
 }
 
-// BrokerPermissions is what a broker's system-account user needs, and no more.
-func BrokerPermissions() claims.Template {
-	return permit([]string{"signalbox.>", lookupWildcard, "_INBOX.>"}, []string{SubjectUpdate, SubjectHead, subjectDigest + "*", "_INBOX.>"})
+// BrokerPermissions is what the system-account user of the broker with that
+// public key needs, and no more. It publishes nothing that control publishes, and
+// answers only what it was sent.
+func BrokerPermissions(broker claims.UserKey) claims.Template {
+	t := permit(
+		[]string{SubjectCatchUp, SubjectApplied, SubjectPeers, SubjectPeers + ".*", lookupWildcard},
+		[]string{SubjectUpdate, SubjectHead, SubjectPeers, SubjectPeers + "." + string(broker), subjectDigest + string(broker), inboxOf(string(broker)) + ".>"},
+	)
+	t.Responses = &claims.ResponsePermission{MaxMessages: 1, Expires: 2 * time.Minute}
+	return t
 }
 
 // ControlPermissions is what control's system-account user needs, and no more.
@@ -90,7 +97,8 @@ func permit(publish, subscribe []string) claims.Template {
 const (
 	lookupTimeout   = time.Second
 	negativeFor     = 2 * time.Second
-	catchUpTimeout  = 2 * time.Second // an answer may get lost with the connection it was to come over
+	peersFor        = 200 * time.Millisecond // how long peers have to say that they are ahead
+	catchUpTimeout  = 2 * time.Second        // an answer may get lost with the connection it was to come over
 	headEvery       = 2 * time.Second
 	refreshEvery    = 5 * time.Second
 	loadWait        = 2 * time.Second

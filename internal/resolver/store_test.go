@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -33,7 +35,7 @@ func apply(t *testing.T, s *resolver.Store, b resolver.Batch) {
 
 func TestStoreKeepsTheNewestOfEachAccount(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "accounts.db")
+	path := filepath.Join(t.TempDir(), "accounts")
 	s := openStore(t, path, "O1")
 	apply(t, s, resolver.Batch{AppliedTo: 7, Entries: []resolver.Entry{{"A1", 3, "three"}, {"A2", 5, "five"}, {"A1", 7, "seven"}, {"A2", 4, "four"}}})
 	apply(t, s, resolver.Batch{AppliedTo: 6, Entries: []resolver.Entry{{"A1", 6, "six"}, {"A1", 7, "another seven"}}})
@@ -65,7 +67,7 @@ func TestStoreKeepsTheNewestOfEachAccount(t *testing.T) {
 
 func TestStoreKnowsNothingOfOtherAccounts(t *testing.T) {
 	t.Parallel()
-	s := openStore(t, filepath.Join(t.TempDir(), "accounts.db"), "O1")
+	s := openStore(t, filepath.Join(t.TempDir(), "accounts"), "O1")
 	if _, ok, err := s.Get("A1"); ok || err != nil {
 		t.Errorf("get = %v, %v, want nothing", ok, err)
 	}
@@ -73,7 +75,7 @@ func TestStoreKnowsNothingOfOtherAccounts(t *testing.T) {
 
 func TestRefusalStandsUntilANewerEntryIsAccepted(t *testing.T) {
 	t.Parallel()
-	s := openStore(t, filepath.Join(t.TempDir(), "accounts.db"), "O1")
+	s := openStore(t, filepath.Join(t.TempDir(), "accounts"), "O1")
 	refusals := []resolver.Refusal{{Account: "A1", Revision: 2, Reason: "bad"}, {Account: "A2", Revision: 3, Reason: "worse"}}
 	apply(t, s, resolver.Batch{AppliedTo: 3, Refusals: refusals})
 	expect := func(want []resolver.Refusal) {
@@ -96,33 +98,54 @@ func TestRefusalStandsUntilANewerEntryIsAccepted(t *testing.T) {
 
 func TestForeignAndDamagedFilesAreMovedAside(t *testing.T) {
 	t.Parallel()
+	spoilAll := func(pattern string, spoil func([]byte) []byte) func(t *testing.T, path string) {
+		return func(t *testing.T, path string) {
+			s := openStore(t, path, "O1")
+			apply(t, s, resolver.Batch{AppliedTo: 1, Entries: []resolver.Entry{{"A1", 1, "one"}}})
+			_ = s.Close()
+			files, err := filepath.Glob(filepath.Join(path, pattern))
+			if err != nil || len(files) == 0 {
+				t.Fatalf("files %s: %v, %v", pattern, files, err)
+			}
+			for _, file := range files {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				write(t, file, spoil(text))
+			}
+		}
+	}
 	for name, spoil := range map[string]func(t *testing.T, path string){
 		"another operator's": func(t *testing.T, path string) { _ = openStore(t, path, "O2").Close() },
 		"not a store":        func(t *testing.T, path string) { write(t, path, []byte("hello")) },
-		"overwritten": func(t *testing.T, path string) {
+		"index of zeros":     spoilAll("index-*", func(b []byte) []byte { return make([]byte, len(b)) }),
+		"empty index":        spoilAll("index-*", func([]byte) []byte { return nil }),
+		"half an index":      spoilAll("index-*", func(b []byte) []byte { return b[:len(b)/2] }),
+		"of a later format": spoilAll("index-*", func(b []byte) []byte {
+			return []byte(strings.ReplaceAll(string(b), "signalbox index1", "signalbox index9"))
+		}),
+		"no log": func(t *testing.T, path string) {
 			_ = openStore(t, path, "O1").Close()
-			write(t, path, make([]byte, 64<<10))
-		},
-		"of a later format": func(t *testing.T, path string) {
-			_ = openStore(t, path, "O1").Close()
-			text, err := os.ReadFile(path)
-			if err != nil {
+			if err := os.Remove(filepath.Join(path, "log-00000001")); err != nil {
 				t.Fatal(err)
 			}
-			write(t, path, []byte(strings.ReplaceAll(string(text), "signalbox store 1", "signalbox store 9")))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join(t.TempDir(), "accounts.db")
+			path := filepath.Join(t.TempDir(), "accounts")
 			spoil(t, path)
 			s := openStore(t, path, "O1")
 			if got := s.Applied(); got != 0 {
 				t.Errorf("applied = %d, want 0", got)
 			}
+			if got := s.Healed(); got != 1 {
+				t.Errorf("healed = %d, want 1", got)
+			}
 			apply(t, s, resolver.Batch{AppliedTo: 1, Entries: []resolver.Entry{{"A1", 1, "one"}}})
 			if aside, err := filepath.Glob(path + ".unreadable-*"); err != nil || len(aside) != 1 {
-				t.Errorf("moved aside: %v, %v, want one file", aside, err)
+				t.Errorf("moved aside: %v, %v, want one", aside, err)
 			}
 		})
 	}
@@ -137,7 +160,7 @@ func write(t *testing.T, path string, text []byte) {
 
 func TestStoreInUseIsNotMovedAside(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "accounts.db")
+	path := filepath.Join(t.TempDir(), "accounts")
 	openStore(t, path, "O1")
 	if _, err := resolver.OpenStore(path, "O1", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another broker") {
 		t.Errorf("error = %v, want it to name another broker", err)
@@ -146,7 +169,7 @@ func TestStoreInUseIsNotMovedAside(t *testing.T) {
 
 func TestStoreRoundTripsWhatItIsGiven(t *testing.T) {
 	t.Parallel()
-	s := openStore(t, filepath.Join(t.TempDir(), "accounts.db"), "O1")
+	s := openStore(t, filepath.Join(t.TempDir(), "accounts"), "O1")
 	var b resolver.Batch
 	for i := range 300 {
 		jwt := fmt.Sprintf("%d.%s", i, binary.BigEndian.AppendUint64(nil, uint64(i)*0x9e3779b97f4a7c15))
@@ -163,7 +186,7 @@ func TestStoreRoundTripsWhatItIsGiven(t *testing.T) {
 func BenchmarkStoreApply(b *testing.B) {
 	for _, size := range []int{1, 64, 500} {
 		b.Run(fmt.Sprintf("batch of %d", size), func(b *testing.B) {
-			s, err := resolver.OpenStore(filepath.Join(b.TempDir(), "accounts.db"), "O1", slog.New(slog.DiscardHandler))
+			s, err := resolver.OpenStore(filepath.Join(b.TempDir(), "accounts"), "O1", slog.New(slog.DiscardHandler))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -184,4 +207,55 @@ func BenchmarkStoreApply(b *testing.B) {
 			b.ReportMetric(float64(revision)/b.Elapsed().Seconds(), "entries/s")
 		})
 	}
+}
+
+// One broker start with a million accounts stored; -benchtime 1x is enough.
+func BenchmarkStoreOpenOfAMillion(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "accounts")
+	s, err := resolver.OpenStore(path, "O1", slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	const accounts = 1_000_000
+	jwt, start := strings.Repeat("x", 1200), time.Now()
+	for revision := int64(0); revision < accounts; {
+		batch := resolver.Batch{Since: revision}
+		for range 500 {
+			revision++
+			batch.Entries = append(batch.Entries, resolver.Entry{Account: fmt.Sprintf("A%055d", revision*7919%accounts), Revision: revision, JWT: jwt})
+		}
+		batch.AppliedTo = revision
+		if err := s.Apply(batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	rate := accounts / time.Since(start).Seconds()
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for b.Loop() {
+		s, err := resolver.OpenStore(path, "O1", slog.New(slog.DiscardHandler))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.Sys)/(1<<20), "MiB-process")
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MiB-heap-grown")
+		start := time.Now()
+		for i := range 10_000 {
+			if _, ok, err := s.Get(fmt.Sprintf("A%055d", i*97)); !ok || err != nil {
+				b.Fatal(ok, err)
+			}
+		}
+		b.ReportMetric(float64(time.Since(start).Nanoseconds())/10_000, "ns/get")
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(rate, "stored/s")
 }

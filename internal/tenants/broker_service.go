@@ -162,7 +162,7 @@ func (s *Service) seat(ctx context.Context, tx pgx.Tx, enrollment Enrollment, ke
 	if err := insertAudit(ctx, tx, nil, string(enrollment.ID), "enrollBroker", string(broker.ID), now); err != nil {
 		return Seat{}, err
 	}
-	jwt, err := s.signSystemUser(ctx, tx, operator.ID, key, p.Name, brokerTemplate())
+	jwt, err := s.signSystemUser(ctx, tx, operator.ID, key, p.Name, brokerTemplate(key))
 	return Seat{Broker: broker, Token: token, Operator: operator, BrokerJWT: jwt}, err
 }
 

@@ -52,7 +52,7 @@ func TestEnrolledBrokerGetsASeatInTheSystemAccount(t *testing.T) {
 	if facts.Key != key || facts.Account != w.operator.SystemPublicKey || facts.Issuer != w.operator.SystemPublicKey || facts.Scoped {
 		t.Errorf("the broker's JWT says %+v", facts)
 	}
-	if diff := cmp.Diff(brokerTemplate(), facts.Permissions); diff != "" {
+	if diff := cmp.Diff(brokerTemplate(key), facts.Permissions); diff != "" {
 		t.Errorf("permissions (-want +got):\n%s", diff)
 	}
 	if seat.Token[:4] != "sbb_" || len(seat.Token) < 50 {

@@ -242,11 +242,13 @@ func endpointsOf(brokers []Broker) Endpoints {
 	}
 }
 
-// brokerTemplate is what a broker may do in the system account: hear pushes and
-// heads and drift checks, ask for catch-up and for one account, and answer.
-func brokerTemplate() claims.Template {
+// brokerTemplate is what the broker with that key may do in the system account:
+// hear pushes, heads and drift checks, ask control and its peers for what it missed, and answer
+// what it was sent.
+func brokerTemplate(broker claims.UserKey) claims.Template {
 	t := claims.OpenTemplate()
-	t.Subscribe.Allow = []string{"$SYS.REQ.CLAIMS.UPDATE", "signalbox.head", "signalbox.digest.*", "_INBOX.>"}
-	t.Publish.Allow = []string{"signalbox.>", "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "_INBOX.>"}
+	t.Subscribe.Allow = []string{"$SYS.REQ.CLAIMS.UPDATE", "signalbox.head", "signalbox.peers", "signalbox.peers." + string(broker), "signalbox.digest." + string(broker), "_INBOX." + string(broker) + ".>"}
+	t.Publish.Allow = []string{"signalbox.catchup", "signalbox.applied", "signalbox.peers", "signalbox.peers.*", "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP"}
+	t.Responses = &claims.ResponsePermission{MaxMessages: 1, Expires: 2 * time.Minute}
 	return t
 }

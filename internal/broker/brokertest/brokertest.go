@@ -73,6 +73,9 @@ type Node struct {
 	Name           string
 	Dir            string // its data directory
 	WithoutControl bool   // the next Start is given neither control's URL nor a token
+	Alone          bool   // the next Start does not join the cluster
+	Store          string // "cache": the next Start holds only what is asked for
+	CacheSize      string // of the cache
 
 	t         testing.TB
 	cluster   *Cluster
@@ -82,7 +85,8 @@ type Node struct {
 // Start starts the broker on what is in its data directory.
 func (n *Node) Start() {
 	n.t.Helper()
-	cfg := broker.Config{DataDir: n.Dir, Name: n.Name, MetricsAddress: "127.0.0.1:0", Logger: Logger(n.t).With("broker", n.Name), Adjust: n.adjust}
+	cfg := broker.Config{DataDir: n.Dir, Name: n.Name, MetricsAddress: "127.0.0.1:0", Logger: Logger(n.t).With("broker", n.Name), Adjust: n.adjust,
+		Store: n.Store, CacheSize: n.CacheSize}
 	if !n.WithoutControl {
 		cfg.ControlURL, cfg.EnrollmentToken = n.cluster.Control.URL(), EnrollmentToken
 	}
@@ -116,7 +120,7 @@ func (n *Node) adjust(o *server.Options) {
 	o.JetStream, o.StoreDir = false, ""
 	o.Cluster.Name, o.Cluster.Host, o.Cluster.Port = "test", host, server.RANDOM_PORT
 	for _, other := range n.cluster.Nodes {
-		if other != n && other.Broker != nil {
+		if other != n && other.Broker != nil && !n.Alone {
 			port := strconv.Itoa(other.Server().ClusterAddr().Port)
 			o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: host + ":" + port})
 		}

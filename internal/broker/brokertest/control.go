@@ -53,6 +53,7 @@ type Control struct {
 	receipts  map[string]resolver.Receipt
 	refusals  []resolver.Refusal
 	standing  map[string][]resolver.Refusal
+	reported  map[string]resolver.Receipt // the last whole one of each broker
 	changed   chan struct{}
 	hub       *resolver.Hub
 	stopHub   func()
@@ -69,7 +70,7 @@ func NewControl(t testing.TB) *Control {
 	c := &Control{
 		t: t, log: Logger(t), changed: make(chan struct{}),
 		entries: map[string]resolver.Entry{}, brokers: map[string]seat{}, receipts: map[string]resolver.Receipt{},
-		standing: map[string][]resolver.Refusal{},
+		standing: map[string][]resolver.Refusal{}, reported: map[string]resolver.Receipt{},
 	}
 	c.makeOperator()
 	c.http = httptest.NewServer(c.routes())
@@ -239,6 +240,23 @@ func (c *Control) Applied(publicKey string) resolver.Revision {
 	return c.receipts[publicKey].Applied
 }
 
+// Reported is the last whole receipt of the broker with the public key.
+func (c *Control) Reported(publicKey string) resolver.Receipt {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reported[publicKey]
+}
+
+// Mend puts another JWT in the place of an account's current one, at the same
+// revision and without telling anybody.
+func (c *Control) Mend(account, token string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[account]
+	e.JWT = token
+	c.entries[account] = e
+}
+
 // heard wakes those who wait. Needs mu.
 func (c *Control) heard() {
 	close(c.changed)
@@ -279,6 +297,7 @@ func (c *Control) applied(_ context.Context, _ string, r resolver.Receipt) error
 	c.refusals = append(c.refusals, r.Refusals...)
 	if !r.Partial {
 		c.standing[r.Broker] = r.Refusals
+		c.reported[r.Broker] = r
 	}
 	c.heard()
 	return nil
@@ -330,6 +349,15 @@ func (c *Control) SystemCreds() Credential {
 	return Credential{Key: key, JWT: token, Seed: seed}
 }
 
+// BrokerCreds is a user of the system account with a broker's permissions: what
+// somebody has who got hold of a broker's identity.
+func (c *Control) BrokerCreds() Credential {
+	c.t.Helper()
+	seed, key := NewUserSeed(c.t)
+	token := must(claims.EncodeSystemUser(key, "broker", c.systemKey, resolver.BrokerPermissions(key), c.system))(c.t)
+	return Credential{Key: key, JWT: token, Seed: seed}
+}
+
 func (c *Control) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/brokers", c.enroll)
@@ -355,7 +383,7 @@ func (c *Control) enroll(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	token, err := claims.EncodeSystemUser(body.PublicKey, body.Name, c.systemKey, resolver.BrokerPermissions(), c.system)
+	token, err := claims.EncodeSystemUser(body.PublicKey, body.Name, c.systemKey, resolver.BrokerPermissions(body.PublicKey), c.system)
 	if err != nil {
 		writeProblem(w, http.StatusUnprocessableEntity, err.Error())
 		return
