@@ -149,7 +149,7 @@ func TestAttachedServerIsKeptUpToDate(t *testing.T) {
 	s := startStack(t)
 	s.unlimited()
 	c := s.signUp("attacher")
-	operator := c.asStaff(s)
+	operator := c.asStaff(s).ID
 	st := s.startStation("edge-1", c.serverConfig(operator, "full"), "")
 	user := c.user("device", "")
 	id := c.attach(operator, "edge", st)
@@ -242,7 +242,7 @@ func TestARefusalOfAnAttachedServerIsSeenUntilItIsOver(t *testing.T) {
 	t.Parallel()
 	s := startStack(t)
 	c := s.signUp("refused")
-	operator := c.asStaff(s)
+	operator := c.asStaff(s).ID
 	st := s.startStation("edge-1", c.serverConfig(operator, "full"), "")
 	c.attach(operator, "edge", st)
 	c.awaitRecipient(operator, "edge", "the server to be up to date", upToDate)
@@ -290,7 +290,7 @@ func TestWhatAnAttachedServerSaysIsReadBack(t *testing.T) {
 	t.Parallel()
 	s := startStack(t)
 	c := s.signUp("doubter")
-	operator := c.asStaff(s)
+	operator := c.asStaff(s).ID
 	st := s.startStation("edge-1", c.serverConfig(operator, "full"), "")
 	var used, idle resource
 	c.must("GET", "/v1/accounts/"+c.account, nil, &used)
@@ -340,8 +340,8 @@ func TestAServerOfAnotherOperatorIsAVisibleFailure(t *testing.T) {
 	t.Parallel()
 	s, foreign := startStack(t), startStack(t)
 	c, stranger := s.signUp("misled"), foreign.signUp("stranger")
-	operator := c.asStaff(s)
-	st := foreign.startStation("theirs", stranger.serverConfig(stranger.asStaff(foreign), "full"), "")
+	operator := c.asStaff(s).ID
+	st := foreign.startStation("theirs", stranger.serverConfig(stranger.asStaff(foreign).ID, "full"), "")
 	c.attach(operator, "edge", st)
 	c.awaitRecipient(operator, "edge", "control to say that it is not let in", func(r recipient) bool {
 		return !r.Connected && r.Lag > 0 && r.LastError != nil && strings.Contains(*r.LastError, "Authorization Violation")
@@ -357,7 +357,7 @@ func TestAnAttachedClusterIsUpToDateWhenAllOfItIs(t *testing.T) {
 	t.Parallel()
 	s := startStack(t)
 	c := s.signUp("clustered")
-	operator := c.asStaff(s)
+	operator := c.asStaff(s).ID
 	member, routes := c.serverConfig(operator, "full"), freePorts(t, 2)
 	join := func(i int) string {
 		return fmt.Sprintf("cluster { name: edge, listen: 127.0.0.1:%s, routes: [\"nats://127.0.0.1:%s\"] }", routes[i], routes[1-i])
@@ -411,7 +411,7 @@ func TestAttachedServersMayHaveAnyResolver(t *testing.T) {
 	t.Parallel()
 	s := startStack(t)
 	c := s.signUp("resolver")
-	operator := c.asStaff(s)
+	operator := c.asStaff(s).ID
 	user := c.user("device", "")
 	for _, kind := range []string{"cache", "url", "memory"} {
 		st := s.startStation(kind+"-1", c.serverConfig(operator, kind), "")
@@ -432,7 +432,7 @@ func TestAServerInTheBrokersClusterCanBeAttached(t *testing.T) {
 	t.Parallel()
 	s := startClusterStack(t)
 	c := s.signUp("mixed")
-	operator := c.asStaff(s)
+	operator := c.asStaff(s).ID
 	st := s.startStation("stock", c.serverConfig(operator, "full"),
 		fmt.Sprintf("cluster { name: mixed, listen: \"127.0.0.1:-1\", routes: [\"nats://127.0.0.1:%s\"] }", s.ports[2]))
 	s.awaitMember(operator, "stock")
@@ -451,7 +451,7 @@ func TestCouriersAreGivenNoWayToDoHarm(t *testing.T) {
 	t.Parallel()
 	s := startStack(t)
 	c := s.signUp("careful")
-	operator := c.asStaff(s)
+	operator := c.asStaff(s).ID
 	st := s.startStation("edge-1", c.serverConfig(operator, "full"), "")
 	nc := s.systemUserWith(operator, st.url(), resolver.CourierPermissions())
 	for _, subject := range []string{"$SYS.REQ.CLAIMS.DELETE", "$SYS.REQ.SERVER." + st.server.ID() + ".RELOAD", "$SYS.REQ.SERVER.PING.CONNZ", "signalbox.head"} {
