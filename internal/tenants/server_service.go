@@ -17,10 +17,10 @@ func (s *Service) AttachServer(ctx context.Context, actor Actor, operator Operat
 	if err := actor.requireStaff(); err != nil {
 		return Server{}, err
 	}
-	spec.URLs = sortedOnce(spec.URLs)
 	if err := spec.validate(); err != nil {
 		return Server{}, err
 	}
+	spec.URLs = sortedOnce(spec.URLs)
 	id := NewID[ServerID]("srv")
 	fresh := func(tx pgx.Tx) (Server, error) {
 		if _, err := operatorByID(ctx, tx, operator); err != nil {
@@ -84,10 +84,10 @@ func (s *Service) UpdateServer(ctx context.Context, actor Actor, id ServerID, ma
 		if err := edit(&spec); err != nil {
 			return err
 		}
-		spec.URLs = sortedOnce(spec.URLs)
 		if err := spec.validate(); err != nil {
 			return err
 		}
+		spec.URLs = sortedOnce(spec.URLs)
 		if server = before; spec.equal(before.ServerSpec) {
 			return nil
 		}

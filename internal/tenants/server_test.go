@@ -110,7 +110,7 @@ func TestAServerThatCannotBeIsNotAttached(t *testing.T) {
 		"no name":             {ServerSpec{URLs: []string{"nats://a:4222"}}, []string{"/name"}},
 		"no URL":              {ServerSpec{Name: "s"}, []string{"/urls"}},
 		"too many URLs":       {ServerSpec{Name: "s", URLs: many}, []string{"/urls"}},
-		"a URL that is none":  {ServerSpec{Name: "s", URLs: []string{"nats://a:4222", "zzz"}}, []string{"/urls/1"}},
+		"a URL that is none":  {ServerSpec{Name: "s", URLs: []string{"nats://b:4222", "aaa"}}, []string{"/urls/1"}},
 		"a URL of a web page": {ServerSpec{Name: "s", URLs: []string{"https://a"}}, []string{"/urls/0"}},
 		"a password":          {ServerSpec{Name: "s", URLs: []string{"nats://u:hunter2@a:4222"}}, []string{"/urls/0"}},
 	} {
