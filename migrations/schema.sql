@@ -234,6 +234,20 @@ CREATE TABLE roles (
   CONSTRAINT roles_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id)
 );
 
+CREATE TABLE servers (
+  id prefixed_id NOT NULL,
+  operator_id prefixed_id NOT NULL,
+  name text NOT NULL,
+  urls text[] NOT NULL,
+  ledger jsonb DEFAULT '[]'::jsonb NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT servers_pkey PRIMARY KEY (id),
+  CONSTRAINT servers_name_key UNIQUE (operator_id, name),
+  CONSTRAINT servers_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id)
+);
+
 CREATE TABLE sessions (
   token_hash bytea NOT NULL,
   person_id prefixed_id NOT NULL,
@@ -347,5 +361,8 @@ COMMENT ON COLUMN revocation_pages.records IS 'see claims.RevocationPage; writte
 COMMENT ON COLUMN revocation_pages.expires_at IS 'when the last of its credentials does; null: never';
 COMMENT ON TABLE roles IS 'a scoped signing key of an account; its template holds for every user signed with it, live';
 COMMENT ON COLUMN roles.sealed_seed IS 'empty once deleted';
+COMMENT ON TABLE servers IS 'unmodified nats-servers that control keeps up to date: each row one, or a cluster of them; their receipts are under their id';
+COMMENT ON COLUMN servers.urls IS 'where control reaches their system account';
+COMMENT ON COLUMN servers.ledger IS 'which servers were found there, and how far each has come';
 COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the cookie';
 COMMENT ON TABLE tombstones IS 'accounts that brokers held and the operator never had: their last JWT lets nobody in';

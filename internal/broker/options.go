@@ -81,6 +81,7 @@ func joinOperator(o *server.Options, trust *resolver.Trust, systemAccount string
 	o.TrustedOperators = []*jwt.OperatorClaims{trust.Claims()}
 	o.SystemAccount = systemAccount
 	o.AccountResolver = r
+	o.Metadata = resolver.MarkBroker(o.Metadata)
 }
 
 // checkPorts finds out before the server does whether a port is taken, because

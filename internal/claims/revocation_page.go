@@ -132,9 +132,11 @@ func rawUserKey(key UserKey) ([]byte, error) {
 type PageHash string
 
 // HashPage is the name of the page with these bytes.
-func HashPage(b []byte) PageHash {
+func HashPage(b []byte) PageHash { return PageHash(hashOf(b)) }
+
+func hashOf(b []byte) string {
 	sum := sha256.Sum256(b)
-	return PageHash(hex.EncodeToString(sum[:]))
+	return hex.EncodeToString(sum[:])
 }
 
 // ParsePageHash reads a page's name; what is none is fault.Invalid.
@@ -208,6 +210,12 @@ func InlineRevocations(token string, revoked map[UserKey]time.Time, signer Seed)
 	}
 	payload, err := json.Marshal(c)
 	if err != nil {
+		return "", wrap("encode account claims", err)
+	}
+	// Servers take two JWTs with one jti for the same, and the library's does not
+	// depend on what is revoked.
+	c.ID = hashOf(payload)
+	if payload, err = json.Marshal(c); err != nil {
 		return "", wrap("encode account claims", err)
 	}
 	header, _, _ := strings.Cut(token, ".")

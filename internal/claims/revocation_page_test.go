@@ -158,6 +158,9 @@ func TestInlinedAccountSaysTheSameWithoutPages(t *testing.T) {
 	if !facts.IssuedAt.Equal(before.IssuedAt) || facts.Issuer != before.Issuer || claims.MayNamePages(token) {
 		t.Errorf("issued at %v by %s, want %v by %s; may name pages: %t", facts.IssuedAt, facts.Issuer, before.IssuedAt, before.Issuer, claims.MayNamePages(token))
 	}
+	if facts.ID == before.ID {
+		t.Error("a server would take it for the JWT with the pages: their jti is the same")
+	}
 	if again := must(claims.InlineRevocations(paged, account.Revoked, signer)); again != token {
 		t.Error("the same revocations make two JWTs")
 	}

@@ -22,6 +22,7 @@ type (
 	UserID       string
 	CredentialID string
 	BrokerID     string
+	ServerID     string
 	EnrollmentID string
 	AuditEventID string
 )
@@ -29,7 +30,7 @@ type (
 var crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // NewID makes an id with the three-letter prefix of its noun: ten, per, tok,
-// pln, opr, acc, rol, usr, crd, brk, enr, aud.
+// pln, opr, acc, rol, usr, crd, brk, srv, enr, aud.
 func NewID[T ~string](prefix string) T {
 	id := uuid.Must(uuid.NewV7())
 	return T(prefix + "_" + crockford.EncodeToString(id[:]))

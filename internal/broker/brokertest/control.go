@@ -55,6 +55,8 @@ type Control struct {
 	refusals  []resolver.Refusal
 	standing  map[string][]resolver.Refusal
 	reported  map[string]resolver.Receipt // the last whole one of each broker
+	attached  []string                    // URLs of stock servers
+	ledger    resolver.Ledger
 	changed   chan struct{}
 	hub       *resolver.Hub
 	stopHub   func()
@@ -103,7 +105,7 @@ func (c *Control) SystemAccount() (key, token string) { return string(c.systemKe
 
 // StartHub brings the hub up, as another control process would.
 func (c *Control) StartHub() {
-	hub, stop := c.runHub()
+	hub, stop := c.runHub(func(ctx context.Context, hub *resolver.Hub) { hub.Lead(ctx) })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.hub, c.stopHub = hub, stop
@@ -112,22 +114,22 @@ func (c *Control) StartHub() {
 // StartSecondHub runs another replica beside the hub until the test ends. It
 // publishes nothing.
 func (c *Control) StartSecondHub() {
-	_, stop := c.runHub()
+	_, stop := c.runHub(func(context.Context, *resolver.Hub) {})
 	c.t.Cleanup(stop)
 }
 
-func (c *Control) runHub() (hub *resolver.Hub, stop func()) {
+// runHub runs a hub, and beside it what a replica does that leads or does not.
+func (c *Control) runHub(beside func(context.Context, *resolver.Hub)) (hub *resolver.Hub, stop func()) {
 	hub = resolver.NewHub(resolver.Source{
 		Changes: c.changes, Lookup: c.lookup, LookupForStock: c.lookup, Page: c.page, Applied: c.applied, Brokers: c.memberships,
-		Head: func(context.Context, string) (resolver.Revision, error) { return c.Revision(), nil },
+		Head:   func(context.Context, string) (resolver.Revision, error) { return c.Revision(), nil },
+		Ledger: c.readLedger, Keep: c.keepLedger,
 	}, c.log)
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = hub.Run(ctx) // always nil
-	}()
-	return hub, func() { cancel(); <-done }
+	var running sync.WaitGroup
+	running.Go(func() { _ = hub.Run(ctx) }) // always nil
+	running.Go(func() { beside(ctx, hub) })
+	return hub, func() { cancel(); running.Wait() }
 }
 
 // StopHub takes control away from the brokers' sight. Changes made meanwhile are kept.
@@ -361,10 +363,15 @@ func (c *Control) memberships(context.Context) ([]resolver.Membership, error) {
 			all = append(all, m)
 		}
 	}
+	if len(c.attached) > 0 {
+		all = append(all, c.attachment())
+	}
 	return all, nil
 }
 
-func (c *Control) login() (resolver.Login, error) {
+func (c *Control) login() (resolver.Login, error) { return c.loginWith(resolver.ControlPermissions()) }
+
+func (c *Control) loginWith(may claims.Template) (resolver.Login, error) {
 	seed, err := claims.NewUserSeed()
 	if err != nil {
 		return resolver.Login{}, err
@@ -373,7 +380,7 @@ func (c *Control) login() (resolver.Login, error) {
 	if err != nil {
 		return resolver.Login{}, err
 	}
-	token, err := claims.EncodeSystemUser(key, "control", c.systemKey, resolver.ControlPermissions(), c.system)
+	token, err := claims.EncodeSystemUser(key, "control", c.systemKey, may, c.system)
 	if err != nil {
 		return resolver.Login{}, err
 	}
