@@ -3,6 +3,7 @@ package admission
 import (
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -56,13 +57,26 @@ func (w *law) open(now time.Time) error {
 	return nil
 }
 
-// allows says whether a connection that was let in by earlier claims may stay.
-// That its role's template is another one now is for nats-server to act upon: it
-// ends the connection when it is given the claims, and the next one gets the new
-// permissions.
-func (w *law) allows(s *session, now time.Time) bool {
-	_, known := w.signers[s.signer]
-	return known && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
+// allows says whether a connection that was let in by earlier claims may stay. If
+// its role has changed, it may not: the next one gets the new permissions.
+func (w *law) allows(s *session, was *law, now time.Time) bool {
+	return w.keeps(s.signer, was) && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
+}
+
+// keeps says whether a key signs for the account still, by the same template.
+func (w *law) keeps(signer string, was *law) bool {
+	before, after := was.signers[signer], w.signers[signer]
+	_, known := w.signers[signer]
+	return known && (before == after || before != nil && after != nil && reflect.DeepEqual(before, after))
+}
+
+func (w *law) keepsAll(was *law) bool {
+	for signer := range was.signers {
+		if !w.keeps(signer, was) {
+			return false
+		}
+	}
+	return true
 }
 
 // revocations say up to which second what was issued to a user's key is revoked.
@@ -153,11 +167,11 @@ func (a *account) publish(w *law, now time.Time) (ended []*session) {
 		return nil // nobody has been judged yet
 	}
 	end := func(s *session) {
-		if !w.allows(s, now) {
+		if !w.allows(s, was, now) {
 			ended = append(ended, s)
 		}
 	}
-	if was.noBearer == w.noBearer && w.open(now) == nil && sameKeys(was.signers, w.signers) {
+	if was.noBearer == w.noBearer && w.open(now) == nil && w.keepsAll(was) {
 		w.revocations.since(was.revocations, maps.Keys(a.sessions.byUser), func(key string) { a.sessions.of(key, end) })
 	} else {
 		a.sessions.of(jwt.All, end)
@@ -168,16 +182,16 @@ func (a *account) publish(w *law, now time.Time) (ended []*session) {
 	return ended
 }
 
-func sameKeys[V any](a, b map[string]V) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for key := range a {
-		if _, ok := b[key]; !ok {
-			return false
+// limited are the sessions with limits of their own.
+func (a *account) limited() (list []*session) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.sessions.byID {
+		if s.limited {
+			list = append(list, s)
 		}
 	}
-	return true
+	return list
 }
 
 // registry holds the accounts in use. An account is in it before its claims are

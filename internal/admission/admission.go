@@ -117,8 +117,7 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 		return err
 	}
 	l.refusal.Kind, l.refusal.Host = string(l.source.kind), l.source.host
-	token, err := l.read()
-	if err != nil {
+	if err := l.read(); err != nil {
 		return err
 	}
 	key := accountOf(l.user)
@@ -127,7 +126,7 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 		return err
 	}
 	for {
-		settled, err := a.enter(key, token, l)
+		settled, err := a.enter(key, l)
 		if err != nil || settled {
 			return err
 		}
@@ -136,10 +135,9 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 }
 
 // read takes the user's claims out of what the client sent.
-func (l *login) read() (token string, err error) {
-	token = l.source.token(l.client.GetOpts())
-	l.user, err = readUser(token)
-	return token, err
+func (l *login) read() (err error) {
+	l.user, err = readUser(l.source.token(l.client.GetOpts()))
+	return err
 }
 
 func (a *Admission) checkGate(account string) error {
@@ -154,7 +152,7 @@ func (a *Admission) checkGate(account string) error {
 
 // enter judges a login by the account's claims of now and registers it. It is
 // not settled when the claims have changed by the time that is done.
-func (a *Admission) enter(key, token string, l *login) (settled bool, err error) {
+func (a *Admission) enter(key string, l *login) (settled bool, err error) {
 	acc, law, err := a.accounts.get(key)
 	if err != nil {
 		return false, err
@@ -163,19 +161,24 @@ func (a *Admission) enter(key, token string, l *login) (settled bool, err error)
 	if err != nil {
 		return false, err
 	}
-	if err := a.register(key, token, l, v); err != nil {
+	if err := a.register(key, l, v); err != nil {
 		return false, err
 	}
-	return acc.settle(law, v.session(l), a.alive), nil
+	s := v.session(l)
+	if !acc.settle(law, s, a.alive) {
+		return false, nil
+	}
+	a.limit(s) // after settling: else an Updated between the two would undo it
+	return true, nil
 }
 
 // register makes the connection one of the account's, in the server.
-func (a *Admission) register(key, token string, l *login, v verdict) error {
+func (a *Admission) register(key string, l *login, v verdict) error {
 	loaded, err := a.cfg.Server().LookupAccount(key)
 	if loaded == nil {
 		return refused(AccountUnavailable, "the server could not load it: %v", err)
 	}
-	a.private.setUser(l.client, token, v.user)
+	a.private.setUser(l.client, v.user)
 	if !v.deadline.IsZero() {
 		l.client.RegisterUser(&server.User{Permissions: v.permissions, ConnectionDeadline: v.deadline})
 	}
@@ -198,6 +201,22 @@ func (a *Admission) load(key string) (*law, error) {
 	}
 	a.log.Warn("an account's claims cannot be used", "account", key, "error", err)
 	return nil, refused(AccountInvalid, "its claims cannot be used")
+}
+
+// Updated holds the account's connections to their users' limits again: the
+// server, having been given new claims, has reset them to the account's.
+func (a *Admission) Updated(account string) {
+	if acc := a.accounts.find(account); acc != nil {
+		for _, s := range acc.limited() {
+			a.limit(s)
+		}
+	}
+}
+
+func (a *Admission) limit(s *session) {
+	if s.limited {
+		a.private.limit(s.client, s.limits)
+	}
 }
 
 // Knows says whether Publish would do anything.

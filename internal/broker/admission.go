@@ -36,9 +36,8 @@ func (b *Broker) useAdmission(trust *resolver.Trust) error {
 	if err != nil {
 		return fmt.Errorf("set up admission: %w", err)
 	}
-	b.resolver.Watch(resolver.Watcher{Knows: b.admission.Knows, Publish: b.admission.Publish})
 	b.options.CustomClientAuthentication = b.admission
-	return nil
+	return b.resolver.Watch(resolver.Watcher{Knows: b.admission.Knows, Publish: b.admission.Publish, Updated: b.admission.Updated})
 }
 
 func (b *Broker) contact() admission.Contact {
@@ -62,6 +61,7 @@ func (b *Broker) beat(ctx context.Context) {
 	defer tick.Stop()
 	open := false
 	for {
+		_, changed := b.follower.Progress()
 		b.gate.Beat()
 		why := b.gate.Err()
 		switch {
@@ -76,6 +76,7 @@ func (b *Broker) beat(ctx context.Context) {
 		case <-ctx.Done():
 			b.keepConfirmed(0)
 			return
+		case <-changed: // a first confirmation is stored at once: the broker may not live for another second
 		case <-tick.C:
 		}
 	}

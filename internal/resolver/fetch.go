@@ -39,6 +39,7 @@ type Resolver struct {
 	trust     *Trust
 	system    string // the system account's public key
 	systemJWT string
+	handover  *handover // nil: the server judges logins
 	log       *slog.Logger
 
 	server atomic.Pointer[server.Server]
@@ -63,6 +64,7 @@ type Watcher struct {
 	// Publish is given an account's new claims, verified, which it does not change,
 	// and the pages that they name; how many connections that ended.
 	Publish func(claims *jwt.AccountClaims, pages claims.RevocationPages) (ended int)
+	Updated func(account string) // the server has taken claims, and done to the account's connections what it does then
 }
 
 // lookupFunc asks control for an account: fault.NotFound when control says there
@@ -73,6 +75,7 @@ type lookupFunc func(ctx context.Context, account string) (Entry, error)
 type load struct {
 	fetched chan struct{}                  // closed when token and err are set
 	token   string                         // what the server was given first: what it believes the account to be made from
+	source  string                         // the operator's JWT that this was made of
 	err     error                          // why it was given nothing; the load is over then
 	imports bool                           // loading it may load others, which may load this one again
 	expires time.Time                      // zero: never
@@ -109,15 +112,28 @@ func NewResolver(store *Store, trust *Trust, systemAccount, systemJWT string, lo
 	}
 	r := &Resolver{
 		store: store, pages: pages, trust: trust, system: systemAccount, systemJWT: systemJWT, log: log,
-		watcher: Watcher{Knows: func(string) bool { return false }},
+		watcher: Watcher{Knows: func(string) bool { return false }, Updated: func(string) {}},
 		closed:  make(chan struct{}), loads: map[string]*load{}, negative: map[string]time.Time{},
 	}
 	r.sweepPages()
 	return r, nil
 }
 
-// Watch sets who is told of changes. It must come before the server starts.
-func (r *Resolver) Watch(w Watcher) { r.watcher = w }
+// Watch sets who judges logins, in place of the server, and is told of changes.
+// It must come before the server is made.
+func (r *Resolver) Watch(w Watcher) (err error) {
+	r.watcher = w
+	r.handover, err = newHandover()
+	return err
+}
+
+// Operators are those that the server has to trust.
+func (r *Resolver) Operators() []*jwt.OperatorClaims {
+	if r.handover == nil {
+		return []*jwt.OperatorClaims{r.trust.Claims()}
+	}
+	return []*jwt.OperatorClaims{r.trust.Claims(), r.handover.operator}
+}
 
 // Counts returns the running counters.
 func (r *Resolver) Counts() *Counts { return &r.counts }
@@ -183,7 +199,7 @@ func (r *Resolver) fetchLoaded(account string, l *load) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if ok && e.JWT != l.token {
+	if ok && e.JWT != l.source {
 		ac, err := r.trust.Check(e.JWT, account)
 		if err != nil {
 			return "", err
@@ -222,25 +238,11 @@ func (r *Resolver) Claims(account string) (*jwt.AccountClaims, claims.Revocation
 		return nil, nil, err
 	}
 	r.store.pin(account)
-	j, pages, err := r.verifiedWithPages(account)
+	j, pages, err := r.verified(account)
 	if err != nil {
 		r.store.unpin(account)
 	}
 	return j.claims, pages, err
-}
-
-// verifiedWithPages tries twice: a change may have come between the two, and
-// taken the pages away.
-func (r *Resolver) verifiedWithPages(account string) (j judged, pages claims.RevocationPages, err error) {
-	for range 2 {
-		if j, err = r.verified(account); err != nil {
-			return judged{}, nil, err
-		}
-		if pages, err = r.pages.load(account, j.pages); err == nil {
-			return j, pages, nil
-		}
-	}
-	return judged{}, nil, err
 }
 
 // Release says that an account whose Claims were returned is no longer of interest.
@@ -250,25 +252,43 @@ func (r *Resolver) Release(account string) {
 	}
 }
 
-// verified is an account's entry with its signature checked, and its pages at hand.
-func (r *Resolver) verified(account string) (judged, error) {
+// verified is an account's entry with its signature checked, and its pages. It
+// looks twice: a change may come between the two, and take the pages away.
+func (r *Resolver) verified(account string) (j judged, pages claims.RevocationPages, err error) {
+	for range 2 {
+		if j, err = r.verifiedEntry(account); err != nil {
+			return judged{}, nil, err
+		}
+		if pages, err = r.getAndLoad(j); err == nil {
+			return j, pages, nil
+		}
+	}
+	return judged{}, nil, err
+}
+
+func (r *Resolver) verifiedEntry(account string) (judged, error) {
 	e, err := r.entry(account)
 	if err != nil {
 		return judged{}, err
 	}
 	j, err := r.judge(e)
 	if err != nil {
-		if j, err = r.replace(e, err); err != nil {
-			return judged{}, err
-		}
+		return r.replace(e, err)
 	}
+	return j, nil
+}
+
+func (r *Resolver) getAndLoad(j judged) (claims.RevocationPages, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
-	return j, r.pages.get(ctx, account, j.pages)
+	if err := r.pages.get(ctx, j.Account, j.pages); err != nil {
+		return nil, err
+	}
+	return r.pages.load(j.Account, j.pages)
 }
 
 func (r *Resolver) current(account string, l *load) (string, error) {
-	j, err := r.verified(account)
+	j, _, err := r.verified(account)
 	if err != nil {
 		return "", err
 	}
@@ -282,7 +302,11 @@ func (r *Resolver) current(account string, l *load) (string, error) {
 	if ac.Expires != 0 {
 		l.expires = time.Unix(ac.Expires, 0)
 	}
-	return j.JWT, nil
+	l.source = j.JWT
+	if r.handover == nil {
+		return j.JWT, nil
+	}
+	return r.handover.token(ac)
 }
 
 // replace treats an entry that does not verify, now that it is used, as missing:

@@ -58,6 +58,7 @@ type Follower struct {
 	ahead     bool // control was behind us, and we have said so
 	transient []Refusal
 	answers   chan catchUpResult
+	refused   *refused
 	peers     map[string]Revision // how far each peer has told us, while control is away
 
 	mu       sync.Mutex
@@ -103,7 +104,7 @@ const (
 func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 	return &Follower{
 		resolver: r, store: r.store, broker: broker, log: log,
-		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{},
+		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(),
 		progress: Progress{Applied: r.store.Applied()},
 	}
 }
@@ -181,7 +182,13 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	fetch := fetchFunc(f.fetchPage)
 	f.resolver.pages.fetch.Store(&fetch)
 	defer f.resolver.pages.fetch.Store(nil)
+	telling := make(chan struct{})
+	go func() {
+		defer close(telling)
+		f.tellRefused(ctx)
+	}()
 	f.loop(ctx, pushes, heads, reconnected)
+	<-telling
 	return nil
 }
 

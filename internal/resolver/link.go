@@ -91,6 +91,7 @@ func (l *link) listen(nc *nats.Conn) error {
 	if !l.Attached {
 		handlers[SubjectCatchUp] = l.beside(l.answerCatchUp)
 		handlers[SubjectApplied] = l.beside(l.takeReceipt)
+		handlers[SubjectRefused] = l.beside(l.takeRefused)
 		handlers[subjectPage+"*"] = l.beside(l.answerPage)
 	}
 	for subject, handle := range handlers {
