@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,6 +32,7 @@ type delivery struct {
 
 	waiters    waiters
 	packHashes packHashes
+	leftOut    sync.Map // revision by account: the last of which was said that stock servers do not hear all
 }
 
 func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) *delivery {

@@ -18,9 +18,12 @@ func (d *delivery) lookupForStock(ctx context.Context, operatorID, account strin
 	return d.stockEntryOf(a), nil
 }
 
-// stockEntryOf warns of what no stock server will be told.
+// stockEntryOf warns of what no stock server will be told, once for each change.
 func (d *delivery) stockEntryOf(a tenants.AccountJWT) resolver.Entry {
-	if a.LeftOut > 0 {
+	if a.LeftOut == 0 {
+		return entryOf(a)
+	}
+	if said, _ := d.leftOut.Swap(a.Key, a.Revision); said != a.Revision {
 		d.log.Warn("stock servers do not hear of all of an account's revocations: its JWT has no room for them",
 			"account", a.Key, "revision", a.Revision, "left_out", a.LeftOut)
 	}
