@@ -85,6 +85,24 @@ func (e MemberRole) Valid() bool {
 	}
 }
 
+// Defines values for RecipientKind.
+const (
+	RecipientKindBroker RecipientKind = "broker"
+	RecipientKindServer RecipientKind = "server"
+)
+
+// Valid indicates whether the value is a known member of the RecipientKind enum.
+func (e RecipientKind) Valid() bool {
+	switch e {
+	case RecipientKindBroker:
+		return true
+	case RecipientKindServer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenRole.
 const (
 	TokenRoleAdmin     TokenRole = "admin"
@@ -202,6 +220,30 @@ func (e GetServerConfigParamsType) Valid() bool {
 	}
 }
 
+// Defines values for ListServersParamsSort.
+const (
+	ListServersParamsSortCreatedAt      ListServersParamsSort = "created_at"
+	ListServersParamsSortMinusCreatedAt ListServersParamsSort = "-created_at"
+	ListServersParamsSortMinusName      ListServersParamsSort = "-name"
+	ListServersParamsSortName           ListServersParamsSort = "name"
+)
+
+// Valid indicates whether the value is a known member of the ListServersParamsSort enum.
+func (e ListServersParamsSort) Valid() bool {
+	switch e {
+	case ListServersParamsSortCreatedAt:
+		return true
+	case ListServersParamsSortMinusCreatedAt:
+		return true
+	case ListServersParamsSortMinusName:
+		return true
+	case ListServersParamsSortName:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListAccountsParamsSort.
 const (
 	ListAccountsParamsSortCreatedAt      ListAccountsParamsSort = "created_at"
@@ -266,7 +308,7 @@ type AccountCreate struct {
 type AccountDelivery struct {
 	Brokers []BrokerDelivery `json:"brokers"`
 
-	// InForce Every enrolled broker has. False when there is none.
+	// InForce Every enrolled broker and attached server has. False when there is none.
 	InForce bool `json:"in_force"`
 
 	// Revision What every broker should have applied at least.
@@ -382,12 +424,15 @@ type BrokerAnnouncement struct {
 type BrokerDelivery struct {
 	AppliedRevision int64 `json:"applied_revision"`
 
-	// Broker The broker's name.
+	// Broker The broker's name, or the attached server's.
 	Broker string `json:"broker"`
 
 	// HeardAt When it last reported. Null: never.
 	HeardAt *time.Time `json:"heard_at"`
 	InForce bool       `json:"in_force"`
+
+	// Kind `server`: an attached nats-server, or a cluster of them.
+	Kind RecipientKind `json:"kind"`
 
 	// Refusal Why the broker refused this account's claims; null when it did not.
 	Refusal *string `json:"refusal"`
@@ -458,12 +503,15 @@ type BrokerPage struct {
 type BrokerProof struct {
 	AppliedRevision int64 `json:"applied_revision"`
 
-	// Broker The broker's name.
+	// Broker The broker's name, or the attached server's.
 	Broker string `json:"broker"`
 
 	// ConnectionsClosed Clients of the account that the broker disconnected for this change. Null: it did not say.
 	ConnectionsClosed *int64 `json:"connections_closed"`
 	InForce           bool   `json:"in_force"`
+
+	// Kind `server`: an attached nats-server, or a cluster of them.
+	Kind RecipientKind `json:"kind"`
 
 	// Milliseconds From the commit of the change to the broker's confirmation. Null: it did not confirm.
 	Milliseconds *float64 `json:"milliseconds"`
@@ -474,20 +522,24 @@ type BrokerProof struct {
 
 // BrokerReceipt defines model for BrokerReceipt.
 type BrokerReceipt struct {
+	// AppliedRevision Everything up to here is in force, except refusals. Of an attached cluster: on each of its servers.
 	AppliedRevision int64 `json:"applied_revision"`
 
-	// Broker The broker's name.
+	// Broker The broker's name, or the attached server's.
 	Broker string `json:"broker"`
 
-	// BrokerId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	BrokerId Id     `json:"broker_id"`
+	// BrokerId The broker's id, or the attached server's.
+	BrokerId string `json:"broker_id"`
 	Cluster  string `json:"cluster"`
 
-	// Connected The control replica that answers is connected to the broker's cluster.
+	// Connected The control replica that answers is connected to the broker's cluster, or to the attached server.
 	Connected bool `json:"connected"`
 
 	// HeardAt When it last reported. Null: never.
 	HeardAt *time.Time `json:"heard_at"`
+
+	// Kind `server`: an attached nats-server, or a cluster of them.
+	Kind RecipientKind `json:"kind"`
 
 	// Lag Revisions that it has not applied yet.
 	Lag int64 `json:"lag"`
@@ -791,7 +843,7 @@ type Operator struct {
 type OperatorDelivery struct {
 	Brokers []BrokerReceipt `json:"brokers"`
 
-	// InForce Every enrolled broker has applied it and refuses nothing. False when there is none.
+	// InForce Every enrolled broker and attached server has applied it and refuses nothing. False when there is none.
 	InForce bool `json:"in_force"`
 
 	// Revision The operator's latest.
@@ -875,15 +927,18 @@ type Problem struct {
 type Proof struct {
 	Brokers []BrokerProof `json:"brokers"`
 
-	// InForce Every enrolled broker has confirmed it. False when there is none.
+	// InForce Every enrolled broker and attached server has confirmed it. False when there is none.
 	InForce bool `json:"in_force"`
 
 	// Revision What every broker has to apply at least.
 	Revision int64 `json:"revision"`
 
-	// Unconfirmed Names of the brokers that did not confirm in time: the change may not be in force there.
+	// Unconfirmed Names of the brokers and attached servers that did not confirm in time: the change may not be in force there.
 	Unconfirmed []string `json:"unconfirmed"`
 }
+
+// RecipientKind `server`: an attached nats-server, or a cluster of them.
+type RecipientKind string
 
 // RefusedLogin defines model for RefusedLogin.
 type RefusedLogin struct {
@@ -1022,6 +1077,73 @@ type RoleUpdate struct {
 	SourceNetworks *[]string    `json:"source_networks,omitempty"`
 }
 
+// Server defines model for Server.
+type Server struct {
+	CreatedAt Time   `json:"created_at"`
+	Etag      string `json:"etag"`
+
+	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	Id Id `json:"id"`
+
+	// Members The nats-servers that were found at the URLs so far. Detach and attach again to forget one that is gone for good.
+	Members []ServerMember `json:"members"`
+
+	// Name Unique under the operator.
+	Name ServerName `json:"name"`
+
+	// OperatorId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	OperatorId Id   `json:"operator_id"`
+	UpdatedAt  Time `json:"updated_at"`
+
+	// Urls Where control reaches the system account, `nats://host:port`: of one server, or of several of one cluster.
+	Urls ServerUrls `json:"urls"`
+}
+
+// ServerAttach defines model for ServerAttach.
+type ServerAttach struct {
+	// Name Unique under the operator.
+	Name ServerName `json:"name"`
+
+	// Urls Where control reaches the system account, `nats://host:port`: of one server, or of several of one cluster.
+	Urls ServerUrls `json:"urls"`
+}
+
+// ServerMember defines model for ServerMember.
+type ServerMember struct {
+	// AppliedRevision It has confirmed everything up to here, except what it refuses.
+	AppliedRevision int64 `json:"applied_revision"`
+
+	// Away It did not answer when asked last.
+	Away bool `json:"away"`
+
+	// Name Its `server_name`.
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// ServerName Unique under the operator.
+type ServerName = string
+
+// ServerPage defines model for ServerPage.
+type ServerPage struct {
+	Items []Server `json:"items"`
+
+	// NextCursor Null: this is the last page.
+	NextCursor *Cursor `json:"next_cursor"`
+}
+
+// ServerUpdate defines model for ServerUpdate.
+type ServerUpdate struct {
+	// Name Unique under the operator.
+	Name *ServerName `json:"name,omitempty"`
+
+	// Urls Where control reaches the system account, `nats://host:port`: of one server, or of several of one cluster.
+	Urls *ServerUrls `json:"urls,omitempty"`
+}
+
+// ServerUrls Where control reaches the system account, `nats://host:port`: of one server, or of several of one cluster.
+type ServerUrls = []string
+
 // SignUp defines model for SignUp.
 type SignUp struct {
 	Email string `json:"email"`
@@ -1130,6 +1252,9 @@ type Query = string
 
 // RoleId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 type RoleId = Id
+
+// ServerId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+type ServerId = Id
 
 // Sort defines model for Sort.
 type Sort string
@@ -1252,6 +1377,30 @@ type GetServerConfigParams struct {
 // GetServerConfigParamsType defines parameters for GetServerConfig.
 type GetServerConfigParamsType string
 
+// ListServersParams defines parameters for ListServers.
+type ListServersParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort `created_at` (oldest first), `-created_at`, `name`, `-name`.
+	Sort *ListServersParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Q Only items whose name contains this, whatever its case.
+	Q *Query `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// ListServersParamsSort defines parameters for ListServers.
+type ListServersParamsSort string
+
+// AttachServerParams defines parameters for AttachServer.
+type AttachServerParams struct {
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteRoleParams defines parameters for DeleteRole.
 type DeleteRoleParams struct {
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
@@ -1260,6 +1409,18 @@ type DeleteRoleParams struct {
 
 // UpdateRoleParams defines parameters for UpdateRole.
 type UpdateRoleParams struct {
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// DetachServerParams defines parameters for DetachServer.
+type DetachServerParams struct {
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateServerParams defines parameters for UpdateServer.
+type UpdateServerParams struct {
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -1379,11 +1540,20 @@ type CreateEnrollmentJSONRequestBody = EnrollmentCreate
 // CheckDriftJSONRequestBody defines body for CheckDrift for application/json ContentType.
 type CheckDriftJSONRequestBody = DriftCheckCreate
 
+// AttachServerJSONRequestBody defines body for AttachServer for application/json ContentType.
+type AttachServerJSONRequestBody = ServerAttach
+
 // UpdateRoleJSONRequestBody defines body for UpdateRole for application/json ContentType.
 type UpdateRoleJSONRequestBody = RoleUpdate
 
 // UpdateRoleApplicationMergePatchPlusJSONRequestBody defines body for UpdateRole for application/merge-patch+json ContentType.
 type UpdateRoleApplicationMergePatchPlusJSONRequestBody = RoleUpdate
+
+// UpdateServerJSONRequestBody defines body for UpdateServer for application/json ContentType.
+type UpdateServerJSONRequestBody = ServerUpdate
+
+// UpdateServerApplicationMergePatchPlusJSONRequestBody defines body for UpdateServer for application/merge-patch+json ContentType.
+type UpdateServerApplicationMergePatchPlusJSONRequestBody = ServerUpdate
 
 // LogInJSONRequestBody defines body for LogIn for application/json ContentType.
 type LogInJSONRequestBody = LogIn

@@ -87,9 +87,12 @@ CREATE TABLE credentials (
   revoke_reason text DEFAULT ''::text NOT NULL,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  revocation_page bigint,
   CONSTRAINT credentials_pkey PRIMARY KEY (id),
   CONSTRAINT credentials_public_key_key UNIQUE (account_id, public_key),
-  CONSTRAINT credentials_tenant_id_account_id_user_id_fkey FOREIGN KEY (tenant_id, account_id, user_id) REFERENCES users(tenant_id, account_id, id)
+  CONSTRAINT credentials_tenant_id_account_id_user_id_fkey FOREIGN KEY (tenant_id, account_id, user_id) REFERENCES users(tenant_id, account_id, id),
+  CONSTRAINT credentials_tenant_id_account_id_revocation_page_fkey FOREIGN KEY (tenant_id, account_id, revocation_page) REFERENCES revocation_pages(tenant_id, account_id, number),
+  CONSTRAINT credentials_check CHECK (((revocation_page IS NULL) OR (revoked_at IS NOT NULL)))
 );
 
 CREATE TABLE enrollments (
@@ -218,6 +221,19 @@ CREATE TABLE refused_logins (
   CONSTRAINT refused_logins_count_check CHECK ((count > 0))
 );
 
+CREATE TABLE revocation_pages (
+  tenant_id prefixed_id NOT NULL,
+  account_id prefixed_id NOT NULL,
+  number bigint NOT NULL,
+  hash text GENERATED ALWAYS AS (encode(sha256(records), 'hex'::text)) STORED NOT NULL,
+  records bytea NOT NULL,
+  expires_at timestamp with time zone,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT revocation_pages_pkey PRIMARY KEY (tenant_id, account_id, number),
+  CONSTRAINT revocation_pages_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id)
+);
+
 CREATE TABLE roles (
   id prefixed_id NOT NULL,
   tenant_id prefixed_id NOT NULL,
@@ -235,6 +251,20 @@ CREATE TABLE roles (
   CONSTRAINT roles_public_key_key UNIQUE (public_key),
   CONSTRAINT roles_tenant_id_account_id_id_key UNIQUE (tenant_id, account_id, id),
   CONSTRAINT roles_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id)
+);
+
+CREATE TABLE servers (
+  id prefixed_id NOT NULL,
+  operator_id prefixed_id NOT NULL,
+  name text NOT NULL,
+  urls text[] NOT NULL,
+  ledger jsonb DEFAULT '[]'::jsonb NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT servers_pkey PRIMARY KEY (id),
+  CONSTRAINT servers_name_key UNIQUE (operator_id, name),
+  CONSTRAINT servers_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id)
 );
 
 CREATE TABLE sessions (
@@ -304,7 +334,8 @@ CREATE UNIQUE INDEX accounts_name_key ON public.accounts USING btree (tenant_id,
 CREATE INDEX accounts_page ON public.accounts USING btree (tenant_id, id) WHERE (deleted_at IS NULL);
 CREATE INDEX audit_events_page ON public.audit_events USING btree (tenant_id, id);
 CREATE INDEX credentials_page ON public.credentials USING btree (user_id, id);
-CREATE INDEX credentials_revoked ON public.credentials USING btree (account_id) WHERE (revoked_at IS NOT NULL);
+CREATE INDEX credentials_revoked_inline ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE ((revoked_at IS NOT NULL) AND (revocation_page IS NULL));
+CREATE INDEX credentials_revoked_paged ON public.credentials USING btree (account_id, revocation_page, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE (revocation_page IS NOT NULL);
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX members_person ON public.members USING btree (person_id);
 CREATE UNIQUE INDEX operators_one_default ON public.operators USING btree (is_default) WHERE is_default;
@@ -312,6 +343,7 @@ CREATE UNIQUE INDEX people_email_key ON public.people USING btree (lower(email))
 CREATE UNIQUE INDEX plans_one_default ON public.plans USING btree (is_default) WHERE is_default;
 CREATE INDEX refused_logins_age ON public.refused_logins USING btree (last_at);
 CREATE INDEX refused_logins_newest ON public.refused_logins USING btree (account_id, id DESC);
+CREATE INDEX revocation_pages_hash ON public.revocation_pages USING btree (hash);
 CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (account_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX roles_page ON public.roles USING btree (account_id, id) WHERE (deleted_at IS NULL);
 CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
@@ -332,6 +364,7 @@ COMMENT ON COLUMN brokers.control_url IS 'where control reaches its system accou
 COMMENT ON COLUMN brokers.endpoints IS 'where tenants'' clients reach it: lists of URLs by protocol';
 COMMENT ON COLUMN credentials.public_key IS 'the user nkey; its seed is never kept';
 COMMENT ON COLUMN credentials.expires_at IS 'null: never';
+COMMENT ON COLUMN credentials.revocation_page IS 'the number of the page that holds its revocation; null: the account''s JWT does, unless it has expired';
 COMMENT ON TABLE feed_changes IS 'compacted: one row per account, at its latest revision';
 COMMENT ON TABLE feeds IS 'each operator''s revision; the row''s lock puts its changes in commit order';
 COMMENT ON COLUMN idempotency_keys.request IS 'SHA-256 of operation, path and body: the same key with another request is refused';
@@ -348,7 +381,13 @@ COMMENT ON TABLE refused_logins IS 'who was not let in and why: one row for each
 COMMENT ON COLUMN refused_logins.id IS 'made anew with each report, so that ids sort by the last one';
 COMMENT ON COLUMN refused_logins.broker IS 'the name it had then';
 COMMENT ON COLUMN refused_logins.user_public_key IS 'empty when the client presented none that could be read';
+COMMENT ON TABLE revocation_pages IS 'revocations that an account''s JWT has no room for, and names by their hash';
+COMMENT ON COLUMN revocation_pages.records IS 'see claims.RevocationPage; written anew when revocations join or leave';
+COMMENT ON COLUMN revocation_pages.expires_at IS 'when the last of its credentials does; null: never';
 COMMENT ON TABLE roles IS 'a scoped signing key of an account; its template holds for every user signed with it, live';
 COMMENT ON COLUMN roles.sealed_seed IS 'empty once deleted';
+COMMENT ON TABLE servers IS 'unmodified nats-servers that control keeps up to date: each row one, or a cluster of them; their receipts are under their id';
+COMMENT ON COLUMN servers.urls IS 'where control reaches their system account';
+COMMENT ON COLUMN servers.ledger IS 'which servers were found there, and how far each has come';
 COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the cookie';
 COMMENT ON TABLE tombstones IS 'accounts that brokers held and the operator never had: their last JWT lets nobody in';

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,23 +32,29 @@ type delivery struct {
 
 	waiters    waiters
 	packHashes packHashes
+	leftOut    sync.Map // revision by account: the last of which was said that stock servers do not hear all
 }
 
 func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) *delivery {
 	d := &delivery{pool: pool, domain: domain, log: log}
 	d.hub = resolver.NewHub(resolver.Source{
-		Changes:  d.changes,
-		Lookup:   d.lookup,
-		Applied:  d.applied,
-		Refused:  d.refused,
-		Head:     d.head,
-		Sums:     d.sums,
-		Held:     d.held,
-		Pack:     d.pack,
-		PackHash: d.packHash,
-		Brokers:  d.brokers,
+		Changes:        d.changes,
+		Lookup:         d.lookup,
+		LookupForStock: d.lookupForStock,
+		Page:           d.page,
+		Applied:        d.applied,
+		Refused:        d.refused,
+		Head:           d.head,
+		Sums:           d.sums,
+		Held:           d.held,
+		Pack:           d.pack,
+		PackHash:       d.packHash,
+		Brokers:        d.memberships,
+		Ledger:         d.ledger,
+		Keep:           d.keepLedger,
 	}, log)
 	d.relay = feed.NewRelay(pool, d.publish, log)
+	d.relay.WhileLeading(d.hub.Lead)
 	return d
 }
 
@@ -100,6 +107,10 @@ func (d *delivery) lookup(ctx context.Context, operatorID, account string) (reso
 	return entryOf(a), nil
 }
 
+func (d *delivery) page(ctx context.Context, operatorID string, hash claims.PageHash) (claims.RevocationPage, error) {
+	return d.domain.RevocationPage(ctx, tenants.OperatorID(operatorID), hash)
+}
+
 func entryOf(a tenants.AccountJWT) resolver.Entry {
 	return resolver.Entry{Account: string(a.Key), Revision: resolver.Revision(a.Revision), JWT: a.JWT}
 }
@@ -115,18 +126,24 @@ func (d *delivery) applied(ctx context.Context, operatorID string, r resolver.Re
 	if r.Partial {
 		return nil
 	}
-	refusals := make([]feed.Refusal, 0, len(r.Refusals))
-	for _, f := range r.Refusals {
-		refusals = append(refusals, feed.Refusal{AccountKey: f.Account, Revision: feed.Revision(f.Revision), Reason: f.Reason})
-	}
 	effects := make([]feed.Effect, 0, len(r.Effects))
 	for _, e := range r.Effects {
 		effects = append(effects, feed.Effect{AccountKey: e.Account, Revision: feed.Revision(e.Revision), Closed: e.Closed, Micros: e.Micros})
 	}
 	err := feed.RecordReceipt(ctx, d.pool, operatorID,
-		feed.Receipt{BrokerKey: r.Broker, Applied: feed.Revision(r.Applied), Refusals: refusals, Effects: effects})
+		feed.Receipt{BrokerKey: r.Broker, Applied: feed.Revision(r.Applied), Refusals: refusalsOf(r.Refusals), Effects: effects})
 	d.waiters.wake(operatorID)
 	return err
+}
+
+// memberships are all that the hub keeps connections to.
+func (d *delivery) memberships(ctx context.Context) ([]resolver.Membership, error) {
+	brokers, err := d.brokers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	attachments, err := d.attachments(ctx)
+	return append(brokers, attachments...), err
 }
 
 // refused keeps what a broker says of logins it did not let in.
@@ -165,7 +182,7 @@ func (d *delivery) brokers(ctx context.Context) ([]resolver.Membership, error) {
 					OperatorID: string(seat.Operator.ID),
 					Cluster:    cluster,
 					Brokers:    map[string]string{},
-					Login:      func() (resolver.Login, error) { return d.login(seat.Operator.ID) },
+					Login:      func() (resolver.Login, error) { return d.login(seat.Operator.ID, resolver.ControlPermissions()) },
 				})
 			}
 			memberships[i].URLs = append(memberships[i].URLs, b.ControlURL)
@@ -192,10 +209,10 @@ func (d *delivery) links(operator tenants.OperatorID) map[string]httpapi.Link {
 }
 
 // login makes a system-account user for one attempt to connect.
-func (d *delivery) login(operator tenants.OperatorID) (resolver.Login, error) {
+func (d *delivery) login(operator tenants.OperatorID, may claims.Template) (resolver.Login, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	token, seed, err := d.domain.SystemUser(ctx, operator, "control", resolver.ControlPermissions())
+	token, seed, err := d.domain.SystemUser(ctx, operator, "control", may)
 	if err != nil {
 		return resolver.Login{}, err
 	}

@@ -24,10 +24,12 @@ func (d *delivery) checkDrift(ctx context.Context, actor tenants.Actor, operator
 	if err != nil {
 		return httpapi.DriftCheck{}, err
 	}
-	check := httpapi.DriftCheck{Brokers: make([]httpapi.BrokerDrift, len(known.Brokers))}
-	drifts := make([]resolver.Drift, len(known.Brokers))
+	// What attached servers hold is read back with each push.
+	brokers := slices.DeleteFunc(known.Brokers, func(b tenants.BrokerReceipt) bool { return b.Kind != tenants.BrokerRecipient })
+	check := httpapi.DriftCheck{Brokers: make([]httpapi.BrokerDrift, len(brokers))}
+	drifts := make([]resolver.Drift, len(brokers))
 	var g errgroup.Group
-	for i, b := range known.Brokers {
+	for i, b := range brokers {
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, digestWithin)
 			defer cancel()

@@ -59,7 +59,7 @@ func (d *delivery) await(ctx context.Context, change tenants.Change) httpapi.Pro
 	defer leave()
 	poll := time.NewTicker(pollReceipts)
 	defer poll.Stop()
-	proof := httpapi.Proof{Delivery: tenants.Delivery{Revision: change.Revision}, After: map[string]time.Duration{}}
+	proof := httpapi.Proof{Delivery: tenants.Delivery{Revision: change.Revision}, After: map[tenants.BrokerID]time.Duration{}}
 	for {
 		now, err := d.deliveryOf(ctx, change)
 		if err != nil {
@@ -88,10 +88,10 @@ func (d *delivery) deliveryOf(ctx context.Context, change tenants.Change) (tenan
 }
 
 // note keeps the time for brokers that have confirmed for the first time.
-func note(after map[string]time.Duration, now tenants.Delivery, since time.Duration) {
+func note(after map[tenants.BrokerID]time.Duration, now tenants.Delivery, since time.Duration) {
 	for _, b := range now.Brokers {
-		if _, known := after[b.Broker]; b.InForce && !known {
-			after[b.Broker] = since
+		if _, known := after[b.ID]; b.InForce && !known {
+			after[b.ID] = since
 		}
 	}
 }

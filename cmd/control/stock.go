@@ -10,6 +10,26 @@ import (
 	"github.com/signalbox-io/signalbox/internal/tenants"
 )
 
+func (d *delivery) lookupForStock(ctx context.Context, operatorID, account string) (resolver.Entry, error) {
+	a, err := d.domain.StockJWT(ctx, tenants.OperatorID(operatorID), claims.AccountKey(account))
+	if err != nil {
+		return resolver.Entry{}, err
+	}
+	return d.stockEntryOf(a), nil
+}
+
+// stockEntryOf warns of what no stock server will be told, once for each change.
+func (d *delivery) stockEntryOf(a tenants.AccountJWT) resolver.Entry {
+	if a.LeftOut == 0 {
+		return entryOf(a)
+	}
+	if said, _ := d.leftOut.Swap(a.Key, a.Revision); said != a.Revision {
+		d.log.Warn("stock servers do not hear of all of an account's revocations: its JWT has no room for them",
+			"account", a.Key, "revision", a.Revision, "left_out", a.LeftOut)
+	}
+	return entryOf(a)
+}
+
 func (d *delivery) pack(ctx context.Context, operatorID, after string, limit int) ([]resolver.Entry, error) {
 	accounts, err := d.domain.Pack(ctx, tenants.OperatorID(operatorID), claims.AccountKey(after), limit)
 	if err != nil {
@@ -17,7 +37,7 @@ func (d *delivery) pack(ctx context.Context, operatorID, after string, limit int
 	}
 	entries := make([]resolver.Entry, 0, len(accounts))
 	for _, a := range accounts {
-		entries = append(entries, entryOf(a))
+		entries = append(entries, d.stockEntryOf(a))
 	}
 	return entries, nil
 }

@@ -102,7 +102,7 @@ func TestStockServersAreMembersByTheirConfiguration(t *testing.T) {
 	operator := c.asStaff(s).ID
 	user := c.user("device", "")
 	c.inForce()
-	for _, kind := range []string{"full", "cache", "url", "memory"} {
+	for _, kind := range []string{"cache", "full", "url", "memory"} { // the full resolver would answer the cache's lookups
 		t.Run(kind, func(t *testing.T) {
 			stock := s.startStock(operator, kind, s.t.TempDir(), c.serverConfig(operator, kind)) // runs on beside those after it
 			lost, kept := c.issue(user.ID), c.issue(user.ID)
@@ -218,8 +218,13 @@ func TestControlListsAccountsOnTheSystemAccount(t *testing.T) {
 // systemUser connects as somebody who may do everything on the system account.
 func (s *stack) systemUser(operator, url string) *nats.Conn {
 	s.t.Helper()
+	return s.systemUserWith(operator, url, claims.OpenTemplate())
+}
+
+func (s *stack) systemUserWith(operator, url string, may claims.Template) *nats.Conn {
+	s.t.Helper()
 	domain := s.openDomain()
-	token, seed, err := domain.SystemUser(s.t.Context(), tenants.OperatorID(operator), "admin", claims.OpenTemplate())
+	token, seed, err := domain.SystemUser(s.t.Context(), tenants.OperatorID(operator), "admin", may)
 	if err != nil {
 		s.t.Fatal(err)
 	}

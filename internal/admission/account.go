@@ -1,12 +1,16 @@
 package admission
 
 import (
+	"iter"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
 // law is what admission keeps of an account's claims: what logins are judged by.
@@ -23,10 +27,11 @@ type law struct {
 	closed      bool
 }
 
-func newLaw(c *jwt.AccountClaims, ownKeySigns bool) *law {
+func newLaw(c *jwt.AccountClaims, pages claims.RevocationPages, ownKeySigns bool) *law {
+	own, _, _ := claims.SplitTags(c.Tags) // those that name the pages have done so
 	w := &law{
-		name: c.Name, tags: c.Tags, defaults: c.DefaultPermissions, expires: c.Expires, noBearer: c.Limits.DisallowBearer,
-		authUsers: c.Authorization.AuthUsers, revocations: revocations(c.Revocations), signers: make(map[string]*jwt.UserPermissionLimits, len(c.SigningKeys)+1),
+		name: c.Name, tags: own, defaults: c.DefaultPermissions, expires: c.Expires, noBearer: c.Limits.DisallowBearer,
+		authUsers: c.Authorization.AuthUsers, revocations: revocations{inline: c.Revocations, pages: pages}, signers: make(map[string]*jwt.UserPermissionLimits, len(c.SigningKeys)+1),
 	}
 	for key, scope := range c.SigningKeys {
 		w.signers[key] = nil
@@ -86,26 +91,51 @@ func (w *law) concernsOne(was *law, now time.Time) bool {
 	return w.noBearer == was.noBearer && slices.Equal(w.authUsers, was.authUsers) && w.open(now) == nil && w.keepsAll(was)
 }
 
-// revocations are a point in time per user's public key, in unix seconds: what was issued
-// by then is revoked. jwt.All stands for every key.
-type revocations map[string]int64
+// revocations say up to which second what was issued to a user's key is revoked.
+// The newest are in the claims, where jwt.All stands for every key, and the
+// others in pages.
+type revocations struct {
+	inline jwt.RevocationList
+	pages  claims.RevocationPages
+}
 
 func (r revocations) revoked(user string, issued int64) bool {
-	return r.reaches(user, issued) || r.reaches(jwt.All, issued)
+	if r.reaches(user, issued) || r.reaches(jwt.All, issued) {
+		return true
+	}
+	at, ok := r.pages.RevokedAt(claims.UserKey(user))
+	return ok && at.Unix() >= issued
 }
 
 func (r revocations) reaches(key string, issued int64) bool {
-	at, ok := r[key]
+	at, ok := r.inline[key]
 	return ok && at >= issued
 }
 
-// since calls take with every key that is revoked further than it was before.
-func (r revocations) since(before revocations, take func(key string)) {
-	for key, at := range r {
-		if was, ok := before[key]; !ok || was < at {
+// since calls take with every key that may be revoked further than it was
+// before: those that the claims say so of, and when there is a page that was not
+// there, those of these users who are in one. Most of what is in a new page has
+// only moved there.
+func (r revocations) since(before revocations, users iter.Seq[string], take func(key string)) {
+	for key, at := range r.inline {
+		if was, ok := before.inline[key]; !ok || was < at {
 			take(key)
 		}
 	}
+	if !r.hasNewPages(before) {
+		return
+	}
+	for user := range users {
+		if _, ok := r.pages.RevokedAt(claims.UserKey(user)); ok {
+			take(user)
+		}
+	}
+}
+
+func (r revocations) hasNewPages(before revocations) bool {
+	return slices.ContainsFunc(r.pages, func(p claims.RevocationPage) bool {
+		return !slices.ContainsFunc(before.pages, func(was claims.RevocationPage) bool { return was.Hash() == p.Hash() })
+	})
 }
 
 // account is one that somebody wants to log in to, or is logged in to.
@@ -154,7 +184,7 @@ func (a *account) publish(w *law, now time.Time) (ended []*session) {
 		}
 	}
 	if w.concernsOne(was, now) {
-		w.revocations.since(was.revocations, func(key string) { a.sessions.of(key, end) })
+		w.revocations.since(was.revocations, maps.Keys(a.sessions.byUser), func(key string) { a.sessions.of(key, end) })
 	} else {
 		a.sessions.of(jwt.All, end)
 	}

@@ -35,7 +35,7 @@ func lawOf(edit func(*jwt.AccountClaims)) *law {
 	if edit != nil {
 		edit(c)
 	}
-	return newLaw(c, false)
+	return newLaw(c, nil, false)
 }
 
 // Whoever logs in first makes the claims be loaded. A change that comes just then

@@ -27,6 +27,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
 )
 
@@ -37,10 +38,11 @@ type Config struct {
 	// OwnKeySigns lets an account's own key sign users, as it does where the
 	// operator does not insist on signing keys.
 	OwnKeySigns bool
-	// Account returns an account's claims as they are now, signed by the operator.
+	// Account returns an account's claims as they are now, signed by the operator,
+	// and all revocation pages that they name.
 	// It may ask others, but must be bounded in time. fault.NotFound says
 	// that there is no such account. The claims are not changed.
-	Account func(key string) (*jwt.AccountClaims, error)
+	Account func(key string) (*jwt.AccountClaims, claims.RevocationPages, error)
 	// Release says that claims which Account returned are not held any more. Nil does nothing.
 	Release func(key string)
 	Refused func(Refusal) // is told of each login that is not let in, and must not wait; nil is fine
@@ -187,10 +189,10 @@ func (a *Admission) register(key string, l *login, v verdict) error {
 
 // load is how the registry gets at an account's claims.
 func (a *Admission) load(key string) (*law, error) {
-	claims, err := a.cfg.Account(key)
+	c, pages, err := a.cfg.Account(key)
 	switch {
 	case err == nil:
-		return newLaw(claims, a.cfg.OwnKeySigns), nil
+		return newLaw(c, pages, a.cfg.OwnKeySigns), nil
 	case errors.Is(err, fault.NotFound):
 		return nil, refused(AccountUnknown, "there is no such account")
 	case errors.Is(err, fault.Unavailable):
@@ -219,15 +221,16 @@ func (a *Admission) limit(s *session) {
 // Knows says whether Publish would do anything.
 func (a *Admission) Knows(account string) bool { return a.accounts.find(account) != nil }
 
-// Publish makes an account's new claims those that logins are judged by, and
+// Publish makes an account's new claims, with the revocation pages that they
+// name, those that logins are judged by, and
 // ends the connections that they refuse. When it returns, none of those is left.
 // Claims must be published in their order, before the server is given them.
-func (a *Admission) Publish(claims *jwt.AccountClaims) (closed int) {
-	acc := a.accounts.find(claims.Subject)
+func (a *Admission) Publish(c *jwt.AccountClaims, pages claims.RevocationPages) (closed int) {
+	acc := a.accounts.find(c.Subject)
 	if acc == nil {
 		return 0
 	}
-	for _, s := range acc.publish(newLaw(claims, a.cfg.OwnKeySigns), time.Now()) {
+	for _, s := range acc.publish(newLaw(c, pages, a.cfg.OwnKeySigns), time.Now()) {
 		if a.end(s) {
 			closed++
 		}

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
 func TestKindIsReadFromWhatTheServerSaysOnly(t *testing.T) {
@@ -179,15 +183,63 @@ func FuzzTemplateAllowsNothingThatItDoesNotSay(f *testing.F) {
 
 func TestRevocationsSinceAreThoseThatReachFurther(t *testing.T) {
 	t.Parallel()
-	before := revocations{"U1": 10, "U2": 10, "U4": 10}
+	before := revocations{inline: jwt.RevocationList{"U1": 10, "U2": 10, "U4": 10}}
+	after := revocations{inline: jwt.RevocationList{"U1": 10, "U2": 11, "U3": 5, "U4": 9}}
 	var got []string
-	revocations{"U1": 10, "U2": 11, "U3": 5, "U4": 9}.since(before, func(key string) { got = append(got, key) })
+	after.since(before, slices.Values([]string{"U1"}), func(key string) { got = append(got, key) })
 	if diff := cmp.Diff(map[string]bool{"U2": true, "U3": true}, set(got)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	if !before.revoked("U1", 10) || before.revoked("U1", 11) || before.revoked("U9", 1) || !(revocations{jwt.All: 3}).revoked("U9", 3) {
+	everybody := revocations{inline: jwt.RevocationList{jwt.All: 3}}
+	if !before.revoked("U1", 10) || before.revoked("U1", 11) || before.revoked("U9", 1) || !everybody.revoked("U9", 3) {
 		t.Error("a revocation reaches what was issued in its second or before, and nothing else")
 	}
+}
+
+// Who is logged in is looked for in pages that are new, and in no others.
+func TestRevocationsSinceAreThoseOfNewPages(t *testing.T) {
+	t.Parallel()
+	page := func(at int64, keys ...string) claims.RevocationPage {
+		revoked := map[claims.UserKey]time.Time{}
+		for _, key := range keys {
+			revoked[claims.UserKey(key)] = time.Unix(at, 0)
+		}
+		page, err := claims.EncodeRevocationPage(revoked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page
+	}
+	here, gone, away, moved := userKey(t), userKey(t), userKey(t), userKey(t)
+	before := revocations{inline: jwt.RevocationList{moved: 10}, pages: claims.RevocationPages{page(7, away)}}
+	after := revocations{pages: claims.RevocationPages{before.pages[0], page(10, gone, moved)}}
+	since := func(now, was revocations) map[string]bool {
+		var got []string
+		now.since(was, slices.Values([]string{here, gone}), func(key string) { got = append(got, key) })
+		return set(got)
+	}
+	if diff := cmp.Diff(map[string]bool{gone: true}, since(after, before)); diff != "" {
+		t.Errorf("a new page (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]bool{}, since(after, after)); diff != "" {
+		t.Errorf("the same pages (-want +got):\n%s", diff)
+	}
+	if !after.revoked(gone, 10) || after.revoked(gone, 11) || !after.revoked(moved, 10) || !after.revoked(away, 7) || after.revoked(here, 1) {
+		t.Error("a page's revocation reaches what was issued in its second or before, and nothing else")
+	}
+}
+
+func userKey(t *testing.T) string {
+	t.Helper()
+	pair, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := pair.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 func set(keys []string) map[string]bool {

@@ -80,6 +80,7 @@ func joinOperator(o *server.Options, systemAccount string, r *resolver.Resolver)
 	o.TrustedOperators = r.Operators()
 	o.SystemAccount = systemAccount
 	o.AccountResolver = r
+	o.Metadata = resolver.MarkBroker(o.Metadata)
 }
 
 // checkPorts finds out before the server does whether a port is taken, because

@@ -21,7 +21,8 @@ type Account struct {
 	Limits      Limits
 	Roles       []Role                // order does not matter; decoding sorts them by key
 	Revoked     map[UserKey]time.Time // JWTs issued in that second or before are refused; AllUsers stands for every key
-	Tags        []string
+	Pages       []PageHash            // of further revocations, which count like those in Revoked
+	Tags        []string              // without those that name the pages
 }
 
 // Limits bound an account. In each, -1 is [Unlimited] and 0 is none, so the
@@ -119,7 +120,7 @@ func EncodeAccount(a Account, signer Seed) (string, error) {
 	c := jwt.NewAccountClaims(string(a.Key))
 	c.Name, c.Description = a.Name, a.Description
 	c.Limits = a.Limits.operatorLimits()
-	c.Tags = a.Tags
+	c.Tags = slices.Concat(a.Tags, tagsOf(a.Pages))
 	for _, r := range a.Roles {
 		c.SigningKeys.AddScopedSigner(r.scope())
 	}
@@ -149,6 +150,7 @@ func (a Account) validate() error {
 		below("/limits", a.Limits.Validate()),
 		validateTags(a.Tags),
 		validateRevoked(a.Revoked),
+		validatePages(a.Pages),
 	}
 	seen := map[AccountKey]bool{}
 	for i, r := range a.Roles {
@@ -186,6 +188,18 @@ func validateRevoked(revoked map[UserKey]time.Time) error {
 		}
 		if at.Unix() <= 0 || at.After(endOfTime) {
 			return fault.Field("/revoked", "a revocation needs the time up to which it reaches, from 1970 to the year 9999")
+		}
+	}
+	return nil
+}
+
+func validatePages(pages []PageHash) error {
+	for i, hash := range pages {
+		if _, err := ParsePageHash(string(hash)); err != nil {
+			return fault.At(fmt.Sprintf("/pages/%d", i), err)
+		}
+		if slices.Contains(pages[:i], hash) {
+			return fault.Field(fmt.Sprintf("/pages/%d", i), "this page is listed twice")
 		}
 	}
 	return nil
@@ -286,10 +300,14 @@ func DecodeAccount(token string) (AccountFacts, error) {
 	if err != nil {
 		return AccountFacts{}, wrap("read the account JWT's issuer", err)
 	}
+	tags, pages, err := SplitTags(c.Tags)
+	if err != nil {
+		return AccountFacts{}, err
+	}
 	facts := AccountFacts{
 		Account: Account{
 			Key: key, Name: c.Name, Description: c.Description,
-			Limits: limitsOf(c.Limits), Revoked: revokedOf(c.Revocations), Tags: c.Tags,
+			Limits: limitsOf(c.Limits), Revoked: revokedOf(c.Revocations), Pages: pages, Tags: tags,
 		},
 		Issuer: issuer, IssuedAt: timeOf(c.IssuedAt), Expires: timeOf(c.Expires), ID: c.ID,
 	}

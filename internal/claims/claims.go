@@ -48,6 +48,10 @@ func sign(c jwt.Claims, signer Seed) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return fits(token)
+}
+
+func fits(token string) (string, error) {
 	if len(token) > MaxTokenBytes {
 		return "", fault.New(fault.OverLimit, "the signed claims would be %d bytes, but a server takes %d at most", len(token), MaxTokenBytes)
 	}

@@ -70,6 +70,9 @@ func ValidateTag(s string) error {
 	if strings.ToLower(s) != s {
 		return fault.New(fault.Invalid, "a tag is written in lower case")
 	}
+	if strings.HasPrefix(s, ReservedTags) {
+		return fault.New(fault.Invalid, "tags that begin with %s are Signalbox's own", ReservedTags)
+	}
 	return nil
 }
 

@@ -30,6 +30,7 @@ func TestNamesFollowTheirRules(t *testing.T) {
 		{">", "name, description"},
 		{"{{name()}}", "name, description"},
 		{"team:blue", "name, tag, description"},
+		{"signalbox-revocations:x", "name, description"},
 		{"two\nlines", "description"},
 		{"tab\tbed", ""},
 		{"nul\x00", ""},

@@ -107,3 +107,15 @@ func Receipts(ctx context.Context, q Querier, operatorID string) (map[string]Rec
 	}
 	return receipts, nil
 }
+
+// ForgetReceipt removes what the broker said, in the caller's transaction: it never reported.
+func ForgetReceipt(ctx context.Context, tx pgx.Tx, operatorID, brokerKey string) error {
+	const query = `
+		DELETE FROM receipts
+		WHERE operator_id = @operator
+		AND broker_key = @broker`
+	if _, err := tx.Exec(ctx, query, pgx.StrictNamedArgs{"operator": operatorID, "broker": brokerKey}); err != nil {
+		return fmt.Errorf("forget the receipt of broker %s: %w", brokerKey, err)
+	}
+	return nil
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -38,12 +39,19 @@ type Relay struct {
 	pool    *pgxpool.Pool
 	publish Publish
 	log     *slog.Logger
+	beside  func(ctx context.Context) // nil: nothing
 }
 
 // NewRelay returns a relay that connects by itself, as the pool would.
 func NewRelay(pool *pgxpool.Pool, publish Publish, log *slog.Logger) *Relay {
 	return &Relay{pool: pool, publish: publish, log: log}
 }
+
+// WhileLeading has work done beside the relay by whichever replica leads: it is
+// called when the lead is won, its ctx ends when that is lost, and the lead is
+// not given up before it returns. But a leader cut off from Postgres may learn
+// late that it leads no more. Call it before Run.
+func (r *Relay) WhileLeading(work func(ctx context.Context)) { r.beside = work }
 
 const (
 	leadership     = 7_366_452_802 // the advisory lock of the leader; the number means nothing
@@ -87,6 +95,13 @@ func (r *Relay) session(ctx context.Context, connected func()) error {
 		return err
 	}
 	r.log.InfoContext(ctx, "this replica leads the feed's relay")
+	leading, lost := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	if r.beside != nil {
+		beside.Go(func() { r.beside(leading) })
+	}
+	defer beside.Wait()
+	defer lost()
 	return r.lead(ctx, conn)
 }
 

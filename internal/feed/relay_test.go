@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,6 +180,60 @@ func TestOnlyOneRelayLeadsAndAnotherTakesOver(t *testing.T) {
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("%s took over after %s, want less than 2 s", next.relay, took)
 	}
+}
+
+// Work that may be done by one replica only is done by the one that leads: it
+// begins with the lead, and has ended before another's begins.
+func TestWorkBesideTheRelayIsDoneByTheLeaderAlone(t *testing.T) {
+	t.Parallel()
+	pool := setup(t, "o")
+	var busy atomic.Int32
+	began, ended := make(chan string, 10), make(chan string, 10)
+	work := func(relay string) func(context.Context) {
+		return func(ctx context.Context) {
+			if busy.Add(1) != 1 {
+				t.Errorf("%s began while another was still at work", relay)
+			}
+			began <- relay
+			<-ctx.Done()
+			busy.Add(-1)
+			ended <- relay
+		}
+	}
+	start := func(relay string) (stop func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		r := feed.NewRelay(pool, collect(t).publish(relay), slog.New(slog.DiscardHandler))
+		r.WhileLeading(work(relay))
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		return func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Errorf("the relay ended with %v", err)
+			}
+		}
+	}
+	stopFirst := start("first")
+	if got := <-began; got != "first" {
+		t.Fatalf("%s began, want the first", got)
+	}
+	stopSecond := start("second")
+	stopFirst()
+	if got := <-ended; got != "first" {
+		t.Fatalf("%s ended, want the first", got)
+	}
+	if got := <-began; got != "second" {
+		t.Fatalf("%s began, want the second", got)
+	}
+
+	// The second loses the lead with its connection, and wins it again.
+	if _, err := pool.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'signalbox relay' AND datname = current_database()`); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := <-ended, <-began; a != "second" || b != "second" {
+		t.Errorf("%s ended and %s began, want the second both times", a, b)
+	}
+	stopSecond()
 }
 
 func TestPublishingThatFailsIsRepeatedAndHoldsNobodyUp(t *testing.T) {

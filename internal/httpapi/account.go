@@ -80,7 +80,7 @@ func (s *Server) getAccountDelivery(w http.ResponseWriter, r *http.Request) erro
 	}
 	return answer(w, http.StatusOK, api.AccountDelivery{Revision: int64(d.Revision), InForce: d.InForce(),
 		Brokers: mapped(d.Brokers, func(b tenants.BrokerDelivery) api.BrokerDelivery {
-			return api.BrokerDelivery{Broker: b.Broker, AppliedRevision: int64(b.Applied), InForce: b.InForce,
+			return api.BrokerDelivery{Kind: api.RecipientKind(b.Kind), Broker: b.Broker, AppliedRevision: int64(b.Applied), InForce: b.InForce,
 				HeardAt: utc(b.HeardAt), Refusal: orNil(b.Refusal)}
 		})})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/signalbox-io/signalbox/internal/tenants"
 )
 
-// Link is the state of the connection to a broker's cluster.
+// Link is the state of the connection to a broker's cluster, or to an attached server.
 type Link struct {
 	Connected bool
 	LastError string // empty when nothing went wrong since it was made
@@ -25,7 +25,7 @@ func (s *Server) getOperatorDelivery(w http.ResponseWriter, r *http.Request) err
 	return answer(w, http.StatusOK, api.OperatorDelivery{Revision: int64(d.Revision), InForce: d.InForce(),
 		Brokers: mapped(d.Brokers, func(b tenants.BrokerReceipt) api.BrokerReceipt {
 			link := links[cmp.Or(b.Cluster, string(b.ID))]
-			return api.BrokerReceipt{BrokerId: string(b.ID), Broker: b.Name, Cluster: b.Cluster,
+			return api.BrokerReceipt{Kind: api.RecipientKind(b.Kind), BrokerId: string(b.ID), Broker: b.Name, Cluster: b.Cluster,
 				AppliedRevision: int64(b.Applied), Lag: int64(max(0, d.Revision-b.Applied)), HeardAt: utc(b.HeardAt),
 				Connected: link.Connected, LastError: orNil(link.LastError),
 				Refusals: mapped(b.Refusals, refusalOf)}

@@ -39,12 +39,14 @@ type Config struct {
 	// committed, or ctx ends, and tells what is known by then.
 	Await func(ctx context.Context, change tenants.Change) Proof
 	// Links are this replica's connections to the operator's brokers, by their
-	// cluster; by the broker's id when it stands alone.
+	// cluster; by the broker's id when it stands alone, and by an attached
+	// server's.
 	Links func(operator tenants.OperatorID) map[string]Link
 	// CheckDrift asks the operator's brokers what they hold, for staff, and
 	// sends again what differs if it is to.
 	CheckDrift func(ctx context.Context, actor tenants.Actor, operator tenants.OperatorID, repair bool) (DriftCheck, error)
-	// BrokersMoved is called after a broker has enrolled or said where it is now.
+	// BrokersMoved is called after a broker has enrolled or said where it is now,
+	// and after a server was attached, moved or detached.
 	BrokersMoved func()
 	// Ready says why the process cannot serve, or nil.
 	Ready func(ctx context.Context) error

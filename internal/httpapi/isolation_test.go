@@ -22,7 +22,7 @@ import (
 // parameter fails the tests here until it is listed.
 var prefixes = map[string]string{
 	"tenant": "ten", "account": "acc", "role": "rol", "user": "usr", "credential": "crd",
-	"api_token": "tok", "operator": "opr", "broker": "brk",
+	"api_token": "tok", "operator": "opr", "broker": "brk", "server": "srv",
 }
 
 // operation is one of the document's, as these tests see it.
@@ -117,7 +117,19 @@ func (s *server) installation() map[string]string {
 		"name": "broker-" + strings.ToLower(key[:8]), "public_key": key, "cluster": "", "control_url": "nats://127.0.0.1:4222",
 		"endpoints": api.Endpoints{Nats: []string{"nats://127.0.0.1:4222"}, Websocket: []string{}, Mqtt: []string{}, Leafnode: []string{}},
 	}).want(201, &seat)
-	return map[string]string{"operator": seat.OperatorId, "broker": seat.Id, "broker token": seat.Token, "enrolment token": token}
+	return map[string]string{"operator": seat.OperatorId, "broker": seat.Id, "broker token": seat.Token, "enrolment token": token,
+		"server": s.attach(seat.OperatorId, "server-"+strings.ToLower(key[:8]))}
+}
+
+// attach attaches a server that nobody can reach, and answers its id.
+func (s *server) attach(operator, name string) string {
+	s.t.Helper()
+	attached, err := s.domain.AttachServer(s.t.Context(), tenants.Actor{ID: "per_staff", Staff: true}, tenants.OperatorID(operator), tenants.Once{},
+		tenants.ServerSpec{Name: name, URLs: []string{"nats://127.0.0.1:1"}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(attached.ID)
 }
 
 // contents is a digest of every table, so that "nothing changed" means nothing.
@@ -316,6 +328,7 @@ func TestEveryOtherExampleWorksForWhoItIsFor(t *testing.T) {
 	for _, op := range operations(t, s.doc) {
 		switch op.who {
 		case "staff", "person":
+			owner.ids["server"] = s.attach(owner.ids["operator"], "for "+op.OperationID) // one may be detached already
 			send(op, owner.logIn(), op.example(t))
 		case "enrollment":
 			send(op, caller{s: s, token: owner.ids["enrolment token"]}, op.example(t))

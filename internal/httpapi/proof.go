@@ -13,7 +13,7 @@ import (
 // Proof is what brokers have confirmed of a change.
 type Proof struct {
 	Delivery tenants.Delivery
-	After    map[string]time.Duration // by broker that confirmed: how long after the commit it did
+	After    map[tenants.BrokerID]time.Duration // by broker or server that confirmed: how long after the commit it did
 }
 
 const maxWait = 30 * time.Second
@@ -44,8 +44,8 @@ func (s *Server) prove(ctx context.Context, change tenants.Change, wait time.Dur
 func proofOf(p Proof) api.Proof {
 	out := api.Proof{Revision: int64(p.Delivery.Revision), InForce: p.Delivery.InForce(), Unconfirmed: []string{}}
 	out.Brokers = mapped(p.Delivery.Brokers, func(b tenants.BrokerDelivery) api.BrokerProof {
-		return api.BrokerProof{Broker: b.Broker, AppliedRevision: int64(b.Applied), InForce: b.InForce,
-			ConnectionsClosed: b.Closed, Milliseconds: p.milliseconds(b.Broker), Refusal: orNil(b.Refusal)}
+		return api.BrokerProof{Kind: api.RecipientKind(b.Kind), Broker: b.Broker, AppliedRevision: int64(b.Applied), InForce: b.InForce,
+			ConnectionsClosed: b.Closed, Milliseconds: p.milliseconds(b.ID), Refusal: orNil(b.Refusal)}
 	})
 	for _, b := range p.Delivery.Brokers {
 		if !b.InForce {
@@ -55,7 +55,7 @@ func proofOf(p Proof) api.Proof {
 	return out
 }
 
-func (p Proof) milliseconds(broker string) *float64 {
+func (p Proof) milliseconds(broker tenants.BrokerID) *float64 {
 	after, ok := p.After[broker]
 	if !ok {
 		return nil

@@ -2,10 +2,13 @@ package resolver
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
 // Accept checks entries, makes the good ones durable together with the refusal
@@ -34,6 +37,9 @@ func (r *Resolver) accept(entries []Entry, since, appliedTo Revision) ([]Refusal
 			read = r.judge
 		}
 		j, err := read(e)
+		if err == nil {
+			err = r.havePages(j)
+		}
 		if err != nil {
 			refusals = append(refusals, Refusal{Account: e.Account, Revision: e.Revision, Reason: err.Error()})
 			continue
@@ -49,6 +55,7 @@ const checkedAtOnce = 16
 type judged struct {
 	Entry
 	claims *jwt.AccountClaims // nil: the signature has not been checked
+	pages  []claims.PageHash  // that it names
 }
 
 // glance is judge for an account that is in use, and a look at any other.
@@ -56,7 +63,12 @@ func (r *Resolver) glance(e Entry) (judged, error) {
 	if e.Account == r.system || r.inUse(e.Account) {
 		return r.judge(e)
 	}
-	return judged{Entry: e}, r.trust.Glance(e.JWT, e.Account)
+	g, err := r.trust.glance(e.JWT, e.Account)
+	if err != nil {
+		return judged{}, err
+	}
+	_, pages, err := claims.SplitTags(g.Claims.Tags)
+	return judged{Entry: e, pages: pages}, err
 }
 
 // judge reads an entry. One without an account gets it from its JWT.
@@ -68,8 +80,12 @@ func (r *Resolver) judge(e Entry) (judged, error) {
 	if ac.Subject == r.system {
 		return judged{}, errors.New("the system account is fixed when a broker enrols")
 	}
+	_, pages, err := claims.SplitTags(ac.Tags)
+	if err != nil {
+		return judged{}, err
+	}
 	e.Account = ac.Subject
-	return judged{Entry: e, claims: ac}, nil
+	return judged{Entry: e, claims: ac, pages: pages}, nil
 }
 
 // commit makes what was judged durable and brings it into force. appliedTo
@@ -86,24 +102,30 @@ func (r *Resolver) commit(good []judged, refusals []Refusal, since, appliedTo Re
 // AcceptFromPeer takes a peer broker's word: only what the operator signed, later
 // than what is stored, and only until control's word takes its place (see
 // protocol.go). It returns how many entries it took.
+//
+// One whose pages it lacks makes it fail, having taken the others.
 func (r *Resolver) AcceptFromPeer(entries []Entry) (int, error) {
 	var good []judged
+	var lacking error
 	for _, e := range entries {
 		j, err := r.judge(e)
+		if err == nil && r.isNews(j) {
+			if err := r.havePages(j); err != nil {
+				lacking = fmt.Errorf("account %s: %w", j.Account, err)
+				continue
+			}
+			good = append(good, j)
+		}
 		if err != nil {
 			r.counts.Refusals.Add(1)
 			r.log.Error("a peer broker sent claims that are not acceptable", "account", e.Account, "error", err)
-			continue
-		}
-		if r.isNews(j) {
-			good = append(good, j)
 		}
 	}
 	if len(good) == 0 {
-		return 0, nil
+		return 0, lacking
 	}
 	_, err := r.keep(good, Batch{Provisional: true})
-	return len(good), err
+	return len(good), errors.Join(err, lacking)
 }
 
 // isNews compares the times that the operator signed: a peer's revisions are
@@ -130,6 +152,7 @@ func (r *Resolver) keep(good []judged, b Batch) (late []Refusal, err error) {
 		return nil, err
 	}
 	r.notNegative(newest)
+	defer r.tidyPages(newest)
 	for _, j := range newest {
 		refusal, err := r.enforce(j)
 		if err != nil {
@@ -214,7 +237,11 @@ func (r *Resolver) publish(j judged) (ended int, err error) {
 			return 0, nil // whoever delivered it reports it
 		}
 	}
-	return r.watcher.Publish(j.claims), nil
+	pages, err := r.pages.load(j.Account, j.pages)
+	if err != nil {
+		return 0, err
+	}
+	return r.watcher.Publish(j.claims, pages), nil
 }
 
 // note keeps what bringing an entry into force did for the next receipt.

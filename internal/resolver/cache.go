@@ -174,6 +174,17 @@ func (s *Store) unpin(account string) {
 	}
 }
 
+// wants says whether the store keeps what is delivered for the account.
+func (s *Store) wants(account string) bool {
+	if s.cache == nil {
+		return true
+	}
+	s.cache.mu.Lock()
+	defer s.cache.mu.Unlock()
+	id := idOf(account)
+	return s.cache.pins[id] > 0 || s.cache.held[id] != nil
+}
+
 // empty is true of a cache that holds nothing: there is nothing to catch up on.
 func (s *Store) empty() bool {
 	if s.cache == nil {

@@ -44,7 +44,7 @@ type Connection struct {
 func (h *Hub) Connections(ctx context.Context, operatorID, account string, limit, expect int) ([]BrokerConnections, error) {
 	answers := make(chan *nats.Msg, 64)
 	request := mustJSON(server.ConnzOptions{Username: true, Limit: limit})
-	for _, l := range h.all() {
+	for _, l := range h.brokers() {
 		if l.OperatorID != operatorID || !l.connected() {
 			continue
 		}

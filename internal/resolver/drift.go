@@ -205,7 +205,7 @@ func (d *Drift) compare(theirs digestAnswer, ours []Held) {
 // digest asks one broker, over whichever connection leads to it.
 func (h *Hub) digest(ctx context.Context, operatorID, broker string, request digestRequest) (digestAnswer, error) {
 	answers, asked := make(chan *nats.Msg, 64), 0
-	for _, l := range h.all() {
+	for _, l := range h.brokers() {
 		if l.OperatorID != operatorID || !l.connected() {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,7 @@ import (
 // is ready; the others would otherwise be judged by one half made.
 type Resolver struct {
 	store     *Store
+	pages     *pages
 	trust     *Trust
 	system    string // the system account's public key
 	systemJWT string
@@ -58,9 +60,11 @@ type Resolver struct {
 // Watcher is told of changes before the server is: it judges logins by the same
 // claims, and must not do so by older ones than those that have been acknowledged.
 type Watcher struct {
-	Knows   func(account string) bool                   // whether changes of the account matter to it
-	Publish func(claims *jwt.AccountClaims) (ended int) // the account's new claims, verified, which it does not change; how many connections that ended
-	Updated func(account string)                        // the server has taken claims, and done to the account's connections what it does then
+	Knows func(account string) bool // whether changes of the account matter to it
+	// Publish is given an account's new claims, verified, which it does not change,
+	// and the pages that they name; how many connections that ended.
+	Publish func(claims *jwt.AccountClaims, pages claims.RevocationPages) (ended int)
+	Updated func(account string) // the server has taken claims, and done to the account's connections what it does then
 }
 
 // lookupFunc asks control for an account: fault.NotFound when control says there
@@ -91,6 +95,7 @@ type Counts struct {
 	Applied  atomic.Int64 // claims brought into force in the live server
 	Refusals atomic.Int64 // entries refused
 	Peers    atomic.Int64 // entries taken from peer brokers
+	Pages    atomic.Int64 // revocation pages fetched, from control or a peer
 }
 
 const maxNegative = 10_000
@@ -101,11 +106,17 @@ func NewResolver(store *Store, trust *Trust, systemAccount, systemJWT string, lo
 	if _, err := trust.Check(systemJWT, systemAccount); err != nil {
 		return nil, fmt.Errorf("check the system account: %w", err)
 	}
-	return &Resolver{
-		store: store, trust: trust, system: systemAccount, systemJWT: systemJWT, log: log,
+	pages, err := openPages(filepath.Join(filepath.Dir(store.path), pagesFolder), log)
+	if err != nil {
+		return nil, err
+	}
+	r := &Resolver{
+		store: store, pages: pages, trust: trust, system: systemAccount, systemJWT: systemJWT, log: log,
 		watcher: Watcher{Knows: func(string) bool { return false }, Updated: func(string) {}},
 		closed:  make(chan struct{}), loads: map[string]*load{}, negative: map[string]time.Time{},
-	}, nil
+	}
+	r.sweepPages()
+	return r, nil
 }
 
 // Watch sets who judges logins, in place of the server, and is told of changes.
@@ -214,22 +225,24 @@ func (r *Resolver) firstFetch(account string, l *load) (string, error) {
 	return token, err
 }
 
-// Claims are an account's as they are now, from the store or from control. They
+// Claims are an account's as they are now, from the store or from control, and the
+// revocation pages that they name, without which there is no answer. They
 // may have expired. For how long it takes, see Fetch. From then on a cache holds
 // the account and what is delivered for it, until Release.
-func (r *Resolver) Claims(account string) (*jwt.AccountClaims, error) {
+func (r *Resolver) Claims(account string) (*jwt.AccountClaims, claims.RevocationPages, error) {
 	if account == r.system {
-		return r.trust.Check(r.systemJWT, account)
+		ac, err := r.trust.Check(r.systemJWT, account)
+		return ac, nil, err
 	}
 	if _, err := claims.ParseAccountKey(account); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r.store.pin(account)
-	_, ac, err := r.verified(account)
+	j, pages, err := r.verified(account)
 	if err != nil {
 		r.store.unpin(account)
 	}
-	return ac, err
+	return j.claims, pages, err
 }
 
 // Release says that an account whose Claims were returned is no longer of interest.
@@ -239,24 +252,47 @@ func (r *Resolver) Release(account string) {
 	}
 }
 
-// verified is an account's entry with its signature checked.
-func (r *Resolver) verified(account string) (Entry, *jwt.AccountClaims, error) {
+// verified is an account's entry with its signature checked, and its pages. It
+// looks twice: a change may come between the two, and take the pages away.
+func (r *Resolver) verified(account string) (j judged, pages claims.RevocationPages, err error) {
+	for range 2 {
+		if j, err = r.verifiedEntry(account); err != nil {
+			return judged{}, nil, err
+		}
+		if pages, err = r.getAndLoad(j); err == nil {
+			return j, pages, nil
+		}
+	}
+	return judged{}, nil, err
+}
+
+func (r *Resolver) verifiedEntry(account string) (judged, error) {
 	e, err := r.entry(account)
 	if err != nil {
-		return Entry{}, nil, err
+		return judged{}, err
 	}
-	ac, err := r.trust.Check(e.JWT, account)
+	j, err := r.judge(e)
 	if err != nil {
 		return r.replace(e, err)
 	}
-	return e, ac, nil
+	return j, nil
+}
+
+func (r *Resolver) getAndLoad(j judged) (claims.RevocationPages, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	if err := r.pages.get(ctx, j.Account, j.pages); err != nil {
+		return nil, err
+	}
+	return r.pages.load(j.Account, j.pages)
 }
 
 func (r *Resolver) current(account string, l *load) (string, error) {
-	e, ac, err := r.verified(account)
+	j, _, err := r.verified(account)
 	if err != nil {
 		return "", err
 	}
+	ac := j.claims
 	if expired(ac.Expires) {
 		return "", errExpired(account)
 	}
@@ -266,9 +302,9 @@ func (r *Resolver) current(account string, l *load) (string, error) {
 	if ac.Expires != 0 {
 		l.expires = time.Unix(ac.Expires, 0)
 	}
-	l.source = e.JWT
+	l.source = j.JWT
 	if r.handover == nil {
-		return e.JWT, nil
+		return j.JWT, nil
 	}
 	return r.handover.token(ac)
 }
@@ -276,19 +312,18 @@ func (r *Resolver) current(account string, l *load) (string, error) {
 // replace treats an entry that does not verify, now that it is used, as missing:
 // it is reported as refused, and control is asked. What control answers ends the
 // refusal.
-func (r *Resolver) replace(bad Entry, why error) (Entry, *jwt.AccountClaims, error) {
+func (r *Resolver) replace(bad Entry, why error) (judged, error) {
 	r.counts.Refusals.Add(1)
 	r.log.Error("a stored account cannot be used: asking control for it", "account", bad.Account, "revision", bad.Revision, "error", why)
 	refusal := Refusal{Account: bad.Account, Revision: bad.Revision, Reason: why.Error()}
 	if err := errors.Join(r.store.discard(bad.Account, bad.Revision), r.store.Apply(Batch{Refusals: []Refusal{refusal}})); err != nil {
-		return Entry{}, nil, err
+		return judged{}, err
 	}
 	e, err := r.ask(bad.Account)
 	if err != nil {
-		return Entry{}, nil, err
+		return judged{}, err
 	}
-	ac, err := r.trust.Check(e.JWT, e.Account)
-	return e, ac, err
+	return r.judge(e)
 }
 
 func expired(unix int64) bool { return unix != 0 && unix <= time.Now().Unix() }
@@ -336,13 +371,20 @@ func (r *Resolver) ask(account string) (Entry, error) {
 		r.counts.Unknown.Add(1)
 		return Entry{}, fmt.Errorf("look up account %s: %w", account, err)
 	}
-	if _, err := r.trust.Check(e.JWT, account); err != nil {
+	j, err := r.judge(e)
+	if err != nil {
 		r.counts.Refusals.Add(1)
 		r.log.Error("control answered a lookup with claims that are not acceptable", "account", account, "error", err)
 		return Entry{}, err
 	}
+	if err := r.pages.get(ctx, account, j.pages); err != nil {
+		return Entry{}, err
+	}
 	if err := r.store.Apply(Batch{Entries: []Entry{e}, Asked: true}); err != nil {
 		return Entry{}, err
+	}
+	if len(j.pages) > 0 {
+		r.sweepPages() // others may have left a cache to make room
 	}
 	stored, ok, err := r.store.Get(account) // a push may have been quicker, and newer
 	if err == nil && !ok {

@@ -9,7 +9,9 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -87,6 +89,7 @@ type catchUpResult struct {
 	err      error // why control did not answer
 	peer     string
 	fromPeer catchUpAnswer // when control did not, and a peer did
+	lacking  []Entry       // accounts that were refused for want of their pages, as control has them now
 }
 
 const (
@@ -206,6 +209,9 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	lookup := lookupFunc(f.lookUp)
 	f.resolver.lookup.Store(&lookup)
 	defer f.resolver.lookup.Store(nil)
+	fetch := fetchFunc(f.fetchPage)
+	f.resolver.pages.fetch.Store(&fetch)
+	defer f.resolver.pages.fetch.Store(nil)
 	telling := make(chan struct{})
 	go func() {
 		defer close(telling)
@@ -307,6 +313,9 @@ func (f *Follower) takePushes(ctx context.Context, messages []*nats.Msg) {
 			taken = append(taken, p) // a repeat
 		case p.previous > at:
 			f.answer(m, pushAnswer{Data: &answerStatus{Account: p.Account, Code: 202, Message: "missed earlier changes: catching up"}})
+			f.ask(ctx)
+		case f.resolver.havePages(j) != nil: // to be asked for, which must not hold up others
+			f.answer(m, pushAnswer{Data: &answerStatus{Account: p.Account, Code: 202, Message: "asking for its revocation pages"}})
 			f.ask(ctx)
 		default:
 			good, taken, at = append(good, j), append(taken, p), p.Revision
@@ -433,7 +442,7 @@ func (f *Follower) takeHead(ctx context.Context, m *nats.Msg) {
 	}
 	f.update(func(p *Progress) { p.Head, p.HeardAt = head.Revision, time.Now() })
 	progress, _ := f.Progress()
-	if head.Revision > progress.Applied || !progress.CaughtUp || f.doubts() {
+	if head.Revision > progress.Applied || !progress.CaughtUp || f.doubts() || len(f.lacking()) > 0 {
 		f.ask(ctx)
 	}
 	f.noteAhead(head.Revision < progress.Applied, head.Revision)
@@ -462,11 +471,26 @@ func (f *Follower) ask(ctx context.Context) {
 		return
 	}
 	f.asking, f.askAgain = true, false
-	go f.catchUp(ctx, catchUpResult{asked: time.Now(), since: f.applied(), nothing: f.store.empty()}, maps.Clone(f.peers))
+	go f.catchUp(ctx, catchUpResult{asked: time.Now(), since: f.applied(), nothing: f.store.empty()}, f.lacking(), maps.Clone(f.peers))
 }
 
-// catchUp runs beside the loop, which meanwhile goes on applying pushes.
-func (f *Follower) catchUp(ctx context.Context, result catchUpResult, peers map[string]Revision) {
+// lacking are the accounts that were refused for want of their pages.
+func (f *Follower) lacking() (accounts []string) {
+	standing, err := f.store.Refusals(maxReported)
+	if err != nil {
+		return nil // the store is closed
+	}
+	for _, r := range standing {
+		if strings.HasPrefix(r.Reason, lacksPages) && f.store.wants(r.Account) {
+			accounts = append(accounts, r.Account)
+		}
+	}
+	return accounts
+}
+
+// catchUp runs beside the loop, which meanwhile goes on applying pushes. What
+// the answer's accounts need is here when it comes.
+func (f *Follower) catchUp(ctx context.Context, result catchUpResult, lacking []string, peers map[string]Revision) {
 	since := result.since
 	if result.nothing {
 		since = math.MaxInt64 // only where control is
@@ -475,7 +499,26 @@ func (f *Follower) catchUp(ctx context.Context, result catchUpResult, peers map[
 	if result.err != nil && ctx.Err() == nil {
 		result.peer, result.fromPeer = f.askPeers(ctx, result.since, peers)
 	}
-	f.answers <- result // holds one, and one is under way at a time
+	if result.err == nil {
+		result.lacking = f.lookUpAll(ctx, lacking)
+	}
+	if err := f.resolver.getPages(ctx, slices.Concat(result.answer.Entries, result.fromPeer.Entries)); err != nil {
+		f.log.Warn("cannot have an account's change without its revocation pages", "error", err)
+	}
+	_ = f.resolver.getPages(ctx, result.lacking) // has been said
+	f.answers <- result                          // holds one, and one is under way at a time
+}
+
+// lookUpAll leaves out what control does not answer.
+func (f *Follower) lookUpAll(ctx context.Context, accounts []string) (entries []Entry) {
+	ctx, cancel := context.WithTimeout(ctx, catchUpTimeout)
+	defer cancel()
+	for _, account := range accounts {
+		if e, err := f.lookUp(ctx, account); err == nil {
+			entries = append(entries, e)
+		}
+	}
+	return entries
 }
 
 func (f *Follower) requestCatchUp(ctx context.Context, since Revision) (catchUpAnswer, error) {
@@ -552,6 +595,9 @@ func (f *Follower) applyAnswer(result catchUpResult) error {
 	if err != nil {
 		return err
 	}
+	if _, err := f.resolver.Accept(result.lacking, 0); err != nil { // what is refused again has been said
+		return err
+	}
 	for _, r := range refusals {
 		f.log.Error("refused claims", "account", r.Account, "revision", r.Revision, "reason", r.Reason)
 	}
@@ -590,7 +636,9 @@ func (f *Follower) backoff() time.Duration {
 
 // lookUp asks control for one account.
 func (f *Follower) lookUp(ctx context.Context, account string) (Entry, error) {
-	m, err := f.conn.RequestWithContext(ctx, lookupSubject(account), nil)
+	request := nats.NewMsg(lookupSubject(account))
+	request.Header.Set(HeaderBroker, f.broker)
+	m, err := f.conn.RequestMsgWithContext(ctx, request)
 	if errors.Is(err, nats.ErrNoResponders) {
 		return Entry{}, fault.New(fault.Unavailable, "control is not connected")
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
 )
 
@@ -23,6 +24,11 @@ type Source struct {
 	Changes func(ctx context.Context, operatorID string, since Revision, limit int) (entries []Entry, head Revision, err error)
 	// Lookup returns an account of the operator; errors.Is(err, fault.NotFound) when there is none.
 	Lookup func(ctx context.Context, operatorID, account string) (Entry, error)
+	// LookupForStock is Lookup for a server that knows nothing of revocation pages.
+	LookupForStock func(ctx context.Context, operatorID, account string) (Entry, error)
+	// Page returns a page that an account of the operator names now;
+	// errors.Is(err, fault.NotFound) when none does.
+	Page func(ctx context.Context, operatorID string, hash claims.PageHash) (claims.RevocationPage, error)
 	// Applied is told each receipt. Receipts repeat, and may come out of order.
 	Applied func(ctx context.Context, operatorID string, r Receipt) error
 	// Refused is told which logins a broker did not let in. It may be told twice.
@@ -35,29 +41,43 @@ type Source struct {
 	// Held is what brokers should hold of the accounts whose keys begin so.
 	Held func(ctx context.Context, operatorID string, buckets []string) ([]Held, error)
 	// Pack returns the operator's accounts after that one, ordered by public key,
-	// at most limit, the system account among them.
+	// at most limit, the system account among them, for stock servers.
 	Pack func(ctx context.Context, operatorID, after string, limit int) ([]Entry, error)
 	// PackHash is [PackHash] of all their JWTs.
 	PackHash func(ctx context.Context, operatorID string) ([sha256.Size]byte, error)
-	// Brokers returns all clusters of brokers that are enrolled.
+	// Brokers returns all clusters of brokers that are enrolled, and all attachments.
 	Brokers func(ctx context.Context) ([]Membership, error)
+	// Ledger is how far an attachment has come, as Keep was last told.
+	Ledger func(ctx context.Context, attachment Membership) (Ledger, error)
+	// Keep is told how far an attachment has come.
+	Keep func(ctx context.Context, attachment Membership, now Ledger) error
 }
 
-// Membership is a cluster of brokers under one operator. The Hub keeps one
-// connection to it.
+// Membership is a cluster of brokers under one operator, or an attachment:
+// unmodified nats-servers that form a cluster without brokers, or stand alone.
+// The Hub keeps one connection to it.
 type Membership struct {
 	OperatorID string
-	Cluster    string   // the cluster's name; of a broker that stands alone, something else that is unique to it
-	URLs       []string // where control reaches its brokers
+	Cluster    string   // the cluster's name; of an attachment and of a broker that stands alone, something else that is unique to it
+	URLs       []string // where control reaches its servers
+	Attached   bool     // it is an attachment
 	// Brokers are its members, URL by public key: those that the connection turns
 	// out not to lead to get one each. Nil: they are not looked after one by one.
 	Brokers map[string]string
-	// Login makes a system-account user with [ControlPermissions]. It is called
-	// for each attempt to connect, so that none needs to be valid for long.
+	// Login makes a system-account user with [ControlPermissions], or with
+	// [CourierPermissions] for an attachment. It is called for each attempt to
+	// connect, so that none needs to be valid for long.
 	Login func() (Login, error)
 }
 
-func (m Membership) key() string { return m.OperatorID + "\x00" + m.Cluster }
+// key names the connection. An attachment with other URLs is another: its
+// servers may be.
+func (m Membership) key() string {
+	if m.Attached {
+		return m.OperatorID + "\x00" + m.Cluster + "\x00" + strings.Join(m.URLs, " ")
+	}
+	return m.OperatorID + "\x00" + m.Cluster
+}
 
 // LinkStatus is the state of one connection to a cluster of brokers.
 type LinkStatus struct {
@@ -74,6 +94,7 @@ type Hub struct {
 	source Source
 	log    *slog.Logger
 	wake   chan struct{}
+	moved  chan struct{} // links came or went, or one has started
 
 	clusters []Membership // as they were read last; known to Run's goroutine only
 
@@ -83,7 +104,7 @@ type Hub struct {
 
 // NewHub makes a hub; [Hub.Run] brings it to life.
 func NewHub(source Source, log *slog.Logger) *Hub {
-	return &Hub{source: source, log: log, wake: make(chan struct{}, 1), links: map[string]*link{}}
+	return &Hub{source: source, log: log, wake: make(chan struct{}, 1), moved: make(chan struct{}, 1), links: map[string]*link{}}
 }
 
 // Run keeps the connections, announces heads, and answers brokers until ctx ends.
@@ -128,6 +149,7 @@ func (h *Hub) refresh(ctx context.Context) {
 func (h *Hub) keepLinks(ctx context.Context) {
 	keep := map[string]bool{}
 	for _, m := range slices.Concat(h.clusters, h.apart(h.clusters)) {
+		m.URLs = slices.Sorted(slices.Values(m.URLs))
 		keep[m.key()] = true
 		h.ensure(ctx, m)
 	}
@@ -143,11 +165,13 @@ func (h *Hub) keepLinks(ctx context.Context) {
 	for _, l := range gone {
 		l.close()
 	}
+	if len(gone) > 0 {
+		signal(h.moved)
+	}
 }
 
 // ensure makes the link to a cluster, or tells it where the brokers are now.
 func (h *Hub) ensure(ctx context.Context, m Membership) {
-	m.URLs = slices.Sorted(slices.Values(m.URLs))
 	h.mu.Lock()
 	l := h.links[m.key()]
 	h.mu.Unlock()
@@ -177,9 +201,28 @@ func (h *Hub) all() []*link {
 	return links
 }
 
+// brokers are the links to clusters of brokers.
+func (h *Hub) brokers() []*link {
+	return slices.DeleteFunc(h.all(), func(l *link) bool { return l.Attached })
+}
+
+// attachments are the links to attached servers.
+func (h *Hub) attachments() []*link {
+	return slices.DeleteFunc(h.all(), func(l *link) bool { return !l.Attached })
+}
+
+// wakeCouriers tells those of the operator's attachments that something changed.
+func (h *Hub) wakeCouriers(operatorID string) {
+	for _, l := range h.attachments() {
+		if l.OperatorID == operatorID {
+			signal(l.changed)
+		}
+	}
+}
+
 func (h *Hub) announceAll(ctx context.Context) {
 	heads := map[string]Revision{}
-	for _, l := range h.all() {
+	for _, l := range h.brokers() {
 		if !l.connected() {
 			continue
 		}
@@ -199,11 +242,12 @@ func (h *Hub) announceAll(ctx context.Context) {
 // Announce tells the operator's brokers its head now, so that whoever is behind
 // asks, instead of when the next announcement is due.
 func (h *Hub) Announce(ctx context.Context, operatorID string) error {
+	h.wakeCouriers(operatorID)
 	head, err := h.source.Head(ctx, operatorID)
 	if err != nil {
 		return fmt.Errorf("announce the head: %w", err)
 	}
-	for _, l := range h.all() {
+	for _, l := range h.brokers() {
 		if l.OperatorID == operatorID && l.connected() {
 			l.announce(head)
 		}
@@ -212,7 +256,7 @@ func (h *Hub) Announce(ctx context.Context, operatorID string) error {
 }
 
 // Publish sends a change to all brokers of the operator and returns at once; what
-// they answer arrives as receipts. previous is the revision of the push before.
+// they answer arrives as receipts. Couriers only learn that there is something. previous is the revision of the push before.
 //
 // It fails with fault.Unavailable, naming the clusters, when some could not be
 // reached. The caller may go on: they will ask for what they missed.
@@ -220,9 +264,10 @@ func (h *Hub) Publish(_ context.Context, operatorID string, previous Revision, e
 	if e.Revision <= previous {
 		return fmt.Errorf("publish account %s: revision %d cannot follow revision %d", e.Account, e.Revision, previous)
 	}
+	h.wakeCouriers(operatorID)
 	var failed []string
 	var causes []error
-	for _, l := range h.all() {
+	for _, l := range h.brokers() {
 		if l.OperatorID != operatorID {
 			continue
 		}

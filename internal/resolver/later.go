@@ -6,14 +6,17 @@ import (
 	"time"
 
 	"github.com/nats-io/jwt/v2"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
-// shape stands for all that an account's claims say but whom they revoke.
+// shape stands for all that an account's claims say but whom they and their pages revoke.
 type shape [sha256.Size]byte
 
 func shapeOf(c *jwt.AccountClaims) shape {
 	bare := *c
 	bare.Revocations, bare.IssuedAt, bare.ID = nil, 0, ""
+	bare.Tags, _, _ = claims.SplitTags(c.Tags)
 	text, err := json.Marshal(&bare)
 	if err != nil {
 		return shape{} // not what any other claims look like

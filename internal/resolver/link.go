@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,7 +24,9 @@ type link struct {
 	ctx        context.Context // ends with the hub's Run: bounds what is done for brokers' requests
 	inbox      string          // answers to pushes arrive on inbox.<revision>
 	rollCall   string          // answers to heads arrive here
+	changed    chan struct{}   // wakes an attachment's courier
 	busy       chan struct{}   // a place for each request that is being answered
+	stock      atomic.Bool     // an unmodified nats-server has been heard of
 
 	mu      sync.Mutex
 	conn    *nats.Conn // nil until start has returned
@@ -46,7 +49,7 @@ const (
 )
 
 func newLink(ctx context.Context, h *Hub, m Membership) *link {
-	l := &link{Membership: m, hub: h, ctx: ctx, inbox: nats.NewInbox(), rollCall: nats.NewInbox(), busy: make(chan struct{}, atOnce)}
+	l := &link{Membership: m, hub: h, ctx: ctx, inbox: nats.NewInbox(), rollCall: nats.NewInbox(), changed: make(chan struct{}, 1), busy: make(chan struct{}, atOnce)}
 	l.setState(false, nil)
 	return l
 }
@@ -75,6 +78,7 @@ func (l *link) start() {
 		nc.Close()
 		return
 	}
+	signal(l.hub.moved)
 	if nc.IsConnected() { // the handler announced before anybody could be answered
 		l.announceHead()
 	}
@@ -82,12 +86,15 @@ func (l *link) start() {
 
 func (l *link) listen(nc *nats.Conn) error {
 	handlers := map[string]nats.MsgHandler{
-		SubjectCatchUp: l.beside(l.answerCatchUp),
-		SubjectApplied: l.beside(l.takeReceipt),
-		SubjectRefused: l.beside(l.takeRefused),
 		lookupWildcard: l.beside(l.answerLookup),
 		subjectPack:    l.beside(l.answerPack),
 		subjectList:    l.beside(l.answerList),
+	}
+	if !l.Attached {
+		handlers[SubjectCatchUp] = l.beside(l.answerCatchUp)
+		handlers[SubjectApplied] = l.beside(l.takeReceipt)
+		handlers[SubjectRefused] = l.beside(l.takeRefused)
+		handlers[subjectPage+"*"] = l.beside(l.answerPage)
 	}
 	for subject, handle := range handlers {
 		if _, err := nc.QueueSubscribe(subject, queueControl, handle); err != nil {
@@ -236,6 +243,9 @@ func (l *link) beside(handle func(context.Context, *nats.Msg)) nats.MsgHandler {
 }
 
 func (l *link) announceHead() {
+	if l.Attached {
+		return // its servers know no revisions
+	}
 	ctx, cancel := context.WithTimeout(l.ctx, answerLimit)
 	defer cancel()
 	head, err := l.hub.source.Head(ctx, l.OperatorID)
@@ -266,7 +276,13 @@ func (l *link) push(previous Revision, e Entry) error {
 	if err := nc.PublishMsg(m); err != nil {
 		return fmt.Errorf("push to cluster %s: %w", l.Cluster, err)
 	}
-	if err := nc.Publish(fmt.Sprintf(subjectAccountUpdate, e.Account), m.Data); err != nil {
+	if l.stock.Load() {
+		var err error
+		if e, err = l.hub.forStock(l.ctx, l.OperatorID, e); err != nil {
+			return fmt.Errorf("push to servers in cluster %s: %w", l.Cluster, err)
+		}
+	}
+	if err := nc.Publish(fmt.Sprintf(subjectAccountUpdate, e.Account), []byte(e.JWT)); err != nil {
 		return fmt.Errorf("push to servers in cluster %s: %w", l.Cluster, err)
 	}
 	return nil
@@ -387,7 +403,14 @@ func (l *link) answerLookup(ctx context.Context, m *nats.Msg) {
 		l.respond(m, "", nil)
 		return
 	}
-	e, err := l.hub.source.Lookup(ctx, l.OperatorID, account)
+	lookup := l.hub.source.Lookup
+	if m.Header.Get(HeaderBroker) == "" {
+		lookup = l.hub.source.LookupForStock
+	}
+	if fromStock(m) {
+		l.stock.Store(true)
+	}
+	e, err := lookup(ctx, l.OperatorID, account)
 	if errors.Is(err, fault.NotFound) {
 		l.respond(m, "", nil)
 		return
@@ -395,6 +418,10 @@ func (l *link) answerLookup(ctx context.Context, m *nats.Msg) {
 	if err != nil {
 		l.fail("look up an account for a broker", err)
 		l.cannot(m, "accounts cannot be read right now")
+		return
+	}
+	if fromStock(m) {
+		l.respond(m, "", []byte(e.JWT))
 		return
 	}
 	answer := nats.NewMsg(m.Reply)
@@ -405,9 +432,17 @@ func (l *link) answerLookup(ctx context.Context, m *nats.Msg) {
 	}
 }
 
-// cannot answers that there is no answer: an empty body for stock servers, and
-// the reason for ours, so that they do not take it for "no such account".
-func (l *link) cannot(m *nats.Msg, reason string) { l.respond(m, reason, nil) }
+// fromStock says that a nats-server itself asks, which takes headers in an
+// answer for a part of the JWT.
+func fromStock(m *nats.Msg) bool { return strings.HasPrefix(m.Reply, stockInboxPrefix) }
+
+// cannot answers that there is no answer: with the reason, so that brokers do
+// not take it for "no such account". Stock servers would, so they get none.
+func (l *link) cannot(m *nats.Msg, reason string) {
+	if !fromStock(m) {
+		l.respond(m, reason, nil)
+	}
+}
 
 func (l *link) respond(m *nats.Msg, reason string, data []byte) {
 	answer := nats.NewMsg(m.Reply)

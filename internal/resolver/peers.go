@@ -12,12 +12,14 @@ import (
 	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
-// helpPeers answers brokers that are behind, if this one is a mirror.
+// helpPeers answers brokers that are behind, if this one is a mirror, and those
+// that have lost a revocation page.
 func (f *Follower) helpPeers() error {
-	if f.store.cache != nil {
-		return nil
+	answers := map[string]nats.MsgHandler{subjectPeerPage + "*": f.answerPeerPage}
+	if f.store.cache == nil {
+		answers[SubjectPeers], answers[SubjectPeers+"."+f.broker] = f.sayAhead, f.answerPeer
 	}
-	for subject, answer := range map[string]nats.MsgHandler{SubjectPeers: f.sayAhead, SubjectPeers + "." + f.broker: f.answerPeer} {
+	for subject, answer := range answers {
 		if _, err := f.conn.Subscribe(subject, answer); err != nil {
 			return fmt.Errorf("listen on %s: %w", subject, err)
 		}
@@ -90,16 +92,11 @@ func (f *Follower) askPeers(ctx context.Context, since Revision, heard map[strin
 
 // findAhead asks all peers, and takes their word for it.
 func (f *Follower) findAhead(ctx context.Context, since Revision, heard map[string]Revision) (ahead []string, err error) {
-	answers := make(chan *nats.Msg, 64)
-	inbox := f.conn.NewInbox()
-	sub, err := f.conn.ChanSubscribe(inbox, answers)
+	answers, done, err := f.askAll(SubjectPeers, mustJSON(catchUpRequest{Since: since}))
 	if err != nil {
 		return nil, err
 	}
-	defer sub.Unsubscribe()
-	if err := f.conn.PublishRequest(SubjectPeers, inbox, mustJSON(catchUpRequest{Since: since})); err != nil {
-		return nil, err
-	}
+	defer done()
 	ctx, cancel := context.WithTimeout(ctx, peersFor)
 	defer cancel()
 	for {
@@ -118,6 +115,21 @@ func (f *Follower) findAhead(ctx context.Context, since Revision, heard map[stri
 	}
 }
 
+// askAll publishes a request that many may answer, until done is called.
+func (f *Follower) askAll(subject string, request []byte) (answers <-chan *nats.Msg, done func(), err error) {
+	ch, inbox := make(chan *nats.Msg, 64), f.conn.NewInbox()
+	sub, err := f.conn.ChanSubscribe(inbox, ch)
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() { _ = sub.Unsubscribe() } // fails only when the connection is gone, and all its subscriptions
+	if err := f.conn.PublishRequest(subject, inbox, request); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return ch, done, nil
+}
+
 // takeFromPeer returns true when the peer has more to say.
 func (f *Follower) takeFromPeer(result catchUpResult) (more bool) {
 	if result.peer == "" {
@@ -131,11 +143,11 @@ func (f *Follower) takeFromPeer(result catchUpResult) (more bool) {
 		return false
 	}
 	taken, err := f.resolver.AcceptFromPeer(a.Entries)
+	f.resolver.counts.Peers.Add(int64(taken))
 	if err != nil {
-		f.log.Error("cannot take what a peer says", "peer", result.peer, "error", err)
+		f.log.Error("cannot take all that a peer says", "peer", result.peer, "error", err)
 		return false
 	}
-	f.resolver.counts.Peers.Add(int64(taken))
 	f.peers[result.peer] = max(since, a.AppliedTo)
 	if taken > 0 {
 		f.log.Info("control is away: took changes from a peer", "peer", result.peer, "accounts", taken, "up_to", a.AppliedTo)

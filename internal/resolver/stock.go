@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
 // An unmodified nats-server may be in the brokers' cluster. With a full resolver
@@ -36,11 +38,12 @@ const (
 	// Not listened to by brokers.
 	subjectAccountUpdate = "$SYS.REQ.ACCOUNT.%s.CLAIMS.UPDATE"
 
-	stockInbox   = "$SYS._INBOX.>" // where nats-server itself wants its answers
-	packPage     = 1000            // JWTs read at once
-	packBytes    = 64 << 10        // of JWTs in one message
-	packLimit    = 10 * time.Minute
-	controlsName = "signalbox-control"
+	stockInboxPrefix = "$SYS._INBOX." // where nats-server itself wants its answers
+	stockInbox       = stockInboxPrefix + ">"
+	packPage         = 1000     // JWTs read at once
+	packBytes        = 64 << 10 // of JWTs in one message
+	packLimit        = 10 * time.Minute
+	controlsName     = "signalbox-control"
 )
 
 // answerPack is bounded by the link's context and packLimit: it may have to send
@@ -51,6 +54,7 @@ func (l *link) answerPack(_ context.Context, m *nats.Msg) {
 	if m.Reply == "" {
 		return
 	}
+	l.stock.Store(true)
 	ours, err := l.hub.source.PackHash(ctx, l.OperatorID)
 	if err == nil && string(m.Data) != string(ours[:]) {
 		err = l.sendPack(ctx, m)
@@ -89,6 +93,22 @@ func (l *link) sendPack(ctx context.Context, m *nats.Msg) error {
 			return flush()
 		}
 	}
+}
+
+// forStock is the entry with all revocations in its JWT, which may be newer then.
+// It can take tens of milliseconds for an account that has pages, and nothing
+// for others; so brokers are told first, and of a cluster where no server has
+// been heard of that needs it, nothing is asked.
+func (h *Hub) forStock(ctx context.Context, operatorID string, e Entry) (Entry, error) {
+	if !claims.MayNamePages(e.JWT) {
+		return e, nil
+	}
+	stock, err := h.source.LookupForStock(ctx, operatorID, e.Account)
+	if err != nil {
+		return Entry{}, err
+	}
+	e.JWT = stock.JWT
+	return e, nil
 }
 
 // listAnswer is nats-server's own, of which tools read these fields.
@@ -140,6 +160,7 @@ func PackHash(tokens ...string) (hash [sha256.Size]byte) {
 // no receipt: a full resolver says that it has stored the claims, others say
 // less. Only that one refused them is news.
 func (l *link) takeStockAnswer(m *nats.Msg, revision Revision) {
+	l.stock.Store(true)
 	var a pushAnswer
 	if err := json.Unmarshal(m.Data, &a); err != nil {
 		l.fail("read a server's answer", err)

@@ -53,7 +53,7 @@ func TestStockClusterAndTwoChangesWithinOneSecond(t *testing.T) {
 	t.Logf("stock, 20 packs later: the server with the second change refuses the revoked user: %v; the one with the first: %v", refused(one), refused(two))
 }
 
-func stock(t *testing.T, control *brokertest.Control, stored map[string]string, packs time.Duration, peer *server.Server) *server.Server {
+func stock(t *testing.T, control *brokertest.Control, stored map[string]string, packs time.Duration, peer *server.Server, adjust ...func(*server.Options)) *server.Server {
 	t.Helper()
 	operator, err := jwt.DecodeOperatorClaims(control.OperatorJWT())
 	if err != nil {
@@ -77,6 +77,9 @@ func stock(t *testing.T, control *brokertest.Control, stored map[string]string, 
 	}
 	if peer != nil {
 		o.Routes = []*url.URL{{Scheme: "nats", Host: "127.0.0.1:" + strconv.Itoa(peer.ClusterAddr().Port)}}
+	}
+	for _, a := range adjust {
+		a(o)
 	}
 	s, err := server.NewServer(o)
 	if err != nil {

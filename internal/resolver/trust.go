@@ -79,7 +79,8 @@ type glimpse struct {
 	Issuer   string `json:"iss"`
 	IssuedAt int64  `json:"iat"`
 	Claims   struct {
-		Type string `json:"type"`
+		Type string   `json:"type"`
+		Tags []string `json:"tags"`
 	} `json:"nats"`
 }
 
@@ -90,20 +91,25 @@ type glimpse struct {
 // still be reported as a refused delivery. It is no proof: the signature is, and
 // whoever uses the account checks it first.
 func (t *Trust) Glance(token, account string) error {
+	_, err := t.glance(token, account)
+	return err
+}
+
+func (t *Trust) glance(token, account string) (glimpse, error) {
 	g, err := look(token)
 	if err != nil {
-		return fmt.Errorf("read account JWT: %w", err)
+		return glimpse{}, fmt.Errorf("read account JWT: %w", err)
 	}
 	if g.Claims.Type != string(jwt.AccountClaim) || !nkeys.IsValidPublicAccountKey(g.Subject) {
-		return fmt.Errorf("the JWT's subject is not an account's public key")
+		return glimpse{}, fmt.Errorf("the JWT's subject is not an account's public key")
 	}
 	if g.Subject != account {
-		return fmt.Errorf("the JWT is for account %s, not for %s", g.Subject, account)
+		return glimpse{}, fmt.Errorf("the JWT is for account %s, not for %s", g.Subject, account)
 	}
 	if !t.issuers[g.Issuer] {
-		return fmt.Errorf("the JWT was not signed by operator %s", t.operator.Subject)
+		return glimpse{}, fmt.Errorf("the JWT was not signed by operator %s", t.operator.Subject)
 	}
-	return nil
+	return g, nil
 }
 
 func look(token string) (glimpse, error) {

@@ -100,4 +100,5 @@ type AccountJWT struct {
 	Key      claims.AccountKey
 	Revision feed.Revision // at which the JWT last changed; 0 for a system account
 	JWT      string
+	LeftOut  int64 `db:"-"` // revocations that a stock server's JWT has no room for
 }

@@ -154,7 +154,7 @@ func (s *Service) DeleteAccount(ctx context.Context, actor Actor, id AccountID, 
 }
 
 // AccountDelivery tells whether the account's last change is in force at each
-// of its operator's brokers.
+// of its operator's brokers and attached servers.
 func (s *Service) AccountDelivery(ctx context.Context, actor Actor, id AccountID) (Delivery, error) {
 	var delivery Delivery
 	err := postgres.InReadTx(ctx, s.pool, func(tx pgx.Tx) error {
@@ -162,7 +162,7 @@ func (s *Service) AccountDelivery(ctx context.Context, actor Actor, id AccountID
 		if err != nil {
 			return err
 		}
-		brokers, err := brokersOf(ctx, tx, account.OperatorID)
+		brokers, err := recipientsOf(ctx, tx, account.OperatorID)
 		if err != nil {
 			return err
 		}
@@ -187,7 +187,7 @@ func (a Account) delivery(brokers []Broker, receipts map[string]feed.Receipt) De
 // deliveryTo does not count a refusal of claims that have been replaced since.
 func (a Account) deliveryTo(b Broker, receipts map[string]feed.Receipt) BrokerDelivery {
 	receipt, heard := receipts[string(b.PublicKey)]
-	d := BrokerDelivery{Broker: b.Name, Applied: receipt.Applied}
+	d := BrokerDelivery{ID: b.ID, Kind: b.Kind, Broker: b.Name, Applied: receipt.Applied}
 	if heard {
 		d.HeardAt = &receipt.HeardAt
 	}
@@ -212,11 +212,11 @@ func (a Account) change() Change {
 }
 
 // DeliveryOf tells whether a change is in force at each of the operator's
-// brokers by now. The account may have been deleted by the change.
+// brokers and attached servers by now. The account may have been deleted by the change.
 func (s *Service) DeliveryOf(ctx context.Context, c Change) (Delivery, error) {
 	var delivery Delivery
 	err := postgres.InReadTx(ctx, s.pool, func(tx pgx.Tx) error {
-		brokers, err := brokersOf(ctx, tx, c.OperatorID)
+		brokers, err := recipientsOf(ctx, tx, c.OperatorID)
 		if err != nil {
 			return err
 		}

@@ -11,10 +11,6 @@ import (
 	"github.com/signalbox-io/signalbox/internal/feed"
 )
 
-// revocationGrace is how long a revocation stays in the account's JWT after the
-// credential has expired: until then a broker whose clock is slow may think it has not.
-const revocationGrace = time.Hour
-
 // announce signs what the rows of the account, its roles and its revocations
 // say now, and gives it the operator's next revision. The caller holds the
 // account's lock, or has just made it, and does nothing after this: other
@@ -25,13 +21,13 @@ func (s *Service) announce(ctx context.Context, tx pgx.Tx, account Account, now 
 	if err != nil {
 		return 0, err
 	}
-	revoked, err := revocationsToSign(ctx, tx, account, now.Add(-revocationGrace))
+	revoked, pages, err := revocationsToSign(ctx, tx, account, now)
 	if err != nil {
 		return 0, err
 	}
 	said := claims.Account{
 		Key: account.PublicKey, Name: account.Name, Description: account.Description,
-		Limits: account.Limits, Roles: roles, Revoked: revoked,
+		Limits: account.Limits, Roles: roles, Revoked: revoked, Pages: pages,
 	}
 	token, err := s.signForOperator(ctx, tx, account.OperatorID, func(signer claims.Seed) (string, error) {
 		return claims.EncodeAccount(said, signer)

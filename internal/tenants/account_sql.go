@@ -156,26 +156,3 @@ func rolesToSign(ctx context.Context, tx pgx.Tx, account Account) ([]claims.Role
 	}
 	return roles, nil
 }
-
-// revocationsToSign leaves out credentials that had expired by then.
-func revocationsToSign(ctx context.Context, tx pgx.Tx, account Account, expired time.Time) (map[claims.UserKey]time.Time, error) {
-	const query = `
-		SELECT public_key, revoked_at
-		FROM credentials
-		WHERE tenant_id = @tenant
-		AND account_id = @account
-		AND revoked_at IS NOT NULL
-		AND (expires_at IS NULL OR expires_at > @expired)`
-	rows, _ := tx.Query(ctx, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID, "expired": expired})
-	revoked := map[claims.UserKey]time.Time{}
-	var key claims.UserKey
-	var at time.Time
-	_, err := pgx.ForEachRow(rows, []any{&key, &at}, func() error {
-		revoked[key] = at
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the revocations of account %s: %w", account.ID, err)
-	}
-	return revoked, nil
-}

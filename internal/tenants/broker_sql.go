@@ -14,7 +14,7 @@ import (
 )
 
 // brokerColumns has never heard from the broker: that is in feed's receipts.
-const brokerColumns = `id, operator_id, public_key, name, cluster, control_url, endpoints, ` +
+const brokerColumns = `id, operator_id, 'broker' AS kind, public_key, name, cluster, control_url, endpoints, ` +
 	`0::bigint AS applied, NULL::timestamptz AS heard_at, created_at, updated_at`
 
 var brokerFaults = map[string]*fault.Error{
@@ -90,6 +90,21 @@ func brokersOf(ctx context.Context, q querier, operator OperatorID) ([]Broker, e
 		FROM brokers
 		WHERE operator_id = @operator
 		ORDER BY name`
+	return all[Broker](ctx, q, query, pgx.StrictNamedArgs{"operator": operator})
+}
+
+// recipientsOf are all who must hear of the operator's changes: its brokers and
+// then the servers attached to it, by name.
+func recipientsOf(ctx context.Context, q querier, operator OperatorID) ([]Broker, error) {
+	const query = `
+		SELECT ` + brokerColumns + `
+		FROM brokers
+		WHERE operator_id = @operator
+		UNION ALL
+		SELECT id, operator_id, 'server', id, name, '', '', '{}', 0, NULL, created_at, updated_at
+		FROM servers
+		WHERE operator_id = @operator
+		ORDER BY kind, name`
 	return all[Broker](ctx, q, query, pgx.StrictNamedArgs{"operator": operator})
 }
 

@@ -169,6 +169,11 @@ func TestOnlyStaffSeesOperatorsAndBrokers(t *testing.T) {
 		second(w.OperatorDelivery(t.Context(), w.owner, w.operator.ID)),
 		second(w.ServerConfig(t.Context(), w.owner, w.operator.ID, FullResolver, "")),
 		w.RepairDrift(t.Context(), w.owner, w.operator.ID, Repair{}),
+		second(w.AttachServer(t.Context(), w.owner, w.operator.ID, Once{}, ServerSpec{Name: "s", URLs: []string{"nats://127.0.0.1:1"}})),
+		second(w.Servers(t.Context(), w.owner, w.operator.ID, PageQuery{})),
+		second(w.Server(t.Context(), w.owner, NewID[ServerID]("srv"))),
+		second(w.UpdateServer(t.Context(), w.owner, NewID[ServerID]("srv"), "", nil)),
+		w.DetachServer(t.Context(), w.owner, NewID[ServerID]("srv"), ""),
 	} {
 		refused(t, err, fault.Forbidden)
 	}

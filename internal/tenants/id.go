@@ -22,6 +22,7 @@ type (
 	UserID       string
 	CredentialID string
 	BrokerID     string
+	ServerID     string
 	EnrollmentID string
 	AuditEventID string
 	RefusalID    string
@@ -30,7 +31,7 @@ type (
 var crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // NewID makes an id with the three-letter prefix of its noun: ten, per, tok,
-// pln, opr, acc, rol, usr, crd, brk, enr, aud, ref.
+// pln, opr, acc, rol, usr, crd, brk, srv, enr, aud, ref.
 func NewID[T ~string](prefix string) T {
 	id := uuid.Must(uuid.NewV7())
 	return T(prefix + "_" + crockford.EncodeToString(id[:]))

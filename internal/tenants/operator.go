@@ -31,10 +31,13 @@ type Operator struct {
 	UpdatedAt        time.Time
 }
 
-// Broker is a node enrolled under an operator.
+// Broker is a node enrolled under an operator. Where it is told who has heard of
+// a change, it may also stand for an attached [Server]: its id is that one's then,
+// and its public key the id again.
 type Broker struct {
 	ID         BrokerID
 	OperatorID OperatorID
+	Kind       RecipientKind
 	PublicKey  claims.UserKey
 	BrokerSpec
 	Applied   feed.Revision
@@ -42,6 +45,14 @@ type Broker struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
+
+// RecipientKind tells who must hear of changes.
+type RecipientKind string
+
+const (
+	BrokerRecipient RecipientKind = "broker"
+	ServerRecipient RecipientKind = "server"
+)
 
 // BrokerSpec is what a broker says of itself.
 type BrokerSpec struct {
@@ -95,7 +106,8 @@ type Delivery struct {
 	Brokers  []BrokerDelivery
 }
 
-// InForce reports whether every broker has it. With no broker nothing is in force.
+// InForce reports whether every broker and attached server has it. With none
+// nothing is in force.
 func (d Delivery) InForce() bool {
 	for _, b := range d.Brokers {
 		if !b.InForce {
@@ -111,14 +123,14 @@ type OperatorDelivery struct {
 	Brokers  []BrokerReceipt
 }
 
-// BrokerReceipt is a broker with what it last reported.
+// BrokerReceipt is a broker, or an attached server, with what it last reported.
 type BrokerReceipt struct {
 	Broker
 	Refusals []feed.Refusal
 }
 
-// InForce reports whether every broker has applied the latest revision and
-// refuses nothing. With no broker nothing is in force.
+// InForce reports whether every broker and attached server has applied the
+// latest revision and refuses nothing. With none nothing is in force.
 func (d OperatorDelivery) InForce() bool {
 	for _, b := range d.Brokers {
 		if b.Applied < d.Revision || len(b.Refusals) > 0 {
@@ -128,8 +140,10 @@ func (d OperatorDelivery) InForce() bool {
 	return len(d.Brokers) > 0
 }
 
-// BrokerDelivery is one broker's part of a Delivery.
+// BrokerDelivery is one broker's part, or an attached server's, of a Delivery.
 type BrokerDelivery struct {
+	ID      BrokerID
+	Kind    RecipientKind
 	Broker  string
 	Applied feed.Revision
 	InForce bool
@@ -233,8 +247,8 @@ func endpointsOf(brokers []Broker) Endpoints {
 // what it was sent.
 func brokerTemplate(broker claims.UserKey) claims.Template {
 	t := claims.OpenTemplate()
-	t.Subscribe.Allow = []string{"$SYS.REQ.CLAIMS.UPDATE", "signalbox.head", "signalbox.peers", "signalbox.peers." + string(broker), "signalbox.digest." + string(broker), "_INBOX." + string(broker) + ".>"}
-	t.Publish.Allow = []string{"signalbox.catchup", "signalbox.applied", "signalbox.refused", "signalbox.peers", "signalbox.peers.*", "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP"}
+	t.Subscribe.Allow = []string{"$SYS.REQ.CLAIMS.UPDATE", "signalbox.head", "signalbox.peers", "signalbox.peers." + string(broker), "signalbox.peers.revocations.*", "signalbox.digest." + string(broker), "_INBOX." + string(broker) + ".>"}
+	t.Publish.Allow = []string{"signalbox.catchup", "signalbox.applied", "signalbox.refused", "signalbox.peers", "signalbox.peers.*", "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "signalbox.revocations.*", "signalbox.peers.revocations.*"}
 	t.Responses = &claims.ResponsePermission{MaxMessages: 1, Expires: 2 * time.Minute}
 	return t
 }

@@ -167,8 +167,8 @@ func setReceipts(ctx context.Context, q querier, operator OperatorID, brokers []
 	return err
 }
 
-// OperatorDelivery is how far each of the operator's brokers has come, and what
-// it refused, for staff.
+// OperatorDelivery is how far each of the operator's brokers and attached
+// servers has come, and what it refused, for staff.
 func (s *Service) OperatorDelivery(ctx context.Context, actor Actor, id OperatorID) (OperatorDelivery, error) {
 	if err := actor.requireStaff(); err != nil {
 		return OperatorDelivery{}, err
@@ -182,7 +182,7 @@ func (s *Service) OperatorDelivery(ctx context.Context, actor Actor, id Operator
 		if err != nil {
 			return err
 		}
-		brokers, err := brokersOf(ctx, tx, id)
+		brokers, err := recipientsOf(ctx, tx, id)
 		if err != nil {
 			return err
 		}

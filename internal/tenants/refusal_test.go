@@ -17,7 +17,7 @@ func (w *world) refusals(of Account) []RefusedLogin {
 	return must(w.RefusedLogins(w.t.Context(), w.owner, of.ID, PageQuery{Limit: 200}))(w.t).Items
 }
 
-func (w *world) report(broker Broker, reports ...RefusalReport) {
+func (w *world) reportRefused(broker Broker, reports ...RefusalReport) {
 	w.t.Helper()
 	if err := w.RecordRefusals(w.t.Context(), w.operator.ID, broker.PublicKey, reports); err != nil {
 		w.t.Fatal(err)
@@ -38,11 +38,11 @@ func TestRefusedLoginsAreToldApartCountedAndNamed(t *testing.T) {
 	another := stranger
 	another.UserKey = "no key either"
 
-	w.report(broker, revoked, stranger, another)
+	w.reportRefused(broker, revoked, stranger, another)
 	later := revoked
 	later.Count, later.FirstAgo, later.LastAgo, later.Detail = 3, 0, 0, "revoked just now"
 	w.at(now.Add(time.Hour))
-	w.report(broker, later)
+	w.reportRefused(broker, later)
 
 	got := w.refusals(w.account)
 	want := []RefusedLogin{
@@ -65,14 +65,14 @@ func TestRefusedLoginsOfAnAccountAreBounded(t *testing.T) {
 	w := setup(t)
 	broker := w.broker("b1")
 	calm := must(w.CreateAccount(t.Context(), w.owner, w.tenant.ID, Once{}, AccountCreate{Name: "calm"}))(t)
-	w.report(broker, RefusalReport{AccountKey: calm.PublicKey, Reason: "bad_signature", Count: 1})
+	w.reportRefused(broker, RefusalReport{AccountKey: calm.PublicKey, Reason: "bad_signature", Count: 1})
 	for i := range 2 {
 		var storm []RefusalReport
 		for j := range 400 {
 			storm = append(storm, RefusalReport{AccountKey: w.account.PublicKey, Reason: "malformed",
 				Address: fmt.Sprintf("192.0.%d.%d", i*2+j/200, j%200), Detail: strings.Repeat("\x00\xffé", 1000), Count: 1})
 		}
-		w.report(broker, storm...)
+		w.reportRefused(broker, storm...)
 	}
 
 	stored := must(value[int64](t.Context(), w.pool, "SELECT count(*) FROM refused_logins", nil))(t)
@@ -93,9 +93,9 @@ func TestRefusalsOfWhatIsNotTheOperatorsAreNotKept(t *testing.T) {
 	w := setup(t)
 	broker := w.broker("b1")
 	invented := must(must(claims.NewAccountSeed())(t).AccountKey())(t)
-	w.report(broker, RefusalReport{AccountKey: invented, Reason: "account_unknown", Count: 1},
+	w.reportRefused(broker, RefusalReport{AccountKey: invented, Reason: "account_unknown", Count: 1},
 		RefusalReport{AccountKey: w.operator.SystemPublicKey, Reason: "bad_signature", Count: 1})
-	w.report(Broker{PublicKey: newUserKey(t)}, RefusalReport{AccountKey: w.account.PublicKey, Reason: "bad_signature", Count: 1})
+	w.reportRefused(Broker{PublicKey: newUserKey(t)}, RefusalReport{AccountKey: w.account.PublicKey, Reason: "bad_signature", Count: 1})
 	if stored := must(value[int64](t.Context(), w.pool, "SELECT count(*) FROM refused_logins", nil))(t); stored != 0 {
 		t.Errorf("%d are stored, want none", stored)
 	}

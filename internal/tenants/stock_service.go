@@ -15,13 +15,40 @@ import (
 // with their tombstones, and the system account, in the order of their keys,
 // those after that key and at most limit.
 func (s *Service) Pack(ctx context.Context, operator OperatorID, after claims.AccountKey, limit int) ([]AccountJWT, error) {
-	return pack(ctx, s.pool, operator, after, limit)
+	jwts, err := pack(ctx, s.pool, operator, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range jwts {
+		if jwts[i], err = s.forStock(ctx, operator, a); err != nil {
+			return nil, err
+		}
+	}
+	return jwts, nil
 }
 
 // PackHash is the exclusive or of the SHA-256 of all the JWTs that Pack gives.
 // It reads all of them.
 func (s *Service) PackHash(ctx context.Context, operator OperatorID) ([sha256.Size]byte, error) {
-	return packHash(ctx, s.pool, operator)
+	hash, err := packHash(ctx, s.pool, operator)
+	if err != nil {
+		return hash, err
+	}
+	paged, err := pagedJWTs(ctx, s.pool, operator)
+	if err != nil {
+		return hash, err
+	}
+	for _, a := range paged {
+		instead, err := s.forStock(ctx, operator, a)
+		if err != nil {
+			return hash, err
+		}
+		was, is := sha256.Sum256([]byte(a.JWT)), sha256.Sum256([]byte(instead.JWT))
+		for i := range hash {
+			hash[i] ^= was[i] ^ is[i]
+		}
+	}
+	return hash, nil
 }
 
 // ResolverType is how an unmodified nats-server gets at account JWTs.
@@ -122,6 +149,6 @@ func (s *Service) ServeAccount(ctx context.Context, operator OperatorID, token, 
 	if account == "" {
 		return "", nil
 	}
-	a, err := s.AccountJWTByKey(ctx, operator, claims.AccountKey(account))
+	a, err := s.StockJWT(ctx, operator, claims.AccountKey(account))
 	return a.JWT, err
 }

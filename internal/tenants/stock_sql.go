@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -42,4 +43,54 @@ func packHash(ctx context.Context, q querier, operator OperatorID) (hash [sha256
 		}
 	}
 	return hash, nil
+}
+
+// pagedJWTs are those that name revocation pages, and perhaps some more.
+func pagedJWTs(ctx context.Context, q querier, operator OperatorID) ([]AccountJWT, error) {
+	const query = `
+		SELECT ` + accountJWTColumns + `
+		FROM accounts
+		WHERE operator_id = @operator
+		AND id IN (SELECT account_id FROM revocation_pages)`
+	return all[AccountJWT](ctx, q, query, pgx.StrictNamedArgs{"operator": operator})
+}
+
+// longestRevocations are the account's revocations that had not expired by
+// then, in pages or not: at most limit, those that will matter longest.
+func longestRevocations(ctx context.Context, q querier, key claims.AccountKey, expired time.Time, limit int) (list []revocation, leftOut int64, err error) {
+	const query = `
+		WITH owner AS (
+			SELECT tenant_id AS tenant, id AS account
+			FROM accounts
+			WHERE public_key = @key
+		), revoked AS (
+			SELECT ` + revocationColumns + `
+			FROM owner
+			JOIN credentials ON tenant_id = tenant AND account_id = account
+			WHERE revoked_at IS NOT NULL
+			AND revocation_page IS NULL
+			AND coalesce(expires_at, 'infinity') > @expired
+			UNION ALL
+			SELECT ` + revocationColumns + `
+			FROM owner
+			JOIN credentials ON tenant_id = tenant AND account_id = account
+			WHERE revocation_page IS NOT NULL
+			AND coalesce(expires_at, 'infinity') > @expired
+		)
+		SELECT ` + revocationColumns + `, count(*) OVER () AS total
+		FROM revoked
+		ORDER BY expires_at DESC NULLS FIRST, revoked_at DESC, id
+		LIMIT @limit`
+	rows, err := all[struct {
+		revocation
+		Total int64
+	}](ctx, q, query, pgx.StrictNamedArgs{"key": key, "expired": expired, "limit": limit})
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the revocations of account %s: %w", key, err)
+	}
+	for _, row := range rows {
+		list = append(list, row.revocation)
+		leftOut = row.Total - int64(len(rows))
+	}
+	return list, leftOut, nil
 }

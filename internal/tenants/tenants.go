@@ -27,6 +27,8 @@ type Service struct {
 	pool *pgxpool.Pool
 	keys *keyring.Keyring
 	now  func() time.Time
+
+	stock stockJWTs
 }
 
 // New returns a Service over the pool; seeds are sealed and opened by keys.

@@ -49,12 +49,15 @@ type Control struct {
 	published resolver.Revision
 	drop      int // pushes still to be lost
 	lookups   int
+	pages     map[claims.PageHash]claims.RevocationPage
 	brokers   map[string]seat // public key ->
 	receipts  map[string]resolver.Receipt
 	refusals  []resolver.Refusal
 	standing  map[string][]resolver.Refusal
 	reported  map[string]resolver.Receipt // the last whole one of each broker
-	logins    []resolver.RefusedLogins    // as brokers reported them
+	attached  []string                    // URLs of stock servers
+	ledger    resolver.Ledger
+	logins    []resolver.RefusedLogins // as brokers reported them
 	changed   chan struct{}
 	hub       *resolver.Hub
 	stopHub   func()
@@ -72,6 +75,7 @@ func NewControl(t testing.TB) *Control {
 		t: t, log: Logger(t), changed: make(chan struct{}),
 		entries: map[string]resolver.Entry{}, brokers: map[string]seat{}, receipts: map[string]resolver.Receipt{},
 		standing: map[string][]resolver.Refusal{}, reported: map[string]resolver.Receipt{},
+		pages: map[claims.PageHash]claims.RevocationPage{},
 	}
 	c.makeOperator()
 	c.http = httptest.NewServer(c.routes())
@@ -102,7 +106,7 @@ func (c *Control) SystemAccount() (key, token string) { return string(c.systemKe
 
 // StartHub brings the hub up, as another control process would.
 func (c *Control) StartHub() {
-	hub, stop := c.runHub()
+	hub, stop := c.runHub(func(ctx context.Context, hub *resolver.Hub) { hub.Lead(ctx) })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.hub, c.stopHub = hub, stop
@@ -111,22 +115,22 @@ func (c *Control) StartHub() {
 // StartSecondHub runs another replica beside the hub until the test ends. It
 // publishes nothing.
 func (c *Control) StartSecondHub() {
-	_, stop := c.runHub()
+	_, stop := c.runHub(func(context.Context, *resolver.Hub) {})
 	c.t.Cleanup(stop)
 }
 
-func (c *Control) runHub() (hub *resolver.Hub, stop func()) {
+// runHub runs a hub, and beside it what a replica does that leads or does not.
+func (c *Control) runHub(beside func(context.Context, *resolver.Hub)) (hub *resolver.Hub, stop func()) {
 	hub = resolver.NewHub(resolver.Source{
-		Changes: c.changes, Lookup: c.lookup, Applied: c.applied, Brokers: c.memberships, Refused: c.refusedLogins,
-		Head: func(context.Context, string) (resolver.Revision, error) { return c.Revision(), nil },
+		Changes: c.changes, Lookup: c.lookup, LookupForStock: c.lookup, Page: c.page, Applied: c.applied, Brokers: c.memberships, Refused: c.refusedLogins,
+		Head:   func(context.Context, string) (resolver.Revision, error) { return c.Revision(), nil },
+		Ledger: c.readLedger, Keep: c.keepLedger,
 	}, c.log)
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = hub.Run(ctx) // always nil
-	}()
-	return hub, func() { cancel(); <-done }
+	var running sync.WaitGroup
+	running.Go(func() { _ = hub.Run(ctx) }) // always nil
+	running.Go(func() { beside(ctx, hub) })
+	return hub, func() { cancel(); running.Wait() }
 }
 
 // StopHub takes control away from the brokers' sight. Changes made meanwhile are kept.
@@ -289,6 +293,44 @@ func (c *Control) lookup(_ context.Context, _, account string) (resolver.Entry, 
 	return e, nil
 }
 
+func (c *Control) page(_ context.Context, _ string, hash claims.PageHash) (claims.RevocationPage, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	page, ok := c.pages[hash]
+	if !ok {
+		return claims.RevocationPage{}, fault.New(fault.NotFound, "no page %s", hash)
+	}
+	return page, nil
+}
+
+// PutPage makes control know a page that revokes these users as of now.
+func (c *Control) PutPage(users ...claims.UserKey) claims.PageHash {
+	c.t.Helper()
+	revoked := map[claims.UserKey]time.Time{}
+	for _, key := range users {
+		revoked[key] = time.Now()
+	}
+	page := must(claims.EncodeRevocationPage(revoked))(c.t)
+	c.KeepPage(page)
+	return page.Hash()
+}
+
+// KeepPage makes control know a page.
+func (c *Control) KeepPage(page claims.RevocationPage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pages[page.Hash()] = page
+}
+
+// LosePage makes control forget a page, as if another had taken its place.
+func (c *Control) LosePage(hash claims.PageHash) claims.RevocationPage {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	page := c.pages[hash]
+	delete(c.pages, hash)
+	return page
+}
+
 func (c *Control) refusedLogins(_ context.Context, _, _ string, logins []resolver.RefusedLogins) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -341,10 +383,15 @@ func (c *Control) memberships(context.Context) ([]resolver.Membership, error) {
 			all = append(all, m)
 		}
 	}
+	if len(c.attached) > 0 {
+		all = append(all, c.attachment())
+	}
 	return all, nil
 }
 
-func (c *Control) login() (resolver.Login, error) {
+func (c *Control) login() (resolver.Login, error) { return c.loginWith(resolver.ControlPermissions()) }
+
+func (c *Control) loginWith(may claims.Template) (resolver.Login, error) {
 	seed, err := claims.NewUserSeed()
 	if err != nil {
 		return resolver.Login{}, err
@@ -353,7 +400,7 @@ func (c *Control) login() (resolver.Login, error) {
 	if err != nil {
 		return resolver.Login{}, err
 	}
-	token, err := claims.EncodeSystemUser(key, "control", c.systemKey, resolver.ControlPermissions(), c.system)
+	token, err := claims.EncodeSystemUser(key, "control", c.systemKey, may, c.system)
 	if err != nil {
 		return resolver.Login{}, err
 	}

@@ -1,10 +1,13 @@
-import { infiniteQueryOptions } from "@tanstack/react-query";
-import { answer, client, firstPage } from "./client";
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { answer, client, done, firstPage } from "./client";
 import type { components } from "./schema.gen";
 
 type Schemas = components["schemas"];
 export type Operator = Schemas["Operator"];
 export type Broker = Schemas["Broker"];
+export type BrokerReceipt = Schemas["BrokerReceipt"];
+export type Server = Schemas["Server"];
+export type ServerAttach = Schemas["ServerAttach"];
 export type EnrollmentCreate = Schemas["EnrollmentCreate"];
 export type EnrollmentCreated = Schemas["EnrollmentCreated"];
 
@@ -29,6 +32,41 @@ export const brokersOf = (operator: string) =>
     initialPageParam: firstPage,
     getNextPageParam: (page) => page.next_cursor,
   });
+
+/** Unmodified nats-servers that were attached to the operator. */
+export const serversOf = (operator: string) =>
+  infiniteQueryOptions({
+    queryKey: ["operators", operator, "servers"],
+    queryFn: ({ pageParam, signal }) =>
+      answer(
+        client.GET("/v1/operators/{operator}/servers", {
+          params: { path: { operator }, query: { limit: 200, cursor: pageParam ?? undefined } },
+          signal,
+        }),
+      ),
+    initialPageParam: firstPage,
+    getNextPageParam: (page) => page.next_cursor,
+  });
+
+export const operatorDelivery = (operator: string) =>
+  queryOptions({
+    queryKey: ["operators", operator, "delivery"],
+    queryFn: ({ signal }) =>
+      answer(client.GET("/v1/operators/{operator}/delivery", { params: { path: { operator } }, signal })),
+  });
+
+export function attachServer(operator: string, body: ServerAttach, idempotencyKey: string): Promise<Server> {
+  return answer(
+    client.POST("/v1/operators/{operator}/servers", {
+      params: { path: { operator }, header: { "Idempotency-Key": idempotencyKey } },
+      body,
+    }),
+  );
+}
+
+export function detachServer(id: string): Promise<void> {
+  return done(client.DELETE("/v1/servers/{server}", { params: { path: { server: id } } }));
+}
 
 /** The answer holds the enrolment token, this once. */
 export function createEnrollment(body: EnrollmentCreate): Promise<EnrollmentCreated> {

@@ -573,6 +573,66 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/operators/{operator}/servers": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    /** List the attached nats-servers */
+    get: operations["listServers"];
+    put?: never;
+    /**
+     * Attach an unmodified nats-server, or a cluster
+     * @description For servers that are in no cluster with a broker. They need operator, system account and resolver as `server-config`
+     *     gives them; of the resolvers, `full` is the one that can be held to account. Control connects to the URLs with a user
+     *     of the system account, answers what the servers ask for, pushes every change to each of them, reads back what they
+     *     store and have in force, and brings those that were away up to date. How far they are stands in the operator's and
+     *     the accounts' `delivery`, and requests with `wait` wait for them.
+     *
+     *     Servers with another resolver confirm a change of an account that is not in use there without taking it. When it
+     *     comes into use, `url` and `cache` ask control, `cache` only for what it does not have on its disk; `memory` has what
+     *     its configuration says.
+     *
+     *     That the URLs answer is not checked here. Give servers a `server_name`: by it they are known again after a restart.
+     */
+    post: operations["attachServer"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/servers/{server}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        server: components["parameters"]["ServerId"];
+      };
+      cookie?: never;
+    };
+    /** Get an attached server */
+    get: operations["getServer"];
+    put?: never;
+    post?: never;
+    /**
+     * Detach a server
+     * @description It keeps the claims that it has and hears of no change any more, revocations included; take it out of service first.
+     */
+    delete: operations["detachServer"];
+    options?: never;
+    head?: never;
+    /**
+     * Rename an attached server, or say where it is now
+     * @description With other URLs, whatever is found there is new, and gets everything.
+     */
+    patch: operations["updateServer"];
+    trace?: never;
+  };
   "/v1/operators/{operator}/drift-checks": {
     parameters: {
       query?: never;
@@ -586,7 +646,7 @@ export interface paths {
     put?: never;
     /**
      * Compare what each broker holds with what it should
-     * @description Asks every enrolled broker for a digest of its account JWTs, and for the accounts where it differs. What is on its way
+     * @description Asks every enrolled broker, but no attached server, for a digest of its account JWTs, and for the accounts where it differs. What is on its way
      *     to a broker is no drift. With `repair` everything that differs is sent to brokers again, and accounts that are not the
      *     operator's are replaced by claims that let nobody in; a check after that tells whether it has helped.
      */
@@ -906,12 +966,13 @@ export interface components {
        * @description What every broker should have applied at least.
        */
       revision: number;
-      /** @description Every enrolled broker has. False when there is none. */
+      /** @description Every enrolled broker and attached server has. False when there is none. */
       in_force: boolean;
       brokers: components["schemas"]["BrokerDelivery"][];
     };
     BrokerDelivery: {
-      /** @description The broker's name. */
+      kind: components["schemas"]["RecipientKind"];
+      /** @description The broker's name, or the attached server's. */
       broker: string;
       /** Format: int64 */
       applied_revision: number;
@@ -931,14 +992,15 @@ export interface components {
        * @description What every broker has to apply at least.
        */
       revision: number;
-      /** @description Every enrolled broker has confirmed it. False when there is none. */
+      /** @description Every enrolled broker and attached server has confirmed it. False when there is none. */
       in_force: boolean;
       brokers: components["schemas"]["BrokerProof"][];
-      /** @description Names of the brokers that did not confirm in time: the change may not be in force there. */
+      /** @description Names of the brokers and attached servers that did not confirm in time: the change may not be in force there. */
       unconfirmed: string[];
     };
     BrokerProof: {
-      /** @description The broker's name. */
+      kind: components["schemas"]["RecipientKind"];
+      /** @description The broker's name, or the attached server's. */
       broker: string;
       /** Format: int64 */
       applied_revision: number;
@@ -1201,16 +1263,21 @@ export interface components {
        * @description The operator's latest.
        */
       revision: number;
-      /** @description Every enrolled broker has applied it and refuses nothing. False when there is none. */
+      /** @description Every enrolled broker and attached server has applied it and refuses nothing. False when there is none. */
       in_force: boolean;
       brokers: components["schemas"]["BrokerReceipt"][];
     };
     BrokerReceipt: {
-      broker_id: components["schemas"]["Id"];
-      /** @description The broker's name. */
+      kind: components["schemas"]["RecipientKind"];
+      /** @description The broker's id, or the attached server's. */
+      broker_id: string;
+      /** @description The broker's name, or the attached server's. */
       broker: string;
       cluster: string;
-      /** Format: int64 */
+      /**
+       * Format: int64
+       * @description Everything up to here is in force, except refusals. Of an attached cluster: on each of its servers.
+       */
       applied_revision: number;
       /**
        * Format: int64
@@ -1222,13 +1289,18 @@ export interface components {
        * @description When it last reported. Null: never.
        */
       heard_at: string | null;
-      /** @description The control replica that answers is connected to the broker's cluster. */
+      /** @description The control replica that answers is connected to the broker's cluster, or to the attached server. */
       connected: boolean;
       /** @description What went wrong with that connection last; null when nothing has since it was made. */
       last_error: string | null;
       /** @description Accounts whose claims it would not take, at most 100. */
       refusals: components["schemas"]["DeliveryRefusal"][];
     };
+    /**
+     * @description `server`: an attached nats-server, or a cluster of them.
+     * @enum {string}
+     */
+    RecipientKind: "broker" | "server";
     DeliveryRefusal: {
       /** @description Empty when the JWT could not even be read. */
       account_public_key: string;
@@ -1335,6 +1407,45 @@ export interface components {
       items: components["schemas"]["Broker"][];
       next_cursor: components["schemas"]["Cursor"];
     };
+    /** @description Unique under the operator. */
+    ServerName: string;
+    /** @description Where control reaches the system account, `nats://host:port`: of one server, or of several of one cluster. */
+    ServerUrls: string[];
+    ServerAttach: {
+      name: components["schemas"]["ServerName"];
+      urls: components["schemas"]["ServerUrls"];
+    };
+    ServerUpdate: {
+      name?: components["schemas"]["ServerName"];
+      urls?: components["schemas"]["ServerUrls"];
+    };
+    Server: {
+      id: components["schemas"]["Id"];
+      operator_id: components["schemas"]["Id"];
+      name: components["schemas"]["ServerName"];
+      urls: components["schemas"]["ServerUrls"];
+      /** @description The nats-servers that were found at the URLs so far. Detach and attach again to forget one that is gone for good. */
+      members: components["schemas"]["ServerMember"][];
+      created_at: components["schemas"]["Time"];
+      updated_at: components["schemas"]["Time"];
+      etag: string;
+    };
+    ServerMember: {
+      /** @description Its `server_name`. */
+      name: string;
+      version: string;
+      /** @description It did not answer when asked last. */
+      away: boolean;
+      /**
+       * Format: int64
+       * @description It has confirmed everything up to here, except what it refuses.
+       */
+      applied_revision: number;
+    };
+    ServerPage: {
+      items: components["schemas"]["Server"][];
+      next_cursor: components["schemas"]["Cursor"];
+    };
   };
   responses: {
     /** @description It did not work; `detail` says why and `errors` where. */
@@ -1355,6 +1466,7 @@ export interface components {
     CredentialId: components["schemas"]["Id"];
     ApiTokenId: components["schemas"]["Id"];
     OperatorId: components["schemas"]["Id"];
+    ServerId: components["schemas"]["Id"];
     BrokerId: components["schemas"]["Id"];
     /** @description Items a page. */
     PageLimit: number;
@@ -2561,6 +2673,173 @@ export interface operations {
         };
         content: {
           "text/plain": string;
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listServers: {
+    parameters: {
+      query?: {
+        /** @description Items a page. */
+        limit?: components["parameters"]["PageLimit"];
+        /** @description `next_cursor` of the page before. */
+        cursor?: components["parameters"]["PageCursor"];
+        /** @description `created_at` (oldest first), `-created_at`, `name`, `-name`. */
+        sort?: components["parameters"]["Sort"];
+        /** @description Only items whose name contains this, whatever its case. */
+        q?: components["parameters"]["Query"];
+      };
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page of servers. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ServerPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  attachServer: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name": "edge",
+         *       "urls": [
+         *         "nats://10.0.0.7:4222",
+         *         "nats://10.0.0.8:4222"
+         *       ]
+         *     }
+         */
+        "application/json": components["schemas"]["ServerAttach"];
+      };
+    };
+    responses: {
+      /** @description The server, attached. */
+      201: {
+        headers: {
+          Location: components["headers"]["Location"];
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Server"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getServer: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        server: components["parameters"]["ServerId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The server. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Server"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  detachServer: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        server: components["parameters"]["ServerId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Detached. */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  updateServer: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        server: components["parameters"]["ServerId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "urls": [
+         *         "nats://10.0.0.9:4222"
+         *       ]
+         *     }
+         */
+        "application/json": components["schemas"]["ServerUpdate"];
+        /**
+         * @example {
+         *       "urls": [
+         *         "nats://10.0.0.9:4222"
+         *       ]
+         *     }
+         */
+        "application/merge-patch+json": components["schemas"]["ServerUpdate"];
+      };
+    };
+    responses: {
+      /** @description The server as it is now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Server"];
         };
       };
       default: components["responses"]["Refused"];

@@ -19,14 +19,21 @@ export function BrokerTable({ delivery }: { delivery: AccountDelivery }) {
     <DataTable
       label="Brokers and what they have applied"
       rows={delivery.brokers}
-      rowKey={(broker) => broker.broker}
+      rowKey={(broker) => `${broker.kind} ${broker.broker}`}
       columns={[
         {
           header: "Broker",
           cell: (broker) => (
-            <Text size="sm" fw={500}>
-              {broker.broker}
-            </Text>
+            <>
+              <Text size="sm" fw={500}>
+                {broker.broker}
+              </Text>
+              {broker.kind === "server" && (
+                <Text size="xs" c="dimmed">
+                  Attached nats-server
+                </Text>
+              )}
+            </>
           ),
         },
         {

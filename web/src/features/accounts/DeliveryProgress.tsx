@@ -40,7 +40,7 @@ export function DeliveryProgress({ account }: { account: string }) {
       {fresh && (
         <ul className={classes.brokers} aria-label="Brokers">
           {fresh.brokers.map((broker) => (
-            <li key={broker.broker}>
+            <li key={`${broker.kind} ${broker.broker}`}>
               <span>{broker.broker}</span>
               <BrokerState broker={broker} />
             </li>

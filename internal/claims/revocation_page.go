@@ -1,0 +1,228 @@
+package claims
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+
+	"github.com/signalbox-io/signalbox/internal/fault"
+)
+
+// RevocationPage holds revocations that an account's JWT has no room for. The
+// JWT names its pages by their hashes, in tags, so the operator's signature
+// covers them, and whoever lacks a page knows that. A page never changes: when
+// what is revoked does, there is another page, with another name.
+//
+// Its bytes are records of 40: a user's raw public key, and in big-endian order
+// the Unix second up to which JWTs for it are refused. They are sorted by key,
+// each key once. The zero page is empty, and cannot be encoded.
+type RevocationPage struct {
+	records []byte
+	hash    PageHash
+}
+
+// MaxPageRevocations is how many revocations fit in a page: 320 KiB of them, which
+// fit in a message as well.
+const MaxPageRevocations = 8192
+
+const (
+	rawKeyLength = 32
+	recordLength = rawKeyLength + 8
+)
+
+// EncodeRevocationPage makes the page of these revocations, at least one and at
+// most [MaxPageRevocations]. [AllUsers] fits in no page.
+func EncodeRevocationPage(revoked map[UserKey]time.Time) (RevocationPage, error) {
+	if err := validateRevoked(revoked); err != nil {
+		return RevocationPage{}, wrap("encode a revocation page", err)
+	}
+	records := make([][]byte, 0, len(revoked))
+	for key, at := range revoked {
+		raw, err := rawUserKey(key)
+		if err != nil {
+			return RevocationPage{}, wrap("encode a revocation page", err)
+		}
+		records = append(records, binary.BigEndian.AppendUint64(raw, uint64(at.Unix())))
+	}
+	slices.SortFunc(records, bytes.Compare)
+	return DecodeRevocationPage(slices.Concat(records...))
+}
+
+// DecodeRevocationPage reads a page's bytes, which must not change afterwards.
+// What is no page is fault.Invalid; whether it is the one that was meant, its
+// hash says.
+func DecodeRevocationPage(b []byte) (RevocationPage, error) {
+	p := RevocationPage{records: b, hash: HashPage(b)}
+	if len(b) == 0 || len(b)%recordLength != 0 || p.Len() > MaxPageRevocations {
+		return RevocationPage{}, fault.New(fault.Invalid, "%d bytes are no revocation page", len(b))
+	}
+	for i := 1; i < p.Len(); i++ {
+		if bytes.Compare(p.key(i-1), p.key(i)) >= 0 {
+			return RevocationPage{}, fault.New(fault.Invalid, "the revocation page is out of order at record %d", i)
+		}
+	}
+	return p, nil
+}
+
+// Bytes are what the page's hash is of. Do not change them.
+func (p RevocationPage) Bytes() []byte { return p.records }
+
+// Len is how many users are revoked.
+func (p RevocationPage) Len() int { return len(p.records) / recordLength }
+
+// Hash is the page's name.
+func (p RevocationPage) Hash() PageHash { return p.hash }
+
+// RevokedAt is the time up to which JWTs for that key are refused, if any are.
+func (p RevocationPage) RevokedAt(key UserKey) (time.Time, bool) {
+	return RevocationPages{p}.RevokedAt(key)
+}
+
+// RevocationPages are all of an account's.
+type RevocationPages []RevocationPage
+
+// RevokedAt is the latest that any of the pages says.
+func (list RevocationPages) RevokedAt(key UserKey) (at time.Time, revoked bool) {
+	if len(list) == 0 {
+		return time.Time{}, false
+	}
+	raw, err := rawUserKey(key)
+	if err != nil {
+		return time.Time{}, false
+	}
+	for _, p := range list {
+		if reaches, ok := p.revokedAt(raw); ok && (!revoked || reaches.After(at)) {
+			at, revoked = reaches, true
+		}
+	}
+	return at, revoked
+}
+
+func (p RevocationPage) revokedAt(raw []byte) (time.Time, bool) {
+	i, found := sort.Find(p.Len(), func(i int) int { return bytes.Compare(raw, p.key(i)) })
+	if !found {
+		return time.Time{}, false
+	}
+	seconds := binary.BigEndian.Uint64(p.records[i*recordLength+rawKeyLength:])
+	return timeOf(int64(seconds)), true
+}
+
+func (p RevocationPage) key(i int) []byte {
+	return p.records[i*recordLength:][:rawKeyLength]
+}
+
+func rawUserKey(key UserKey) ([]byte, error) {
+	if _, err := ParseUserKey(string(key)); err != nil {
+		return nil, err
+	}
+	return nkeys.Decode(nkeys.PrefixByteUser, []byte(key))
+}
+
+// PageHash names a [RevocationPage]: the SHA-256 of its bytes in hexadecimal digits.
+type PageHash string
+
+// HashPage is the name of the page with these bytes.
+func HashPage(b []byte) PageHash { return PageHash(hashOf(b)) }
+
+func hashOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// ParsePageHash reads a page's name; what is none is fault.Invalid.
+func ParsePageHash(s string) (PageHash, error) {
+	raw, err := hex.DecodeString(s)
+	if err != nil || len(raw) != sha256.Size || hex.EncodeToString(raw) != s {
+		return "", fault.New(fault.Invalid, "the name of a revocation page has 64 hexadecimal digits")
+	}
+	return PageHash(s), nil
+}
+
+// ReservedTags begin the tags that say something to Signalbox's brokers.
+const ReservedTags = "signalbox-"
+
+const pageTag = ReservedTags + "revocations:"
+
+func tagsOf(pages []PageHash) []string {
+	var tags []string
+	for _, hash := range pages {
+		tags = append(tags, pageTag+string(hash))
+	}
+	return tags
+}
+
+// SplitTags tells an account's own tags from those that name its pages. A name
+// that is none is fault.Invalid: there is a page then, and nobody knows which.
+func SplitTags(tags []string) (own []string, pages []PageHash, err error) {
+	for _, tag := range tags {
+		name, ok := strings.CutPrefix(tag, pageTag)
+		if !ok {
+			own = append(own, tag)
+			continue
+		}
+		hash, err := ParsePageHash(name)
+		if err != nil {
+			return nil, nil, wrap("read the account's revocation pages", err)
+		}
+		pages = append(pages, hash)
+	}
+	return own, pages, nil
+}
+
+// MayNamePages is a quick look at an account JWT that is trusted already. False
+// is certain; true is to be asked of [DecodeAccount].
+func MayNamePages(token string) bool {
+	_, rest, _ := strings.Cut(token, ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	text, err := base64.RawURLEncoding.DecodeString(payload)
+	return err != nil || bytes.Contains(text, []byte(`"`+pageTag))
+}
+
+// InlineRevocations signs an account JWT anew with these revocations in it,
+// instead of those it has and of its pages, for servers that do not know of
+// pages. It is issued when the other was, so whoever signs it, whenever, makes
+// the same JWT of the same revocations.
+func InlineRevocations(token string, revoked map[UserKey]time.Time, signer Seed) (string, error) {
+	c, err := decode[*jwt.AccountClaims](token, "an account's")
+	if err != nil {
+		return "", err
+	}
+	issuer, err := signer.OperatorKey()
+	if err != nil {
+		return "", wrap("sign account claims", err)
+	}
+	if c.Tags, _, err = SplitTags(c.Tags); err != nil {
+		return "", err
+	}
+	c.Issuer, c.Revocations = string(issuer), jwt.RevocationList{}
+	for key, at := range revoked {
+		c.RevokeAt(string(key), at)
+	}
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return "", wrap("encode account claims", err)
+	}
+	// Servers take two JWTs with one jti for the same, and the library's does not
+	// depend on what is revoked.
+	c.ID = hashOf(payload)
+	if payload, err = json.Marshal(c); err != nil {
+		return "", wrap("encode account claims", err)
+	}
+	header, _, _ := strings.Cut(token, ".")
+	signed := header + "." + base64.RawURLEncoding.EncodeToString(payload)
+	signature, err := signer.Sign([]byte(signed))
+	if err != nil {
+		return "", wrap("sign account claims", err)
+	}
+	return fits(signed + "." + base64.RawURLEncoding.EncodeToString(signature))
+}
