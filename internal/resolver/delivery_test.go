@@ -607,9 +607,9 @@ func TestHubTellsWhichBrokersItReaches(t *testing.T) {
 
 	account, key := cluster.Control.NewAccount("acme"), node.PublicKey()
 	node.Stop()
-	err := cluster.Control.Hub().Publish(t.Context(), brokertest.OperatorID, 0, resolver.Entry{Account: string(account.Key), Revision: 1})
+	err := cluster.Control.Hub().Publish(t.Context(), brokertest.OperatorID, 0, resolver.Entry{Account: string(account.Key), Revision: 1}, true)
 	for err == nil { // until the hub has noticed
-		err = cluster.Control.Hub().Publish(t.Context(), brokertest.OperatorID, 0, resolver.Entry{Account: string(account.Key), Revision: 1})
+		err = cluster.Control.Hub().Publish(t.Context(), brokertest.OperatorID, 0, resolver.Entry{Account: string(account.Key), Revision: 1}, true)
 	}
 	if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), key) {
 		t.Errorf("publish = %v, want it to name the cluster as unavailable", err)

@@ -50,10 +50,11 @@ type Follower struct {
 	// Known to Run's goroutine only.
 	conn      *nats.Conn
 	server    *server.Server
-	asking    bool // a catch-up is on its way
-	askAgain  bool // something happened since it was sent
-	failures  int  // catch-ups in a row without an answer
-	ahead     bool // control was behind us, and we have said so
+	cursor    Revision // pushes and answers follow on this; not below what is applied
+	asking    bool     // a catch-up is on its way
+	askAgain  bool     // something happened since it was sent
+	failures  int      // catch-ups in a row without an answer
+	ahead     bool     // control was behind us, and we have said so
 	transient []Refusal
 	answers   chan catchUpResult
 	peers     map[string]Revision // how far each peer has told us, while control is away
@@ -80,6 +81,7 @@ type Progress struct {
 
 type catchUpResult struct {
 	since    Revision
+	applied  Revision // when it was asked
 	asked    time.Time
 	nothing  bool // asked as a cache that holds nothing
 	answer   catchUpAnswer
@@ -104,6 +106,7 @@ func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 	return &Follower{
 		resolver: r, store: r.store, broker: broker, log: log,
 		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{},
+		cursor:   r.store.Applied(),
 		progress: Progress{Applied: r.store.Applied()},
 	}
 }
@@ -260,6 +263,7 @@ func (f *Follower) noteLoss(ctx context.Context) {
 	if stored >= f.applied() {
 		return
 	}
+	f.cursor = stored
 	f.update(func(p *Progress) { p.Applied, p.CaughtUp = stored, false })
 	f.report()
 	f.ask(ctx)
@@ -286,8 +290,7 @@ func gather(first *nats.Msg, more <-chan *nats.Msg) []*nats.Msg {
 // may not be what control meant. It makes the broker ask, and the answer, which
 // comes from control for certain, decides whether the entry is to be skipped.
 func (f *Follower) takePushes(ctx context.Context, messages []*nats.Msg) {
-	since := f.applied()
-	at := since
+	at, whole := f.cursor, f.applied()
 	var good []judged
 	var taken []push
 	for _, m := range messages {
@@ -298,14 +301,20 @@ func (f *Follower) takePushes(ctx context.Context, messages []*nats.Msg) {
 			f.ask(ctx)
 		case p.Revision <= at:
 			taken = append(taken, p) // a repeat
+			if p.whole {
+				whole = max(whole, p.Revision)
+			}
 		case p.previous > at:
 			f.answer(m, pushAnswer{Data: &answerStatus{Account: p.Account, Code: 202, Message: "missed earlier changes: catching up"}})
 			f.ask(ctx)
 		default:
 			good, taken, at = append(good, j), append(taken, p), p.Revision
+			if p.whole {
+				whole = at
+			}
 		}
 	}
-	f.commitPushes(ctx, good, taken, since, at)
+	f.commitPushes(ctx, good, taken, at, whole)
 	if f.doubts() {
 		f.ask(ctx)
 	}
@@ -327,13 +336,13 @@ func (f *Follower) readPush(m *nats.Msg) (push, judged, error) {
 	return p, j, err
 }
 
-func (f *Follower) commitPushes(ctx context.Context, good []judged, taken []push, since, at Revision) {
+func (f *Follower) commitPushes(ctx context.Context, good []judged, taken []push, at, whole Revision) {
 	if len(taken) == 0 {
 		return
 	}
 	refused := map[string]Refusal{}
-	if len(good) > 0 {
-		refusals, err := f.resolver.commit(good, nil, since, at)
+	if since := f.applied(); len(good) > 0 || whole > since {
+		refusals, err := f.resolver.commit(good, nil, since, whole)
 		if err != nil {
 			f.log.Error("cannot apply pushed claims; asking for them again", "error", err)
 			for _, p := range taken {
@@ -348,8 +357,9 @@ func (f *Follower) commitPushes(ctx context.Context, good []judged, taken []push
 			refused[r.Account] = r
 		}
 		f.update(func(p *Progress) {
-			p.Applied, p.Head, p.HeardAt = at, max(p.Head, at), time.Now()
+			p.Applied, p.Head, p.HeardAt = whole, max(p.Head, at), time.Now()
 		})
+		f.cursor = at
 	}
 	for _, p := range taken {
 		if r, ok := refused[p.Account]; ok {
@@ -455,7 +465,7 @@ func (f *Follower) ask(ctx context.Context) {
 		return
 	}
 	f.asking, f.askAgain = true, false
-	go f.catchUp(ctx, catchUpResult{asked: time.Now(), since: f.applied(), nothing: f.store.empty()}, maps.Clone(f.peers))
+	go f.catchUp(ctx, catchUpResult{asked: time.Now(), since: f.cursor, applied: f.applied(), nothing: f.store.empty()}, maps.Clone(f.peers))
 }
 
 // catchUp runs beside the loop, which meanwhile goes on applying pushes.
@@ -541,19 +551,20 @@ func (f *Follower) applyAnswer(result catchUpResult) error {
 		f.askAgain = true // an account came while the answer did, and what changed of it may be left out
 		return nil
 	}
-	refusals, err := f.resolver.accept(a.Entries, result.since, a.AppliedTo)
+	appliedTo := a.AppliedTo
+	if a.More {
+		appliedTo = 0 // what was changed below may come with the rest
+	}
+	refusals, err := f.resolver.accept(a.Entries, result.applied, appliedTo)
 	if err != nil {
 		return err
 	}
 	for _, r := range refusals {
 		f.log.Error("refused claims", "account", r.Account, "revision", r.Revision, "reason", r.Reason)
 	}
-	head := a.AppliedTo
-	if a.More {
-		head++ // at least
-	}
+	f.cursor = max(f.cursor, a.AppliedTo)
 	f.update(func(p *Progress) {
-		p.Applied, p.Head, p.HeardAt, p.LastError = max(p.Applied, a.AppliedTo), max(p.Head, head), time.Now(), ""
+		p.Applied, p.Head, p.HeardAt, p.LastError = max(p.Applied, appliedTo), max(p.Head, a.AppliedTo), time.Now(), ""
 		p.CaughtUp = p.CaughtUp || !a.More
 	})
 	if !a.More {

@@ -255,12 +255,12 @@ func (l *link) announce(head Revision) {
 	}
 }
 
-func (l *link) push(previous Revision, e Entry) error {
+func (l *link) push(previous Revision, e Entry, whole bool) error {
 	nc := l.connection()
 	if nc == nil || !nc.IsConnected() {
 		return errors.New("not connected to cluster " + l.Cluster)
 	}
-	m := encodePush(previous, e)
+	m := encodePush(previous, e, whole)
 	m.Reply = l.inbox + "." + strconv.FormatInt(e.Revision, 10)
 	if err := nc.PublishMsg(m); err != nil {
 		return fmt.Errorf("push to cluster %s: %w", l.Cluster, err)
