@@ -412,13 +412,15 @@ func (f *Follower) publish(m *nats.Msg) {
 	}
 }
 
-// report sends the receipt.
-func (f *Follower) report() {
+// report sends the receipt to any of the replicas.
+func (f *Follower) report() { f.reportTo(SubjectApplied) }
+
+func (f *Follower) reportTo(subject string) {
 	standing, err := f.store.Refusals(maxReported)
 	if err != nil {
 		f.log.Error("cannot report refusals", "error", err)
 	}
-	m := nats.NewMsg(SubjectApplied)
+	m := nats.NewMsg(subject)
 	m.Data = mustJSON(Receipt{
 		Broker: f.broker, Applied: f.applied(), Stored: f.store.Stored(), Refusals: append(f.transient, standing...),
 		Effects:  f.resolver.effects.take(),
@@ -440,12 +442,11 @@ func (f *Follower) takeHead(ctx context.Context, m *nats.Msg) {
 		f.ask(ctx)
 	}
 	f.noteAhead(head.Revision < progress.Applied, head.Revision)
-	f.report()
-	if m.Reply != "" {
-		answer := nats.NewMsg(m.Reply)
-		answer.Header.Set(HeaderBroker, f.broker)
-		f.publish(answer)
+	if m.Reply == "" {
+		f.report()
+		return
 	}
+	f.reportTo(m.Reply)
 }
 
 // noteAhead says, once, that control knows less than this broker has applied.
@@ -488,6 +489,9 @@ func (f *Follower) requestCatchUp(ctx context.Context, since Revision) (catchUpA
 	if errors.Is(err, nats.ErrNoResponders) {
 		return catchUpAnswer{}, errors.New("control is not connected")
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		f.dropDeaf()
+	}
 	if err != nil {
 		return catchUpAnswer{}, fmt.Errorf("ask control for changes: %w", err)
 	}
@@ -499,6 +503,23 @@ func (f *Follower) requestCatchUp(ctx context.Context, since Revision) (catchUpA
 		return catchUpAnswer{}, fmt.Errorf("read control's answer: %w", err)
 	}
 	return a, a.validate(since)
+}
+
+// dropDeaf ends the connections that control has to this very server, when they
+// do not answer. The server prefers them to those at its peers, and would take
+// minutes to notice that the network behind them is cut. One that is merely slow
+// is made anew.
+func (f *Follower) dropDeaf() {
+	connections, err := f.server.Connz(&server.ConnzOptions{Account: f.resolver.system, Limit: 1000})
+	if err != nil {
+		f.log.Warn("cannot look for connections of control's", "error", err)
+		return
+	}
+	for _, c := range connections.Conns {
+		if c.Name == controlName && f.server.DisconnectClientByID(c.Cid) == nil {
+			f.log.Info("control does not answer: ended its connection to this broker, others may lead to it", "connection", c.Cid)
+		}
+	}
 }
 
 // validate refuses an answer that would lead the broker astray.

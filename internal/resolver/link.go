@@ -36,6 +36,8 @@ type link struct {
 }
 
 const (
+	controlName = "signalbox control" // by which brokers know control's connections
+
 	linkWait    = 50 * time.Millisecond // between attempts on a cluster's list of servers, plus up to linkJitter
 	linkJitter  = 150 * time.Millisecond
 	linkTimeout = 2 * time.Second // for one attempt
@@ -94,7 +96,7 @@ func (l *link) listen(nc *nats.Conn) error {
 			return fmt.Errorf("listen on %s: %w", subject, err)
 		}
 	}
-	for subject, take := range map[string]nats.MsgHandler{l.inbox + ".*": l.takePushAnswer, l.rollCall: l.takeRollCall} {
+	for subject, take := range map[string]nats.MsgHandler{l.inbox + ".*": l.takePushAnswer, l.rollCall: l.beside(l.takeRollCall)} {
 		if _, err := nc.Subscribe(subject, take); err != nil {
 			nc.Close()
 			return fmt.Errorf("listen for answers: %w", err)
@@ -105,7 +107,7 @@ func (l *link) listen(nc *nats.Conn) error {
 
 func (l *link) options() []nats.Option {
 	return []nats.Option{
-		nats.Name("signalbox control"),
+		nats.Name(controlName),
 		nats.UserJWT(l.userJWT, l.sign),
 		nats.Timeout(linkTimeout), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(),
 		nats.ReconnectWait(linkWait), nats.ReconnectJitter(linkJitter, linkJitter), nats.PingInterval(linkPing),

@@ -44,8 +44,7 @@ const (
 //
 //	{"revision":43}
 //
-// Brokers answer that they have heard it, with nothing but HeaderBroker: that is
-// how control learns whom it reaches.
+// Brokers answer with their receipt: that is how control learns whom it reaches.
 const SubjectHead = "signalbox.head"
 
 // A broker that is behind, or has just started, asks for what came after the
