@@ -43,7 +43,8 @@ type Config struct {
 	Account func(key string) (*jwt.AccountClaims, error)
 	// Release says that claims which Account returned are not held any more. Nil does nothing.
 	Release func(key string)
-	Gate    func() error // nil when tenants may come in, else why not; nil itself is an open gate
+	Refused func(Refusal) // is told of each login that is not let in, and must not wait; nil is fine
+	Gate    func() error  // nil when tenants may come in, else why not; nil itself is an open gate
 	Logger  *slog.Logger
 }
 
@@ -86,7 +87,7 @@ type client interface {
 // Check lets a connection in, and registers it with its account, or refuses it.
 // It may come again for the same connection, after a second CONNECT.
 func (a *Admission) Check(c server.ClientAuthentication) bool {
-	l := login{refusal: Refusal{At: time.Now()}}
+	l := login{at: time.Now()}
 	err := a.admit(c, &l)
 	if err == nil {
 		a.counts.admitted.Add(1)
@@ -101,6 +102,7 @@ type login struct {
 	client  client
 	source  source
 	user    *jwt.UserClaims
+	at      time.Time
 	refusal Refusal // who and from where, should it come to that
 }
 
@@ -115,29 +117,24 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 		return err
 	}
 	l.refusal.Kind, l.refusal.Host = string(l.source.kind), l.source.host
-	token, err := l.read()
-	if err != nil {
+	if l.user, err = readUser(l.source.token(l.client.GetOpts())); l.user == nil {
 		return err
 	}
 	key := accountOf(l.user)
 	l.refusal.Account, l.refusal.User = key, l.user.Subject
+	if err != nil {
+		return err
+	}
 	if err := a.checkGate(key); err != nil {
 		return err
 	}
 	for {
-		settled, err := a.enter(key, token, l)
+		settled, err := a.enter(key, l)
 		if err != nil || settled {
 			return err
 		}
 		// The account's claims changed meanwhile: judge again, by those.
 	}
-}
-
-// read takes the user's claims out of what the client sent.
-func (l *login) read() (token string, err error) {
-	token = l.source.token(l.client.GetOpts())
-	l.user, err = readUser(token)
-	return token, err
 }
 
 func (a *Admission) checkGate(account string) error {
@@ -152,7 +149,7 @@ func (a *Admission) checkGate(account string) error {
 
 // enter judges a login by the account's claims of now and registers it. It is
 // not settled when the claims have changed by the time that is done.
-func (a *Admission) enter(key, token string, l *login) (settled bool, err error) {
+func (a *Admission) enter(key string, l *login) (settled bool, err error) {
 	acc, law, err := a.accounts.get(key)
 	if err != nil {
 		return false, err
@@ -161,19 +158,24 @@ func (a *Admission) enter(key, token string, l *login) (settled bool, err error)
 	if err != nil {
 		return false, err
 	}
-	if err := a.register(key, token, l, v); err != nil {
+	if err := a.register(key, l, v); err != nil {
 		return false, err
 	}
-	return acc.settle(law, v.session(l), a.alive), nil
+	s := v.session(l)
+	if !acc.settle(law, s, a.alive) {
+		return false, nil
+	}
+	a.limit(s) // after settling: else an Updated between the two would undo it
+	return true, nil
 }
 
 // register makes the connection one of the account's, in the server.
-func (a *Admission) register(key, token string, l *login, v verdict) error {
+func (a *Admission) register(key string, l *login, v verdict) error {
 	loaded, err := a.cfg.Server().LookupAccount(key)
 	if loaded == nil {
 		return refused(AccountUnavailable, "the server could not load it: %v", err)
 	}
-	a.private.setUser(l.client, token, v.user)
+	a.private.setUser(l.client, v.user)
 	if !v.deadline.IsZero() {
 		l.client.RegisterUser(&server.User{Permissions: v.permissions, ConnectionDeadline: v.deadline})
 	}
@@ -196,6 +198,22 @@ func (a *Admission) load(key string) (*law, error) {
 	}
 	a.log.Warn("an account's claims cannot be used", "account", key, "error", err)
 	return nil, refused(AccountInvalid, "its claims cannot be used")
+}
+
+// Updated holds the account's connections to their users' limits again: the
+// server, having been given new claims, has reset them to the account's.
+func (a *Admission) Updated(account string) {
+	if acc := a.accounts.find(account); acc != nil {
+		for _, s := range acc.limited() {
+			a.limit(s)
+		}
+	}
+}
+
+func (a *Admission) limit(s *session) {
+	if s.limited {
+		a.private.limit(s.client, s.limits)
+	}
 }
 
 // Knows says whether Publish would do anything.

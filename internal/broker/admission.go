@@ -30,15 +30,23 @@ func (b *Broker) useAdmission(trust *resolver.Trust) error {
 		OwnKeySigns:   !trust.Claims().StrictSigningKeyUsage,
 		Account:       b.resolver.Claims,
 		Release:       b.resolver.Release,
+		Refused:       b.refused,
 		Gate:          b.gate.Err,
 		Logger:        b.log,
 	})
 	if err != nil {
 		return fmt.Errorf("set up admission: %w", err)
 	}
-	b.resolver.Watch(resolver.Watcher{Knows: b.admission.Knows, Publish: b.admission.Publish})
 	b.options.CustomClientAuthentication = b.admission
-	return nil
+	return b.resolver.Watch(resolver.Watcher{Knows: b.admission.Knows, Publish: b.admission.Publish, Updated: b.admission.Updated})
+}
+
+// refused tells control of logins that somebody there may want to hear of.
+func (b *Broker) refused(r admission.Refusal) {
+	if r.Account == "" || r.Account == b.identity.SystemAccount {
+		return
+	}
+	b.follower.Refused(resolver.RefusedLogin{Account: r.Account, User: r.User, Reason: string(r.Reason), ConnectionType: r.Kind, Address: r.Host}, r.Detail)
 }
 
 func (b *Broker) contact() admission.Contact {
@@ -62,6 +70,7 @@ func (b *Broker) beat(ctx context.Context) {
 	defer tick.Stop()
 	open := false
 	for {
+		_, changed := b.follower.Progress()
 		b.gate.Beat()
 		why := b.gate.Err()
 		switch {
@@ -76,6 +85,7 @@ func (b *Broker) beat(ctx context.Context) {
 		case <-ctx.Done():
 			b.keepConfirmed(0)
 			return
+		case <-changed: // a first confirmation is stored at once: the broker may not live for another second
 		case <-tick.C:
 		}
 	}

@@ -57,6 +57,7 @@ type Follower struct {
 	ahead     bool     // control was behind us, and we have said so
 	transient []Refusal
 	answers   chan catchUpResult
+	refused   *refused
 	peers     map[string]Revision // how far each peer has told us, while control is away
 
 	mu       sync.Mutex
@@ -105,7 +106,7 @@ const (
 func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 	return &Follower{
 		resolver: r, store: r.store, broker: broker, log: log,
-		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{},
+		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(),
 		cursor:   r.store.Applied(),
 		progress: Progress{Applied: r.store.Applied()},
 	}
@@ -208,7 +209,13 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	lookup := lookupFunc(f.lookUp)
 	f.resolver.lookup.Store(&lookup)
 	defer f.resolver.lookup.Store(nil)
+	telling := make(chan struct{})
+	go func() {
+		defer close(telling)
+		f.tellRefused(ctx)
+	}()
 	f.loop(ctx, pushes, heads, reconnected)
+	<-telling
 	return nil
 }
 
@@ -423,7 +430,7 @@ func (f *Follower) reportTo(subject string) {
 	m := nats.NewMsg(subject)
 	m.Data = mustJSON(Receipt{
 		Broker: f.broker, Applied: f.applied(), Stored: f.store.Stored(), Refusals: append(f.transient, standing...),
-		Effects:  f.resolver.effects.take(),
+		Effects:  f.resolver.effects.report(time.Now()),
 		ServerID: f.server.ID(), Version: server.VERSION,
 	})
 	f.transient = nil
