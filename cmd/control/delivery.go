@@ -30,13 +30,14 @@ type delivery struct {
 	relay  *feed.Relay
 	log    *slog.Logger
 
+	pushed     map[string]resolver.Revision // by operator, up to where this replica has; known to the relay's goroutine only
 	waiters    waiters
 	packHashes packHashes
 	leftOut    sync.Map // revision by account: the last of which was said that stock servers do not hear all
 }
 
 func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) *delivery {
-	d := &delivery{pool: pool, domain: domain, log: log}
+	d := &delivery{pool: pool, domain: domain, log: log, pushed: map[string]resolver.Revision{}}
 	d.hub = resolver.NewHub(resolver.Source{
 		Changes:        d.changes,
 		Lookup:         d.lookup,
@@ -65,27 +66,35 @@ func (d *delivery) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// publish sends changes with the JWTs as they are by now, which may be newer
-// than the changes asked for: repeats do no harm. Brokers that cannot be
+// publish sends changes with the JWTs as they are by now, and whatever else was
+// changed by now: an account's earlier change is then sent with its latest, and
+// only what is sent up to the head leaves no such gap. Brokers that cannot be
 // reached ask for what they missed once they can, so that is no reason to hold
 // the others up.
 func (d *delivery) publish(ctx context.Context, operatorID string, previous feed.Revision, changes []feed.Change) error {
 	if len(changes) == 0 {
+		d.pushed[operatorID] = resolver.Revision(previous)
 		return d.hub.Announce(ctx, operatorID)
 	}
-	entries, _, err := d.changes(ctx, operatorID, resolver.Revision(previous), len(changes))
+	if d.pushed[operatorID] >= resolver.Revision(changes[len(changes)-1].Revision) {
+		return nil // sent with the changes before
+	}
+	d.pushed[operatorID] = max(d.pushed[operatorID], resolver.Revision(previous))
+	entries, head, err := d.changes(ctx, operatorID, d.pushed[operatorID], maxPushed)
 	if err != nil {
 		return err
 	}
-	at := resolver.Revision(previous)
 	for _, e := range entries {
-		if err := d.hub.Publish(ctx, operatorID, at, e); err != nil && !errors.Is(err, fault.Unavailable) {
+		err := d.hub.Publish(ctx, operatorID, d.pushed[operatorID], e, e.Revision == head)
+		if err != nil && !errors.Is(err, fault.Unavailable) {
 			return err
 		}
-		at = e.Revision
+		d.pushed[operatorID] = e.Revision
 	}
 	return nil
 }
+
+const maxPushed = 500 // accounts whose JWTs are read at a time
 
 func (d *delivery) changes(ctx context.Context, operatorID string, since resolver.Revision, limit int) ([]resolver.Entry, resolver.Revision, error) {
 	accounts, head, err := d.domain.ChangesSince(ctx, tenants.OperatorID(operatorID), feed.Revision(since), limit)

@@ -121,7 +121,11 @@ type operatorDelivery struct {
 		Applied   int64 `json:"applied_revision"`
 		Lag       int64
 		Connected bool
-		Refusals  []struct{ Reason string }
+		Refusals  []struct {
+			Account  string `json:"account_public_key"`
+			Revision int64
+			Reason   string
+		}
 	}
 }
 

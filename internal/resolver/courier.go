@@ -92,7 +92,12 @@ type StockServer struct {
 	Away     bool
 	Applied  Revision // it has confirmed everything up to here, except what it refuses
 	Refusals []Refusal
+
+	cursor Revision // it has confirmed batches up to here, with more to come: what changed again since may be missing below
 }
+
+// next is where the next batch for the server goes on.
+func (s StockServer) next() Revision { return max(s.Applied, s.cursor) }
 
 // Ledger is how far an attachment has come, by server, ordered by name.
 type Ledger struct {
@@ -290,7 +295,7 @@ func (c *courier) catchUp(ctx context.Context) error {
 		if len(to) == 0 {
 			return nil
 		}
-		since := Ledger{to}.Applied()
+		since := slices.MinFunc(to, func(a, b StockServer) int { return cmp.Compare(a.next(), b.next()) }).next()
 		entries, head, err := c.hub.source.Changes(ctx, c.OperatorID, since, maxCourierRows)
 		if err != nil {
 			return err
@@ -309,7 +314,11 @@ func (c *courier) catchUp(ctx context.Context) error {
 			return err
 		}
 		for _, s := range c.ready(late) {
-			c.servers[s.Name].Applied = max(s.Applied, batch.AppliedTo)
+			s := c.servers[s.Name]
+			s.cursor = max(s.cursor, batch.AppliedTo)
+			if !batch.More {
+				s.Applied = s.next()
+			}
 		}
 		if !batch.More {
 			return nil
@@ -333,7 +342,7 @@ func (c *courier) ready(late map[string]bool) []StockServer {
 
 func (c *courier) startAgain() {
 	for _, s := range c.servers {
-		s.Applied = 0
+		s.Applied, s.cursor = 0, 0
 	}
 }
 

@@ -423,6 +423,44 @@ func TestOlderRevisionNeverOverwritesNewer(t *testing.T) {
 	mustBeRefused(t, user, node.ClientURL())
 }
 
+// An account that was changed twice is delivered with its later change, after
+// other accounts' changes that came between. Until then it is not said that the
+// first change is in force.
+func TestRevisionIsAppliedOnceNothingBelowIsMissing(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	account, other := cluster.Control.NewAccount("acme"), cluster.Control.NewAccount("other")
+	at := account.Change(nil)
+	node.WaitApplied(at)
+	admin := cluster.Control.SystemCreds().Connect(t, node.ClientURL())
+	push := func(revision, previous resolver.Revision, whole bool, token string) string {
+		t.Helper()
+		m := nats.NewMsg(resolver.SubjectUpdate)
+		m.Header.Set(resolver.HeaderRevision, fmt.Sprint(revision))
+		m.Header.Set(resolver.HeaderPrevious, fmt.Sprint(previous))
+		if whole {
+			m.Header.Set(resolver.HeaderWhole, "true")
+		}
+		m.Data = []byte(token)
+		answer, err := admin.RequestMsg(m, brokertest.Patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.Header.Get(resolver.HeaderApplied)
+	}
+	// Another change of the account is at at+1 no more, but at at+3.
+	if got := push(at+2, at, false, other.Edit(nil)); got != fmt.Sprint(at) {
+		t.Errorf("with a change missing: applied = %s, want %d", got, at)
+	}
+	if got := push(at+3, at+2, true, account.Edit(nil)); got != fmt.Sprint(at+3) {
+		t.Errorf("with nothing missing: applied = %s, want %d", got, at+3)
+	}
+	if got := push(at+3, at+2, true, account.Edit(nil)); got != fmt.Sprint(at+3) {
+		t.Errorf("once more: applied = %s, want %d", got, at+3)
+	}
+}
+
 // A login may be loading the account from its older JWT in the very moment the
 // newer one is stored. Whoever wins, once the revision is applied nobody gets in.
 func TestRevocationHoldsAgainstTheAccountsFirstUse(t *testing.T) {
@@ -609,9 +647,9 @@ func TestHubTellsWhichBrokersItReaches(t *testing.T) {
 
 	account, key := cluster.Control.NewAccount("acme"), node.PublicKey()
 	node.Stop()
-	err := cluster.Control.Hub().Publish(t.Context(), brokertest.OperatorID, 0, resolver.Entry{Account: string(account.Key), Revision: 1})
+	err := cluster.Control.Hub().Publish(t.Context(), brokertest.OperatorID, 0, resolver.Entry{Account: string(account.Key), Revision: 1}, true)
 	for err == nil { // until the hub has noticed
-		err = cluster.Control.Hub().Publish(t.Context(), brokertest.OperatorID, 0, resolver.Entry{Account: string(account.Key), Revision: 1})
+		err = cluster.Control.Hub().Publish(t.Context(), brokertest.OperatorID, 0, resolver.Entry{Account: string(account.Key), Revision: 1}, true)
 	}
 	if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), key) {
 		t.Errorf("publish = %v, want it to name the cluster as unavailable", err)

@@ -52,10 +52,11 @@ type Follower struct {
 	// Known to Run's goroutine only.
 	conn      *nats.Conn
 	server    *server.Server
-	asking    bool // a catch-up is on its way
-	askAgain  bool // something happened since it was sent
-	failures  int  // catch-ups in a row without an answer
-	ahead     bool // control was behind us, and we have said so
+	cursor    Revision // pushes and answers follow on this; not below what is applied
+	asking    bool     // a catch-up is on its way
+	askAgain  bool     // something happened since it was sent
+	failures  int      // catch-ups in a row without an answer
+	ahead     bool     // control was behind us, and we have said so
 	transient []Refusal
 	answers   chan catchUpResult
 	refused   *refused
@@ -83,6 +84,7 @@ type Progress struct {
 
 type catchUpResult struct {
 	since    Revision
+	applied  Revision // when it was asked
 	asked    time.Time
 	nothing  bool // asked as a cache that holds nothing
 	answer   catchUpAnswer
@@ -108,6 +110,7 @@ func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 	return &Follower{
 		resolver: r, store: r.store, broker: broker, log: log,
 		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(),
+		cursor:   r.store.Applied(),
 		progress: Progress{Applied: r.store.Applied()},
 	}
 }
@@ -273,6 +276,7 @@ func (f *Follower) noteLoss(ctx context.Context) {
 	if stored >= f.applied() {
 		return
 	}
+	f.cursor = stored
 	f.update(func(p *Progress) { p.Applied, p.CaughtUp = stored, false })
 	f.report()
 	f.ask(ctx)
@@ -299,8 +303,7 @@ func gather(first *nats.Msg, more <-chan *nats.Msg) []*nats.Msg {
 // may not be what control meant. It makes the broker ask, and the answer, which
 // comes from control for certain, decides whether the entry is to be skipped.
 func (f *Follower) takePushes(ctx context.Context, messages []*nats.Msg) {
-	since := f.applied()
-	at := since
+	at, whole := f.cursor, f.applied()
 	var good []judged
 	var taken []push
 	for _, m := range messages {
@@ -311,6 +314,9 @@ func (f *Follower) takePushes(ctx context.Context, messages []*nats.Msg) {
 			f.ask(ctx)
 		case p.Revision <= at:
 			taken = append(taken, p) // a repeat
+			if p.whole {
+				whole = max(whole, p.Revision)
+			}
 		case p.previous > at:
 			f.answer(m, pushAnswer{Data: &answerStatus{Account: p.Account, Code: 202, Message: "missed earlier changes: catching up"}})
 			f.ask(ctx)
@@ -319,9 +325,12 @@ func (f *Follower) takePushes(ctx context.Context, messages []*nats.Msg) {
 			f.ask(ctx)
 		default:
 			good, taken, at = append(good, j), append(taken, p), p.Revision
+			if p.whole {
+				whole = at
+			}
 		}
 	}
-	f.commitPushes(ctx, good, taken, since, at)
+	f.commitPushes(ctx, good, taken, at, whole)
 	if f.doubts() {
 		f.ask(ctx)
 	}
@@ -343,13 +352,13 @@ func (f *Follower) readPush(m *nats.Msg) (push, judged, error) {
 	return p, j, err
 }
 
-func (f *Follower) commitPushes(ctx context.Context, good []judged, taken []push, since, at Revision) {
+func (f *Follower) commitPushes(ctx context.Context, good []judged, taken []push, at, whole Revision) {
 	if len(taken) == 0 {
 		return
 	}
 	refused := map[string]Refusal{}
-	if len(good) > 0 {
-		refusals, err := f.resolver.commit(good, nil, since, at)
+	if since := f.applied(); len(good) > 0 || whole > since {
+		refusals, err := f.resolver.commit(good, nil, since, whole)
 		if err != nil {
 			f.log.Error("cannot apply pushed claims; asking for them again", "error", err)
 			for _, p := range taken {
@@ -364,8 +373,9 @@ func (f *Follower) commitPushes(ctx context.Context, good []judged, taken []push
 			refused[r.Account] = r
 		}
 		f.update(func(p *Progress) {
-			p.Applied, p.Head, p.HeardAt = at, max(p.Head, at), time.Now()
+			p.Applied, p.Head, p.HeardAt = whole, max(p.Head, at), time.Now()
 		})
+		f.cursor = at
 	}
 	for _, p := range taken {
 		if r, ok := refused[p.Account]; ok {
@@ -418,13 +428,15 @@ func (f *Follower) publish(m *nats.Msg) {
 	}
 }
 
-// report sends the receipt.
-func (f *Follower) report() {
+// report sends the receipt to any of the replicas.
+func (f *Follower) report() { f.reportTo(SubjectApplied) }
+
+func (f *Follower) reportTo(subject string) {
 	standing, err := f.store.Refusals(maxReported)
 	if err != nil {
 		f.log.Error("cannot report refusals", "error", err)
 	}
-	m := nats.NewMsg(SubjectApplied)
+	m := nats.NewMsg(subject)
 	m.Data = mustJSON(Receipt{
 		Broker: f.broker, Applied: f.applied(), Stored: f.store.Stored(), Refusals: append(f.transient, standing...),
 		Effects:  f.resolver.effects.report(time.Now()),
@@ -446,12 +458,11 @@ func (f *Follower) takeHead(ctx context.Context, m *nats.Msg) {
 		f.ask(ctx)
 	}
 	f.noteAhead(head.Revision < progress.Applied, head.Revision)
-	f.report()
-	if m.Reply != "" {
-		answer := nats.NewMsg(m.Reply)
-		answer.Header.Set(HeaderBroker, f.broker)
-		f.publish(answer)
+	if m.Reply == "" {
+		f.report()
+		return
 	}
+	f.reportTo(m.Reply)
 }
 
 // noteAhead says, once, that control knows less than this broker has applied.
@@ -471,7 +482,7 @@ func (f *Follower) ask(ctx context.Context) {
 		return
 	}
 	f.asking, f.askAgain = true, false
-	go f.catchUp(ctx, catchUpResult{asked: time.Now(), since: f.applied(), nothing: f.store.empty()}, f.lacking(), maps.Clone(f.peers))
+	go f.catchUp(ctx, catchUpResult{asked: time.Now(), since: f.cursor, applied: f.applied(), nothing: f.store.empty()}, f.lacking(), maps.Clone(f.peers))
 }
 
 // lacking are the accounts that were refused for want of their pages.
@@ -528,6 +539,9 @@ func (f *Follower) requestCatchUp(ctx context.Context, since Revision) (catchUpA
 	if errors.Is(err, nats.ErrNoResponders) {
 		return catchUpAnswer{}, errors.New("control is not connected")
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		f.dropDeaf()
+	}
 	if err != nil {
 		return catchUpAnswer{}, fmt.Errorf("ask control for changes: %w", err)
 	}
@@ -539,6 +553,23 @@ func (f *Follower) requestCatchUp(ctx context.Context, since Revision) (catchUpA
 		return catchUpAnswer{}, fmt.Errorf("read control's answer: %w", err)
 	}
 	return a, a.validate(since)
+}
+
+// dropDeaf ends the connections that control has to this very server, when they
+// do not answer. The server prefers them to those at its peers, and would take
+// minutes to notice that the network behind them is cut. One that is merely slow
+// is made anew.
+func (f *Follower) dropDeaf() {
+	connections, err := f.server.Connz(&server.ConnzOptions{Account: f.resolver.system, Limit: 1000})
+	if err != nil {
+		f.log.Warn("cannot look for connections of control's", "error", err)
+		return
+	}
+	for _, c := range connections.Conns {
+		if c.Name == controlName && f.server.DisconnectClientByID(c.Cid) == nil {
+			f.log.Info("control does not answer: ended its connection to this broker, others may lead to it", "connection", c.Cid)
+		}
+	}
 }
 
 // validate refuses an answer that would lead the broker astray.
@@ -591,7 +622,11 @@ func (f *Follower) applyAnswer(result catchUpResult) error {
 		f.askAgain = true // an account came while the answer did, and what changed of it may be left out
 		return nil
 	}
-	refusals, err := f.resolver.accept(a.Entries, result.since, a.AppliedTo)
+	appliedTo := a.AppliedTo
+	if a.More {
+		appliedTo = 0 // what was changed below may come with the rest
+	}
+	refusals, err := f.resolver.accept(a.Entries, result.applied, appliedTo)
 	if err != nil {
 		return err
 	}
@@ -601,12 +636,9 @@ func (f *Follower) applyAnswer(result catchUpResult) error {
 	for _, r := range refusals {
 		f.log.Error("refused claims", "account", r.Account, "revision", r.Revision, "reason", r.Reason)
 	}
-	head := a.AppliedTo
-	if a.More {
-		head++ // at least
-	}
+	f.cursor = max(f.cursor, a.AppliedTo)
 	f.update(func(p *Progress) {
-		p.Applied, p.Head, p.HeardAt, p.LastError = max(p.Applied, a.AppliedTo), max(p.Head, head), time.Now(), ""
+		p.Applied, p.Head, p.HeardAt, p.LastError = max(p.Applied, appliedTo), max(p.Head, a.AppliedTo), time.Now(), ""
 		p.CaughtUp = p.CaughtUp || !a.More
 	})
 	if !a.More {

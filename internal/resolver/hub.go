@@ -256,11 +256,13 @@ func (h *Hub) Announce(ctx context.Context, operatorID string) error {
 }
 
 // Publish sends a change to all brokers of the operator and returns at once; what
-// they answer arrives as receipts. Couriers only learn that there is something. previous is the revision of the push before.
+// they answer arrives as receipts. Couriers only learn that there is something.
+// previous is the revision of the push before; whole says that with this one
+// nothing up to its revision is missing.
 //
 // It fails with fault.Unavailable, naming the clusters, when some could not be
 // reached. The caller may go on: they will ask for what they missed.
-func (h *Hub) Publish(_ context.Context, operatorID string, previous Revision, e Entry) error {
+func (h *Hub) Publish(_ context.Context, operatorID string, previous Revision, e Entry, whole bool) error {
 	if e.Revision <= previous {
 		return fmt.Errorf("publish account %s: revision %d cannot follow revision %d", e.Account, e.Revision, previous)
 	}
@@ -271,7 +273,7 @@ func (h *Hub) Publish(_ context.Context, operatorID string, previous Revision, e
 		if l.OperatorID != operatorID {
 			continue
 		}
-		if err := l.push(previous, e); err != nil {
+		if err := l.push(previous, e, whole); err != nil {
 			failed, causes = append(failed, l.Cluster), append(causes, err)
 		}
 	}

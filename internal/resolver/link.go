@@ -39,6 +39,8 @@ type link struct {
 }
 
 const (
+	controlName = "signalbox control" // by which brokers know control's connections
+
 	linkWait    = 50 * time.Millisecond // between attempts on a cluster's list of servers, plus up to linkJitter
 	linkJitter  = 150 * time.Millisecond
 	linkTimeout = 2 * time.Second // for one attempt
@@ -102,7 +104,7 @@ func (l *link) listen(nc *nats.Conn) error {
 			return fmt.Errorf("listen on %s: %w", subject, err)
 		}
 	}
-	for subject, take := range map[string]nats.MsgHandler{l.inbox + ".*": l.takePushAnswer, l.rollCall: l.takeRollCall} {
+	for subject, take := range map[string]nats.MsgHandler{l.inbox + ".*": l.takePushAnswer, l.rollCall: l.beside(l.takeRollCall)} {
 		if _, err := nc.Subscribe(subject, take); err != nil {
 			nc.Close()
 			return fmt.Errorf("listen for answers: %w", err)
@@ -113,7 +115,7 @@ func (l *link) listen(nc *nats.Conn) error {
 
 func (l *link) options() []nats.Option {
 	return []nats.Option{
-		nats.Name("signalbox control"),
+		nats.Name(controlName),
 		nats.UserJWT(l.userJWT, l.sign),
 		nats.Timeout(linkTimeout), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(),
 		nats.ReconnectWait(linkWait), nats.ReconnectJitter(linkJitter, linkJitter), nats.PingInterval(linkPing),
@@ -266,12 +268,12 @@ func (l *link) announce(head Revision) {
 	}
 }
 
-func (l *link) push(previous Revision, e Entry) error {
+func (l *link) push(previous Revision, e Entry, whole bool) error {
 	nc := l.connection()
 	if nc == nil || !nc.IsConnected() {
 		return errors.New("not connected to cluster " + l.Cluster)
 	}
-	m := encodePush(previous, e)
+	m := encodePush(previous, e, whole)
 	m.Reply = l.inbox + "." + strconv.FormatInt(e.Revision, 10)
 	if err := nc.PublishMsg(m); err != nil {
 		return fmt.Errorf("push to cluster %s: %w", l.Cluster, err)

@@ -20,13 +20,19 @@ const (
 	HeaderRevision = "Signalbox-Revision" // 43
 	HeaderPrevious = "Signalbox-Previous" // 41: the revision of the push before this one
 	HeaderAccount  = "Signalbox-Account"  // whose JWT control means it to be; may be left out
+	HeaderWhole    = "Signalbox-Whole"    // there when nothing up to the revision is missing once this push is applied
 )
 
 // A broker that has applied 43 or more knows the push already and says so. One
 // that has applied 41 or 42 stores and applies it. One that has applied less
 // than 41 has missed something: it leaves the push alone and asks for what it
 // misses. A push without the headers comes from somebody else, and is refused,
-// because only control decides what is in force. Each broker answers for
+// because only control decides what is in force.
+//
+// An account that was changed at 42 and again at 44 has its row at 44: it comes
+// after 43, and whoever has 43 may not have what was changed at 42. So a broker says
+// that it has applied a revision only after a push that is whole, or an answer
+// without more to come. Each broker answers for
 // itself, in the stock form (`data`, or `error` when it refused) with two headers:
 const (
 	HeaderApplied = "Signalbox-Applied" // the revision up to which everything is on disk and in force
@@ -38,8 +44,7 @@ const (
 //
 //	{"revision":43}
 //
-// Brokers answer that they have heard it, with nothing but HeaderBroker: that is
-// how control learns whom it reaches.
+// Brokers answer with their receipt: that is how control learns whom it reaches.
 const SubjectHead = "signalbox.head"
 
 // A broker that is behind, or has just started, asks for what came after the
@@ -153,14 +158,18 @@ type answerError struct {
 type push struct {
 	Entry
 	previous Revision
+	whole    bool // with it, nothing up to its revision is missing
 	message  *nats.Msg
 }
 
-func encodePush(previous Revision, e Entry) *nats.Msg {
+func encodePush(previous Revision, e Entry, whole bool) *nats.Msg {
 	m := nats.NewMsg(SubjectUpdate)
 	m.Header.Set(HeaderRevision, strconv.FormatInt(e.Revision, 10))
 	m.Header.Set(HeaderPrevious, strconv.FormatInt(previous, 10))
 	m.Header.Set(HeaderAccount, e.Account)
+	if whole {
+		m.Header.Set(HeaderWhole, "true")
+	}
 	m.Data = []byte(e.JWT)
 	return m
 }
@@ -185,7 +194,7 @@ func decodePush(m *nats.Msg) (push, error) {
 		}
 	}
 	e := Entry{Account: account, Revision: revision, JWT: string(m.Data)}
-	return push{Entry: e, previous: previous, message: m}, nil
+	return push{Entry: e, previous: previous, whole: m.Header.Get(HeaderWhole) != "", message: m}, nil
 }
 
 func revisionHeader(m *nats.Msg, name string) (Revision, error) {

@@ -31,7 +31,7 @@ func freshAccount(t *testing.T) string {
 func TestPushSurvivesTheWire(t *testing.T) {
 	t.Parallel()
 	want := Entry{Account: freshAccount(t), Revision: 43, JWT: "a.b.c"}
-	got, err := decodePush(encodePush(41, want))
+	got, err := decodePush(encodePush(41, want, true))
 	if err != nil {
 		t.Fatal(err)
 	}

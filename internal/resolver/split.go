@@ -1,6 +1,8 @@
 package resolver
 
 import (
+	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -10,7 +12,7 @@ import (
 
 // A cluster can fall apart while control reaches all of it: its brokers lose
 // each other, and one connection then leads to some of them only. Every broker
-// that hears a head answers whoever announced it. So a link knows whom it
+// that hears a head sends its receipt to whoever announced it. So a link knows whom it
 // reaches, and the hub makes a link of its own to each broker that the link to
 // its cluster does not reach, until that does again.
 
@@ -18,9 +20,18 @@ import (
 // as not reached.
 const missingAfter = 2*headEvery + headEvery/2
 
-// takeRollCall notes that a broker has answered a head.
-func (l *link) takeRollCall(m *nats.Msg) {
-	broker := m.Header.Get(HeaderBroker)
+// takeRollCall takes a broker's answer to a head.
+func (l *link) takeRollCall(ctx context.Context, m *nats.Msg) {
+	var r Receipt
+	if err := json.Unmarshal(m.Data, &r); err != nil {
+		return // nobody is there, which an empty message says
+	}
+	l.note(r.Broker)
+	l.keep(ctx, r)
+}
+
+// note remembers that the link reaches a broker.
+func (l *link) note(broker string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, member := l.Brokers[broker]; !member {

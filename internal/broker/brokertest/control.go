@@ -192,7 +192,7 @@ func (c *Control) Put(account, token string) resolver.Revision {
 		return e.Revision
 	}
 	if c.hub != nil {
-		if err := c.hub.Publish(context.Background(), OperatorID, previous, e); err != nil {
+		if err := c.hub.Publish(context.Background(), OperatorID, previous, e, true); err != nil {
 			c.log.Debug("a push did not reach everybody", "error", err)
 		}
 	}
