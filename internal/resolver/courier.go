@@ -50,6 +50,11 @@ const subjectPing = "$SYS.REQ.SERVER.PING"
 // it is there again, the courier goes on from that revision. What a server
 // refused does not hold the others' changes up: it is kept as a refusal, tried
 // again every few seconds, and stands until the server takes it.
+//
+// A stock server keeps whatever comes last, whoever sent it. So the courier
+// listens for pushes that are not its own, of a person with another tool or of
+// a leader that does not know yet that it leads no more, and pushes after them
+// what should be there.
 const subjectInfo = "$SYS.REQ.ACCOUNT.%s.INFO"
 
 const (
@@ -81,7 +86,7 @@ func MarkBroker(metadata map[string]string) map[string]string {
 // servers, and no more.
 func CourierPermissions() claims.Template {
 	return permit([]string{subjectPing, fmt.Sprintf(subjectAccountUpdate, "*"), fmt.Sprintf(subjectInfo, "*"), lookupWildcard, "_INBOX.>", stockInbox},
-		[]string{lookupWildcard, subjectPack, subjectList, "_INBOX.>"})
+		[]string{SubjectUpdate, fmt.Sprintf(subjectAccountUpdate, "*"), lookupWildcard, subjectPack, subjectList, "_INBOX.>"})
 }
 
 // StockServer is an attached server as it was last heard of.
@@ -164,6 +169,8 @@ type courier struct {
 	*link
 	servers map[string]*StockServer // by name
 	present map[string]bool         // names of those who have answered the last roll call
+	foreign map[string]string       // JWTs that somebody else pushed, by account
+	asked   int                     // requests so far
 	retried time.Time
 	kept    Ledger // as the source was told last
 	keptAt  time.Time
@@ -175,14 +182,15 @@ func (c *courier) run(ctx context.Context) {
 	if err := c.remember(ctx); err != nil {
 		return // ctx has ended
 	}
-	answers := make(chan *nats.Msg, 256)
-	inbox := nats.NewInbox()
-	sub, err := c.connection().ChanSubscribe(inbox, answers)
-	if err != nil {
-		c.fail("listen for attached servers", err)
-		return
+	answers, pushes, inbox := make(chan *nats.Msg, 256), make(chan *nats.Msg, 1024), c.inbox+".roll.call"
+	for subject, to := range map[string]chan *nats.Msg{inbox: answers, SubjectUpdate: pushes, fmt.Sprintf(subjectAccountUpdate, "*"): pushes} {
+		sub, err := c.connection().ChanSubscribe(subject, to)
+		if err != nil {
+			c.fail("listen to attached servers", err)
+			return
+		}
+		defer sub.Unsubscribe()
 	}
-	defer sub.Unsubscribe()
 	roll := time.NewTicker(rollEvery)
 	defer roll.Stop()
 	c.callRoll(inbox)
@@ -192,6 +200,10 @@ func (c *courier) run(ctx context.Context) {
 			return
 		case m := <-answers:
 			if !c.enter(m) {
+				continue
+			}
+		case m := <-pushes:
+			if !c.overhear(m) {
 				continue
 			}
 		case <-c.changed:
@@ -215,7 +227,7 @@ func (c *courier) remember(ctx context.Context) error {
 	for {
 		ledger, err := c.hub.source.Ledger(ctx, c.Membership)
 		if err == nil {
-			c.servers, c.kept = map[string]*StockServer{}, ledger
+			c.servers, c.foreign, c.kept = map[string]*StockServer{}, map[string]string{}, ledger
 			for _, s := range ledger.Servers {
 				c.servers[s.Name] = &s
 			}
@@ -282,6 +294,9 @@ func (c *courier) enter(m *nats.Msg) bool {
 // there is, or have left something unanswered.
 func (c *courier) catchUp(ctx context.Context) error {
 	late := map[string]bool{}
+	if err := c.undo(ctx, late); err != nil {
+		return err
+	}
 	if err := c.retry(ctx, late); err != nil {
 		return err
 	}
@@ -330,6 +345,35 @@ func (c *courier) startAgain() {
 	for _, s := range c.servers {
 		s.Applied = 0
 	}
+}
+
+// overhear notes a push that is not the courier's own.
+func (c *courier) overhear(m *nats.Msg) bool {
+	if strings.HasPrefix(m.Reply, c.inbox) {
+		return false
+	}
+	c.foreign[claimed(string(m.Data))] = string(m.Data)
+	return true
+}
+
+// undo pushes what should be there after others have pushed something else. A
+// server that leaves that unanswered has not confirmed it any more.
+func (c *courier) undo(ctx context.Context, late map[string]bool) error {
+	entries, err := c.current(ctx, slices.Sorted(maps.Keys(c.foreign)))
+	if err != nil {
+		return err
+	}
+	entries = slices.DeleteFunc(entries, func(e Entry) bool { return c.foreign[e.Account] == e.JWT })
+	clear(c.foreign)
+	for _, e := range entries {
+		if err := c.deliver(ctx, c.ready(late), []Entry{e}, late); err != nil {
+			return err
+		}
+		for name := range late {
+			c.servers[name].Applied = min(c.servers[name].Applied, e.Revision-1)
+		}
+	}
+	return nil
 }
 
 // retry pushes again, now and then, what servers refuse.
@@ -631,7 +675,8 @@ func controlsOwn(m *nats.Msg) bool {
 // ask sends a request for each entry, and hands on the answers with the entry's
 // index, until take has enough or there was none within that time.
 func (c *courier) ask(ctx context.Context, entries []Entry, within time.Duration, request func(Entry) (subject, body string), take func(i int, m *nats.Msg) (enough bool)) error {
-	nc, inbox := c.connection(), nats.NewInbox()
+	c.asked++
+	nc, inbox := c.connection(), fmt.Sprintf("%s.ask.%d", c.inbox, c.asked)
 	sub, err := nc.SubscribeSync(inbox + ".*")
 	if err != nil {
 		return fmt.Errorf("listen for answers: %w", err)
