@@ -169,6 +169,7 @@ type courier struct {
 	*link
 	servers map[string]*StockServer // by name
 	present map[string]bool         // names of those who have answered the last roll call
+	silent  map[string]time.Time    // when servers that are there left a push unanswered: nobody waits for them for a while
 	foreign map[string]string       // JWTs that somebody else pushed, by account
 	asked   int                     // requests so far
 	retried time.Time
@@ -227,7 +228,7 @@ func (c *courier) remember(ctx context.Context) error {
 	for {
 		ledger, err := c.hub.source.Ledger(ctx, c.Membership)
 		if err == nil {
-			c.servers, c.foreign, c.kept = map[string]*StockServer{}, map[string]string{}, ledger
+			c.servers, c.silent, c.foreign, c.kept = map[string]*StockServer{}, map[string]time.Time{}, map[string]string{}, ledger
 			for _, s := range ledger.Servers {
 				c.servers[s.Name] = &s
 			}
@@ -286,6 +287,9 @@ func (c *courier) enter(m *nats.Msg) bool {
 		c.servers[said.Name] = s
 	}
 	news := s.Away || s.ID != said.ID
+	if news {
+		delete(c.silent, said.Name)
+	}
 	s.ID, s.Version, s.Away = said.ID, said.Version, false
 	return news
 }
@@ -310,7 +314,7 @@ func (c *courier) catchUp(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if since > head { // the database was restored from an older copy
+		if c.isAhead(head) { // the database was restored from an older copy
 			c.startAgain()
 			continue
 		}
@@ -334,11 +338,21 @@ func (c *courier) catchUp(ctx context.Context) error {
 func (c *courier) ready(late map[string]bool) []StockServer {
 	var ready []StockServer
 	for _, s := range c.ledger().Servers {
-		if !s.Away && !late[s.Name] {
+		if !s.Away && !late[s.Name] && time.Since(c.silent[s.Name]) > retryEvery {
 			ready = append(ready, s)
 		}
 	}
 	return ready
+}
+
+// isAhead says that a server has confirmed what the database does not know.
+func (c *courier) isAhead(head Revision) bool {
+	for _, s := range c.servers {
+		if s.Applied > head {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *courier) startAgain() {
@@ -356,8 +370,8 @@ func (c *courier) overhear(m *nats.Msg) bool {
 	return true
 }
 
-// undo pushes what should be there after others have pushed something else. A
-// server that leaves that unanswered has not confirmed it any more.
+// undo pushes what should be there after others have pushed something else.
+// Servers that do not answer that now have not confirmed it any more.
 func (c *courier) undo(ctx context.Context, late map[string]bool) error {
 	entries, err := c.current(ctx, slices.Sorted(maps.Keys(c.foreign)))
 	if err != nil {
@@ -369,8 +383,11 @@ func (c *courier) undo(ctx context.Context, late map[string]bool) error {
 		if err := c.deliver(ctx, c.ready(late), []Entry{e}, late); err != nil {
 			return err
 		}
-		for name := range late {
-			c.servers[name].Applied = min(c.servers[name].Applied, e.Revision-1)
+		answered := c.ready(late)
+		for name, s := range c.servers {
+			if !slices.ContainsFunc(answered, func(a StockServer) bool { return a.Name == name }) {
+				s.Applied = min(s.Applied, e.Revision-1)
+			}
 		}
 	}
 	return nil
@@ -459,12 +476,15 @@ func (c *courier) fitting(to []StockServer, entries []Entry, late map[string]boo
 
 // note keeps what a round has shown, but of some accounts.
 func (c *courier) note(r *round, but, late map[string]bool) {
-	for _, name := range slices.Sorted(maps.Keys(r.servers)) {
+	for name := range r.silent {
+		late[name], c.silent[name] = true, time.Now()
+	}
+	for name := range r.servers {
 		for i, e := range r.entries {
 			v := verdict{name, i}
 			switch {
 			case but[e.Account]:
-			case !r.taken[v] || !r.read[v] || r.lookups[i] < r.full:
+			case !r.read[v] || r.lookups[i] < r.full:
 				late[name] = true
 			default:
 				c.settle(name, e, r.refused[v], late)
@@ -522,6 +542,7 @@ func (c *courier) keep(ctx context.Context) error {
 type round struct {
 	entries []Entry
 	servers map[string]bool    // those that have to answer, by name
+	silent  map[string]bool    // those that did not answer all pushes, and are asked no more
 	taken   map[verdict]bool   // answered the push
 	read    map[verdict]bool   // said what is in force
 	lookups []int              // by entry: how many said what is stored
@@ -537,12 +558,24 @@ type verdict struct {
 }
 
 func newRound(to []StockServer, entries []Entry) *round {
-	r := &round{entries: entries, servers: map[string]bool{}, lookups: make([]int, len(entries)),
+	r := &round{entries: entries, servers: map[string]bool{}, silent: map[string]bool{}, lookups: make([]int, len(entries)),
 		taken: map[verdict]bool{}, read: map[verdict]bool{}, refused: map[verdict]string{}, differs: map[string]bool{}}
 	for _, s := range to {
 		r.servers[s.Name] = true
 	}
 	return r
+}
+
+// dropSilent leaves out the servers that did not answer all pushes.
+func (r *round) dropSilent() {
+	for name := range r.servers {
+		for i := range r.entries {
+			if !r.taken[verdict{name, i}] {
+				r.silent[name] = true
+			}
+		}
+	}
+	maps.DeleteFunc(r.servers, func(name string, _ bool) bool { return r.silent[name] })
 }
 
 // complete says that all servers have answered for all entries.
@@ -560,11 +593,14 @@ func (c *courier) round(ctx context.Context, to []StockServer, entries []Entry) 
 	if err := c.ask(ctx, entries, answerWithin, push, r.takePush); err != nil {
 		return nil, err
 	}
+	if r.dropSilent(); len(r.servers) == 0 {
+		return r, nil
+	}
 	info := func(e Entry) (string, string) { return fmt.Sprintf(subjectInfo, e.Account), "" }
 	if err := c.ask(ctx, entries, answerWithin, info, r.takeInfo); err != nil {
 		return nil, err
 	}
-	if err := c.countFull(ctx, to, entries); err != nil {
+	if err := c.countFull(ctx, r.servers, entries); err != nil {
 		return nil, err
 	}
 	if r.full = c.full; r.full == 0 {
@@ -581,11 +617,11 @@ func (c *courier) round(ctx context.Context, to []StockServer, entries []Entry) 
 
 func lookup(e Entry) (string, string) { return lookupSubject(e.Account), "" }
 
-// countFull learns how many servers answer lookups, when there are others than before.
-func (c *courier) countFull(ctx context.Context, to []StockServer, entries []Entry) error {
+// countFull learns how many of the servers answer lookups, when they are others than before.
+func (c *courier) countFull(ctx context.Context, servers map[string]bool, entries []Entry) error {
 	var roster strings.Builder
-	for _, s := range to {
-		roster.WriteString(s.ID + " ")
+	for _, name := range slices.Sorted(maps.Keys(servers)) {
+		roster.WriteString(c.servers[name].ID + " ")
 	}
 	if c.fullOf == roster.String() {
 		return nil
@@ -595,7 +631,7 @@ func (c *courier) countFull(ctx context.Context, to []StockServer, entries []Ent
 		if !controlsOwn(m) {
 			full++
 		}
-		return full == len(to)
+		return full == len(servers)
 	})
 	if err == nil {
 		c.full, c.fullOf = full, roster.String()

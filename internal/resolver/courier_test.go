@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,6 +173,44 @@ func TestServersWithoutANameAreNewEachTime(t *testing.T) {
 	control.WaitLedger("the second to confirm", confirmed(control))
 	if l := control.Ledger(); len(l.Servers) != 1 || l.Servers[0].ID != second.ID() {
 		t.Errorf("ledger = %+v, want the second server alone", l)
+	}
+}
+
+// A server that is there and answers no push holds the others up only now and
+// then, and has confirmed nothing.
+func TestSilentServerIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	control := brokertest.NewControl(t)
+	s := stock(t, control, map[string]string{}, time.Minute, nil)
+	nc := control.SystemCreds().Connect(t, s.ClientURL())
+	_, err := nc.Subscribe("$SYS.REQ.SERVER.PING", func(m *nats.Msg) {
+		if err := m.Respond([]byte(`{"server":{"name":"mute","id":"N"}}`)); err != nil && !nc.IsClosed() {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	account := control.NewAccount("acme")
+	account.Change(nil)
+	control.Attach(s.ClientURL())
+	confirmedBy := func(id string, least resolver.Revision) func(resolver.Ledger) bool {
+		return func(l resolver.Ledger) bool {
+			return slices.ContainsFunc(l.Servers, func(known resolver.StockServer) bool { return known.ID == id && known.Applied >= least })
+		}
+	}
+	control.WaitLedger("both to be known, and one to confirm", func(l resolver.Ledger) bool {
+		return len(l.Servers) == 2 && confirmedBy(s.ID(), 1)(l)
+	})
+	for range 20 { // more than there is time for if each waited
+		revision := account.Change(nil)
+		control.WaitLedger("the change to be confirmed by the server that answers", confirmedBy(s.ID(), revision))
+	}
+	if l := control.Ledger(); l.Applied() != 0 || len(l.Refusals()) != 0 {
+		t.Errorf("ledger = %+v, want nothing confirmed for the silent server", l)
 	}
 }
 
