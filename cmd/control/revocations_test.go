@@ -99,21 +99,36 @@ func TestAccountWithTwentyThousandRevocations(t *testing.T) {
 	wantThrownOut(t, leaves)
 	wantEcho(t, stays)
 
-	stock := s.startStock(operator, "stock", t.TempDir(), c.serverConfig(operator, "full"))
-	eventually(t, "the stock server to have the account", func() error {
-		nc, err := connect(t, stock.ClientURL(), kept[1].file)
-		if err == nil {
-			nc.Close()
+	for _, kind := range []string{"cache", "full"} {
+		stock := s.startStock(operator, kind, t.TempDir(), c.serverConfig(operator, kind))
+		refuses := func(one issued) func() error {
+			return func() error {
+				nc, err := connect(t, stock.ClientURL(), one.file)
+				if err == nil {
+					nc.Close()
+					return fmt.Errorf("the %s resolver lets it in", kind)
+				}
+				return nil
+			}
 		}
-		return err
-	})
-	wantRefused(t, stock.ClientURL(), byAPI[299].file)
-	wantRefused(t, stock.ClientURL(), sample[19].file)
-	mustConnect(t, stock.ClientURL(), sample[0].file).Close() // no room for the oldest
-	if log := s.control.output(); !strings.Contains(log, "left_out=") && !strings.Contains(log, `"left_out":`) {
+		eventually(t, "the stock server to have the account", func() error {
+			nc, err := connect(t, stock.ClientURL(), kept[1].file)
+			if err == nil {
+				nc.Close()
+			}
+			return err
+		})
+		wantRefused(t, stock.ClientURL(), sample[19].file)
+		mustConnect(t, stock.ClientURL(), sample[0].file).Close() // no room for the oldest
+		another := c.issue(user.ID)
+		c.revokeAndWait(another.ID, "PT30S")
+		eventually(t, "a stock server to hear of one more", refuses(another))
+		eventually(t, "a stock server to hear of all others with it", refuses(sample[19]))
+		stock.Shutdown()
+	}
+	if log := s.control.output(); !strings.Contains(log, `"left_out":`) {
 		t.Error("control does not say that stock servers do not hear of all revocations")
 	}
-	stock.Shutdown()
 
 	s.control.kill()
 	s.broker.kill()

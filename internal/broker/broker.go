@@ -2,7 +2,7 @@
 // that takes its accounts from Signalbox's control.
 //
 // It owns the broker's data directory: identity.json, made when the broker
-// enrols, and accounts, a folder of what control has delivered. Both are all it needs
+// enrols, and accounts and revocations, folders of what control has delivered. That is all it needs
 // to start, so a broker comes back without control; only the very first start
 // needs it. Clusters, listeners, TLS, JetStream and limits are nats-server's own,
 // from its own configuration file; this package sets what makes the server a

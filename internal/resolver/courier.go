@@ -50,6 +50,11 @@ const subjectPing = "$SYS.REQ.SERVER.PING"
 // it is there again, the courier goes on from that revision. What a server
 // refused does not hold the others' changes up: it is kept as a refusal, tried
 // again every few seconds, and stands until the server takes it.
+//
+// A stock server keeps whatever comes last, whoever sent it. So the courier
+// listens for pushes that are not its own, of a person with another tool or of
+// a leader that does not know yet that it leads no more, and pushes after them
+// what should be there.
 const subjectInfo = "$SYS.REQ.ACCOUNT.%s.INFO"
 
 const (
@@ -81,7 +86,7 @@ func MarkBroker(metadata map[string]string) map[string]string {
 // servers, and no more.
 func CourierPermissions() claims.Template {
 	return permit([]string{subjectPing, fmt.Sprintf(subjectAccountUpdate, "*"), fmt.Sprintf(subjectInfo, "*"), lookupWildcard, "_INBOX.>", stockInbox},
-		[]string{lookupWildcard, subjectPack, subjectList, "_INBOX.>"})
+		[]string{SubjectUpdate, fmt.Sprintf(subjectAccountUpdate, "*"), lookupWildcard, subjectPack, subjectList, "_INBOX.>"})
 }
 
 // StockServer is an attached server as it was last heard of.
@@ -169,6 +174,9 @@ type courier struct {
 	*link
 	servers map[string]*StockServer // by name
 	present map[string]bool         // names of those who have answered the last roll call
+	silent  map[string]time.Time    // when servers that are there left a push unanswered: nobody waits for them for a while
+	foreign map[string]string       // JWTs that somebody else pushed, by account
+	asked   int                     // requests so far
 	retried time.Time
 	kept    Ledger // as the source was told last
 	keptAt  time.Time
@@ -180,14 +188,15 @@ func (c *courier) run(ctx context.Context) {
 	if err := c.remember(ctx); err != nil {
 		return // ctx has ended
 	}
-	answers := make(chan *nats.Msg, 256)
-	inbox := nats.NewInbox()
-	sub, err := c.connection().ChanSubscribe(inbox, answers)
-	if err != nil {
-		c.fail("listen for attached servers", err)
-		return
+	answers, pushes, inbox := make(chan *nats.Msg, 256), make(chan *nats.Msg, 1024), c.inbox+".roll.call"
+	for subject, to := range map[string]chan *nats.Msg{inbox: answers, SubjectUpdate: pushes, fmt.Sprintf(subjectAccountUpdate, "*"): pushes} {
+		sub, err := c.connection().ChanSubscribe(subject, to)
+		if err != nil {
+			c.fail("listen to attached servers", err)
+			return
+		}
+		defer sub.Unsubscribe()
 	}
-	defer sub.Unsubscribe()
 	roll := time.NewTicker(rollEvery)
 	defer roll.Stop()
 	c.callRoll(inbox)
@@ -197,6 +206,10 @@ func (c *courier) run(ctx context.Context) {
 			return
 		case m := <-answers:
 			if !c.enter(m) {
+				continue
+			}
+		case m := <-pushes:
+			if !c.overhear(m) {
 				continue
 			}
 		case <-c.changed:
@@ -220,7 +233,7 @@ func (c *courier) remember(ctx context.Context) error {
 	for {
 		ledger, err := c.hub.source.Ledger(ctx, c.Membership)
 		if err == nil {
-			c.servers, c.kept = map[string]*StockServer{}, ledger
+			c.servers, c.silent, c.foreign, c.kept = map[string]*StockServer{}, map[string]time.Time{}, map[string]string{}, ledger
 			for _, s := range ledger.Servers {
 				c.servers[s.Name] = &s
 			}
@@ -279,6 +292,9 @@ func (c *courier) enter(m *nats.Msg) bool {
 		c.servers[said.Name] = s
 	}
 	news := s.Away || s.ID != said.ID
+	if news {
+		delete(c.silent, said.Name)
+	}
 	s.ID, s.Version, s.Away = said.ID, said.Version, false
 	return news
 }
@@ -287,6 +303,9 @@ func (c *courier) enter(m *nats.Msg) bool {
 // there is, or have left something unanswered.
 func (c *courier) catchUp(ctx context.Context) error {
 	late := map[string]bool{}
+	if err := c.undo(ctx, late); err != nil {
+		return err
+	}
 	if err := c.retry(ctx, late); err != nil {
 		return err
 	}
@@ -300,7 +319,7 @@ func (c *courier) catchUp(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if since > head { // the database was restored from an older copy
+		if c.isAhead(head) { // the database was restored from an older copy
 			c.startAgain()
 			continue
 		}
@@ -333,17 +352,59 @@ func (c *courier) catchUp(ctx context.Context) error {
 func (c *courier) ready(late map[string]bool) []StockServer {
 	var ready []StockServer
 	for _, s := range c.ledger().Servers {
-		if !s.Away && !late[s.Name] {
+		if !s.Away && !late[s.Name] && time.Since(c.silent[s.Name]) > retryEvery {
 			ready = append(ready, s)
 		}
 	}
 	return ready
 }
 
+// isAhead says that a server has confirmed what the database does not know.
+func (c *courier) isAhead(head Revision) bool {
+	for _, s := range c.servers {
+		if s.Applied > head {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *courier) startAgain() {
 	for _, s := range c.servers {
 		s.Applied, s.cursor = 0, 0
 	}
+}
+
+// overhear notes a push that is not the courier's own.
+func (c *courier) overhear(m *nats.Msg) bool {
+	if strings.HasPrefix(m.Reply, c.inbox) {
+		return false
+	}
+	c.foreign[claimed(string(m.Data))] = string(m.Data)
+	return true
+}
+
+// undo pushes what should be there after others have pushed something else.
+// Servers that do not answer that now have not confirmed it any more.
+func (c *courier) undo(ctx context.Context, late map[string]bool) error {
+	entries, err := c.current(ctx, slices.Sorted(maps.Keys(c.foreign)))
+	if err != nil {
+		return err
+	}
+	entries = slices.DeleteFunc(entries, func(e Entry) bool { return c.foreign[e.Account] == e.JWT })
+	clear(c.foreign)
+	for _, e := range entries {
+		if err := c.deliver(ctx, c.ready(late), []Entry{e}, late); err != nil {
+			return err
+		}
+		answered := c.ready(late)
+		for name, s := range c.servers {
+			if !slices.ContainsFunc(answered, func(a StockServer) bool { return a.Name == name }) {
+				s.Applied = min(s.Applied, e.Revision-1)
+			}
+		}
+	}
+	return nil
 }
 
 // retry pushes again, now and then, what servers refuse.
@@ -429,12 +490,15 @@ func (c *courier) fitting(to []StockServer, entries []Entry, late map[string]boo
 
 // note keeps what a round has shown, but of some accounts.
 func (c *courier) note(r *round, but, late map[string]bool) {
-	for _, name := range slices.Sorted(maps.Keys(r.servers)) {
+	for name := range r.silent {
+		late[name], c.silent[name] = true, time.Now()
+	}
+	for name := range r.servers {
 		for i, e := range r.entries {
 			v := verdict{name, i}
 			switch {
 			case but[e.Account]:
-			case !r.taken[v] || !r.read[v] || r.lookups[i] < r.full:
+			case !r.read[v] || r.lookups[i] < r.full:
 				late[name] = true
 			default:
 				c.settle(name, e, r.refused[v], late)
@@ -492,6 +556,7 @@ func (c *courier) keep(ctx context.Context) error {
 type round struct {
 	entries []Entry
 	servers map[string]bool    // those that have to answer, by name
+	silent  map[string]bool    // those that did not answer all pushes, and are asked no more
 	taken   map[verdict]bool   // answered the push
 	read    map[verdict]bool   // said what is in force
 	lookups []int              // by entry: how many said what is stored
@@ -507,12 +572,24 @@ type verdict struct {
 }
 
 func newRound(to []StockServer, entries []Entry) *round {
-	r := &round{entries: entries, servers: map[string]bool{}, lookups: make([]int, len(entries)),
+	r := &round{entries: entries, servers: map[string]bool{}, silent: map[string]bool{}, lookups: make([]int, len(entries)),
 		taken: map[verdict]bool{}, read: map[verdict]bool{}, refused: map[verdict]string{}, differs: map[string]bool{}}
 	for _, s := range to {
 		r.servers[s.Name] = true
 	}
 	return r
+}
+
+// dropSilent leaves out the servers that did not answer all pushes.
+func (r *round) dropSilent() {
+	for name := range r.servers {
+		for i := range r.entries {
+			if !r.taken[verdict{name, i}] {
+				r.silent[name] = true
+			}
+		}
+	}
+	maps.DeleteFunc(r.servers, func(name string, _ bool) bool { return r.silent[name] })
 }
 
 // complete says that all servers have answered for all entries.
@@ -530,11 +607,14 @@ func (c *courier) round(ctx context.Context, to []StockServer, entries []Entry) 
 	if err := c.ask(ctx, entries, answerWithin, push, r.takePush); err != nil {
 		return nil, err
 	}
+	if r.dropSilent(); len(r.servers) == 0 {
+		return r, nil
+	}
 	info := func(e Entry) (string, string) { return fmt.Sprintf(subjectInfo, e.Account), "" }
 	if err := c.ask(ctx, entries, answerWithin, info, r.takeInfo); err != nil {
 		return nil, err
 	}
-	if err := c.countFull(ctx, to, entries); err != nil {
+	if err := c.countFull(ctx, r.servers, entries); err != nil {
 		return nil, err
 	}
 	if r.full = c.full; r.full == 0 {
@@ -551,11 +631,11 @@ func (c *courier) round(ctx context.Context, to []StockServer, entries []Entry) 
 
 func lookup(e Entry) (string, string) { return lookupSubject(e.Account), "" }
 
-// countFull learns how many servers answer lookups, when there are others than before.
-func (c *courier) countFull(ctx context.Context, to []StockServer, entries []Entry) error {
+// countFull learns how many of the servers answer lookups, when they are others than before.
+func (c *courier) countFull(ctx context.Context, servers map[string]bool, entries []Entry) error {
 	var roster strings.Builder
-	for _, s := range to {
-		roster.WriteString(s.ID + " ")
+	for _, name := range slices.Sorted(maps.Keys(servers)) {
+		roster.WriteString(c.servers[name].ID + " ")
 	}
 	if c.fullOf == roster.String() {
 		return nil
@@ -565,7 +645,7 @@ func (c *courier) countFull(ctx context.Context, to []StockServer, entries []Ent
 		if !controlsOwn(m) {
 			full++
 		}
-		return full == len(to)
+		return full == len(servers)
 	})
 	if err == nil {
 		c.full, c.fullOf = full, roster.String()
@@ -645,7 +725,8 @@ func controlsOwn(m *nats.Msg) bool {
 // ask sends a request for each entry, and hands on the answers with the entry's
 // index, until take has enough or there was none within that time.
 func (c *courier) ask(ctx context.Context, entries []Entry, within time.Duration, request func(Entry) (subject, body string), take func(i int, m *nats.Msg) (enough bool)) error {
-	nc, inbox := c.connection(), nats.NewInbox()
+	c.asked++
+	nc, inbox := c.connection(), fmt.Sprintf("%s.ask.%d", c.inbox, c.asked)
 	sub, err := nc.SubscribeSync(inbox + ".*")
 	if err != nil {
 		return fmt.Errorf("listen for answers: %w", err)

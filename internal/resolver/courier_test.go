@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,48 @@ func TestRefusalsThatAreTooManyAreNotForgotten(t *testing.T) {
 	}
 }
 
+// Somebody else pushes an older JWT of an account, in either form: a stock
+// server takes it, and soon has the current one again.
+func TestWhatOthersPushIsUndone(t *testing.T) {
+	t.Parallel()
+	control := brokertest.NewControl(t)
+	s := stock(t, control, map[string]string{}, time.Minute, nil)
+	account := control.NewAccount("acme")
+	account.Change(nil)
+	older := control.Entry(string(account.Key)).JWT
+	control.Attach(s.ClientURL())
+	control.WaitLedger("it to be confirmed", confirmed(control))
+	account.Change(func(c *claims.Account) { c.Limits.Connections = 7 })
+	control.WaitLedger("the edit to be confirmed", confirmed(control))
+
+	nc := control.SystemCreds().Connect(t, s.ClientURL())
+	pushes, err := nc.SubscribeSync("$SYS.REQ.ACCOUNT." + string(account.Key) + ".CLAIMS.UPDATE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, subject := range []string{"$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.ACCOUNT." + string(account.Key) + ".CLAIMS.UPDATE"} {
+		answer, err := nc.Request(subject, []byte(older), brokertest.Patience)
+		if err != nil || !strings.Contains(string(answer.Data), "jwt updated") {
+			t.Fatalf("push on %s: %v, want the server to take it", subject, err)
+		}
+		for { // until the courier has pushed the current one
+			m, err := pushes.NextMsg(brokertest.Patience)
+			if err != nil {
+				t.Fatalf("after a push on %s nobody pushed what should be there: %v", subject, err)
+			}
+			if string(m.Data) == control.Entry(string(account.Key)).JWT {
+				break
+			}
+		}
+		for end := time.Now().Add(brokertest.Patience); stored(t, s, account) != control.Entry(string(account.Key)).JWT; {
+			if err := nc.Flush(); err != nil || time.Now().After(end) {
+				t.Fatalf("after a push on %s it does not store the current claims: %v", subject, err)
+			}
+		}
+	}
+	control.WaitLedger("it to be confirmed again", confirmed(control))
+}
+
 // Servers that have no name of their own come back as others, and get
 // everything: those before are forgotten.
 func TestServersWithoutANameAreNewEachTime(t *testing.T) {
@@ -130,6 +173,44 @@ func TestServersWithoutANameAreNewEachTime(t *testing.T) {
 	control.WaitLedger("the second to confirm", confirmed(control))
 	if l := control.Ledger(); len(l.Servers) != 1 || l.Servers[0].ID != second.ID() {
 		t.Errorf("ledger = %+v, want the second server alone", l)
+	}
+}
+
+// A server that is there and answers no push holds the others up only now and
+// then, and has confirmed nothing.
+func TestSilentServerIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	control := brokertest.NewControl(t)
+	s := stock(t, control, map[string]string{}, time.Minute, nil)
+	nc := control.SystemCreds().Connect(t, s.ClientURL())
+	_, err := nc.Subscribe("$SYS.REQ.SERVER.PING", func(m *nats.Msg) {
+		if err := m.Respond([]byte(`{"server":{"name":"mute","id":"N"}}`)); err != nil && !nc.IsClosed() {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	account := control.NewAccount("acme")
+	account.Change(nil)
+	control.Attach(s.ClientURL())
+	confirmedBy := func(id string, least resolver.Revision) func(resolver.Ledger) bool {
+		return func(l resolver.Ledger) bool {
+			return slices.ContainsFunc(l.Servers, func(known resolver.StockServer) bool { return known.ID == id && known.Applied >= least })
+		}
+	}
+	control.WaitLedger("both to be known, and one to confirm", func(l resolver.Ledger) bool {
+		return len(l.Servers) == 2 && confirmedBy(s.ID(), 1)(l)
+	})
+	for range 20 { // more than there is time for if each waited
+		revision := account.Change(nil)
+		control.WaitLedger("the change to be confirmed by the server that answers", confirmedBy(s.ID(), revision))
+	}
+	if l := control.Ledger(); l.Applied() != 0 || len(l.Refusals()) != 0 {
+		t.Errorf("ledger = %+v, want nothing confirmed for the silent server", l)
 	}
 }
 

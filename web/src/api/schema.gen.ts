@@ -597,6 +597,9 @@ export interface paths {
      *     comes into use, `url` and `cache` ask control, `cache` only for what it does not have on its disk; `memory` has what
      *     its configuration says.
      *
+     *     A server that comes back with an older copy of its store than the one it confirmed with has what it lacks only when
+     *     its resolver has compared with control, after its `interval`, by default a minute.
+     *
      *     That the URLs answer is not checked here. Give servers a `server_name`: by it they are known again after a restart.
      */
     post: operations["attachServer"];
