@@ -48,8 +48,17 @@ type Resolver struct {
 	loads    map[string]*load     // accounts that the server has asked for
 	negative map[string]time.Time // accounts that control does not know -> until when we believe that
 
-	applying sync.Mutex // held while claims are brought into force, so that they are in order
-	counts   Counts
+	publishing sync.Mutex // held while claims are published, so that they are in order
+	watcher    Watcher
+	counts     Counts
+	effects    effects
+}
+
+// Watcher is told of changes before the server is: it judges logins by the same
+// claims, and must not do so by older ones than those that have been acknowledged.
+type Watcher struct {
+	Knows   func(account string) bool                   // whether changes of the account matter to it
+	Publish func(claims *jwt.AccountClaims) (ended int) // the account's new claims, verified, which it does not change; how many connections that ended
 }
 
 // lookupFunc asks control for an account: fault.NotFound when control says there
@@ -64,6 +73,11 @@ type load struct {
 	imports bool                           // loading it may load others, which may load this one again
 	expires time.Time                      // zero: never
 	account atomic.Pointer[server.Account] // the server's, once it is known
+
+	applying sync.Mutex            // held while claims are brought into force, so that they are in order
+	shape    atomic.Pointer[shape] // of the claims in force
+	behind   atomic.Bool           // the server is to be told of revocations later
+	rest     atomic.Int64          // and not within this time.Duration
 }
 
 // Counts are what the resolver has done since it was made.
@@ -86,9 +100,13 @@ func NewResolver(store *Store, trust *Trust, systemAccount, systemJWT string, lo
 	}
 	return &Resolver{
 		store: store, trust: trust, system: systemAccount, systemJWT: systemJWT, log: log,
-		closed: make(chan struct{}), loads: map[string]*load{}, negative: map[string]time.Time{},
+		watcher: Watcher{Knows: func(string) bool { return false }},
+		closed:  make(chan struct{}), loads: map[string]*load{}, negative: map[string]time.Time{},
 	}, nil
 }
+
+// Watch sets who is told of changes. It must come before the server starts.
+func (r *Resolver) Watch(w Watcher) { r.watcher = w }
 
 // Counts returns the running counters.
 func (r *Resolver) Counts() *Counts { return &r.counts }
@@ -180,20 +198,54 @@ func (r *Resolver) firstFetch(account string, l *load) (string, error) {
 	return token, err
 }
 
-func (r *Resolver) current(account string, l *load) (string, error) {
+// Claims are an account's as they are now, from the store or from control. They
+// may have expired. For how long it takes, see Fetch. From then on a cache holds
+// the account and what is delivered for it, until Release.
+func (r *Resolver) Claims(account string) (*jwt.AccountClaims, error) {
+	if account == r.system {
+		return r.trust.Check(r.systemJWT, account)
+	}
+	if _, err := claims.ParseAccountKey(account); err != nil {
+		return nil, err
+	}
+	r.store.pin(account)
+	_, ac, err := r.verified(account)
+	if err != nil {
+		r.store.unpin(account)
+	}
+	return ac, err
+}
+
+// Release says that an account whose Claims were returned is no longer of interest.
+func (r *Resolver) Release(account string) {
+	if account != r.system {
+		r.store.unpin(account)
+	}
+}
+
+// verified is an account's entry with its signature checked.
+func (r *Resolver) verified(account string) (Entry, *jwt.AccountClaims, error) {
 	e, err := r.entry(account)
 	if err != nil {
-		return "", err
+		return Entry{}, nil, err
 	}
 	ac, err := r.trust.Check(e.JWT, account)
 	if err != nil {
-		if e, ac, err = r.replace(e, err); err != nil {
-			return "", err
-		}
+		return r.replace(e, err)
+	}
+	return e, ac, nil
+}
+
+func (r *Resolver) current(account string, l *load) (string, error) {
+	e, ac, err := r.verified(account)
+	if err != nil {
+		return "", err
 	}
 	if expired(ac.Expires) {
 		return "", errExpired(account)
 	}
+	shape := shapeOf(ac)
+	l.shape.Store(&shape)
 	l.imports = len(ac.Imports) > 0
 	if ac.Expires != 0 {
 		l.expires = time.Unix(ac.Expires, 0)
@@ -276,6 +328,10 @@ func (r *Resolver) ask(account string) (Entry, error) {
 	if err == nil && !ok {
 		err = errUnknown(account)
 	}
+	if err != nil {
+		return Entry{}, err
+	}
+	_, err = r.publish(judged{Entry: stored})
 	return stored, err
 }
 

@@ -1,0 +1,149 @@
+package admission
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Reason says why a login was refused. The strings are for programs, and stay.
+type Reason string
+
+// The reasons, in the order of the checks.
+const (
+	ConnectionUnknown     Reason = "connection_unknown" // neither a kind that there is, nor open any more
+	NoCredential          Reason = "no_credential"
+	Malformed             Reason = "malformed" // no user JWT, or one whose signature is not its issuer's
+	CredentialExpired     Reason = "credential_expired"
+	CredentialNotYetValid Reason = "credential_not_yet_valid"
+	NotCaughtUp           Reason = "not_caught_up"
+	AccountUnknown        Reason = "account_unknown"
+	AccountUnavailable    Reason = "account_unavailable"
+	AccountInvalid        Reason = "account_invalid"
+	UnknownSigningKey     Reason = "unknown_signing_key" // not one of the account's, any more: a role that was removed
+	RoleMismatch          Reason = "role_mismatch"       // signed by a role, and claims permissions of its own
+	RoleTemplate          Reason = "role_template"       // the role's template makes no valid permissions for this user
+	ProxyRequired         Reason = "proxy_required"
+	AccountExpired        Reason = "account_expired"
+	AccountClosed         Reason = "account_closed" // deleted or suspended: it allows no connections and revokes everybody
+	BearerNotAllowed      Reason = "bearer_not_allowed"
+	ConnectionType        Reason = "connection_type"
+	BadSignature          Reason = "bad_signature"
+	CredentialRevoked     Reason = "credential_revoked"
+	WrongNetwork          Reason = "wrong_network"
+	OutsideHours          Reason = "outside_hours"
+	ServerLimit           Reason = "server_limit" // nats-server would not register it: the account's connections, mostly
+)
+
+// Reasons are all of them.
+var Reasons = []Reason{
+	ConnectionUnknown, NoCredential, Malformed, CredentialExpired, CredentialNotYetValid, NotCaughtUp,
+	AccountUnknown, AccountUnavailable, AccountInvalid, UnknownSigningKey, RoleMismatch, RoleTemplate, ProxyRequired,
+	AccountExpired, AccountClosed, BearerNotAllowed, ConnectionType, BadSignature, CredentialRevoked, WrongNetwork,
+	OutsideHours, ServerLimit,
+}
+
+// refusal is an error with a reason. The detail is safe to show to the account's people.
+type refusal struct {
+	reason Reason
+	detail string
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("%s: %s", r.reason, r.detail) }
+
+func refused(reason Reason, format string, args ...any) error {
+	return &refusal{reason: reason, detail: fmt.Sprintf(format, args...)}
+}
+
+// Refusal is a login that was refused, or several of one kind. Until the
+// signature is checked, Account and User are what the client says.
+type Refusal struct {
+	Reason  Reason    `json:"reason"`
+	Detail  string    `json:"detail"`         // of the last one
+	Account string    `json:"account"`        // public key; empty when the JWT could not be read
+	User    string    `json:"user,omitempty"` // public key of the credential
+	Kind    string    `json:"kind,omitempty"` // of the connection, as in jwt.ConnectionType…
+	Host    string    `json:"host,omitempty"` // where it came from, last
+	At      time.Time `json:"at"`             // of the last one
+	Count   int64     `json:"count"`
+}
+
+// maxRefusals are remembered until somebody takes them: anyone can invent users.
+const maxRefusals = 1000
+
+type counts struct {
+	admitted atomic.Int64
+	ended    atomic.Int64
+	refused  map[Reason]*atomic.Int64 // not written to after init
+
+	mu     sync.Mutex
+	recent map[refusalKey]*Refusal
+}
+
+type refusalKey struct {
+	reason              Reason
+	account, user, kind string
+}
+
+func (c *counts) init() {
+	c.refused = make(map[Reason]*atomic.Int64, len(Reasons))
+	for _, r := range Reasons {
+		c.refused[r] = new(atomic.Int64)
+	}
+	c.recent = map[refusalKey]*Refusal{}
+}
+
+// refuse counts a refusal, together with others of its kind: a client that
+// tries again and again costs no more than one that does not.
+func (a *Admission) refuse(r Refusal, err error) {
+	var why *refusal
+	if !errors.As(err, &why) {
+		why = &refusal{reason: Malformed, detail: err.Error()}
+	}
+	r.Reason, r.Detail = why.reason, why.detail
+	a.counts.refused[r.Reason].Add(1)
+	a.counts.remember(r)
+	a.log.Debug("refused a login", "reason", r.Reason, "detail", r.Detail, "account", r.Account, "user", r.User, "kind", r.Kind, "host", r.Host)
+}
+
+func (c *counts) remember(r Refusal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := refusalKey{r.Reason, r.Account, r.User, r.Kind}
+	if known := c.recent[key]; known != nil {
+		r.Count = known.Count
+	} else if len(c.recent) >= maxRefusals {
+		return
+	}
+	r.Count++
+	c.recent[key] = &r
+}
+
+// TakeRefusals returns what was refused since it was last called, oldest first:
+// logins of one credential for one reason count as one Refusal. There are at
+// most 1,000; what goes beyond is only in the counters.
+func (a *Admission) TakeRefusals() []Refusal {
+	a.counts.mu.Lock()
+	taken := a.counts.recent
+	a.counts.recent = map[refusalKey]*Refusal{}
+	a.counts.mu.Unlock()
+	all := make([]Refusal, 0, len(taken))
+	for _, r := range taken {
+		all = append(all, *r)
+	}
+	slices.SortFunc(all, func(x, y Refusal) int { return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.User, y.User)) })
+	return all
+}
+
+// Admitted is how many logins were let in since the start.
+func (a *Admission) Admitted() int64 { return a.counts.admitted.Load() }
+
+// Refused is how many logins were refused for a reason since the start.
+func (a *Admission) Refused(r Reason) int64 { return a.counts.refused[r].Load() }
+
+// Ended is how many connections changes of claims have ended since the start.
+func (a *Admission) Ended() int64 { return a.counts.ended.Load() }
