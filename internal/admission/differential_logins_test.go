@@ -223,6 +223,33 @@ func (l *login) helloMQTT() []byte {
 	return mqttPacket(mqttConnect, append([][]byte{head}, parts...)...)
 }
 
+// last is what the client said last: that counts.
+func (l *login) last() *login {
+	if l.second != nil {
+		return l.second
+	}
+	return l
+}
+
+// comparable is true for who, once in, does the same on both servers.
+func (l *login) comparable() bool {
+	last := l.last()
+	return !last.account.flawed && !last.limitedMQTT() &&
+		last.user.Expires >= 0 && (last.role != nil || last.user.Subs != 0) && // or is thrown out in a moment
+		(l.second == nil || last.role == nil) // likewise: its limits are looked up in the account of the first CONNECT
+}
+
+// limitedMQTT is true for who has limits of subscriptions or payload over MQTT.
+// Signalbox keeps them; stock looks at them before it has noted whose they are,
+// and so keeps the account's only.
+func (l *login) limitedMQTT() bool {
+	limits := l.user.NatsLimits
+	if l.role != nil {
+		limits = l.role.scope.Template.NatsLimits
+	}
+	return l.via.mqtt && (limits.Subs != jwt.NoLimit || limits.Payload != jwt.NoLimit)
+}
+
 // attempt is a login as a server saw it. Whoever has one closes it.
 type attempt struct {
 	*wire
@@ -252,17 +279,13 @@ func (s *site) login(l *login) (*attempt, error) {
 // thrownOut is what clients hear who were let in only for a moment.
 var thrownOut = regexp.MustCompile("maximum subscriptions exceeded|User Authentication Expired")
 
-// brief is true for whom a server lets in and throws out a moment later: who may
-// have no subscription at all, and whose JWT expires before 1970.
-func (l *login) brief() bool { return l.user.Expires < 0 || l.role == nil && l.user.Subs == 0 }
-
 // hear takes in what was said.
 func (a *attempt) hear(lines []string, closed bool) {
 	a.in, a.told = !closed, append(a.told, lines...)
 	for _, line := range lines {
 		if strings.HasPrefix(line, "-ERR") {
 			a.words = line
-			a.in = a.in || thrownOut.MatchString(line)
+			a.in = thrownOut.MatchString(line)
 		}
 	}
 }

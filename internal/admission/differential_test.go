@@ -94,9 +94,9 @@ func (c *contest) judge(l *login, stock, ours *attempt) {
 	switch {
 	case stock.in && ours.in:
 		sum.in = 1
-		if last := l.last(); l.number%triedEvery == 0 && !last.account.flawed && !last.brief() {
+		if l.number%triedEvery == 0 && l.comparable() {
 			sum.tried = 1
-			c.compare(last, stock, ours)
+			c.compare(l, stock, ours)
 		}
 	case !stock.in && !ours.in:
 		sum.out = 1
@@ -128,14 +128,15 @@ func excuse(l *login) string {
 
 // compare has the client try the same on both.
 func (c *contest) compare(l *login, stock, ours *attempt) {
-	l.account.probing.Lock()
-	defer l.account.probing.Unlock()
-	want, err := c.world.stock.probe(l, stock)
+	last := l.last()
+	last.account.probing.Lock()
+	defer last.account.probing.Unlock()
+	want, err := c.world.stock.probe(last, stock)
 	if err != nil {
 		c.t.Errorf("%v\n%v", err, l)
 		return
 	}
-	got, err := c.world.ours.probe(l, ours)
+	got, err := c.world.ours.probe(last, ours)
 	if err != nil {
 		c.t.Errorf("%v\n%v", err, l)
 		return
@@ -179,20 +180,13 @@ func (c *contest) report() {
 	c.users.check(c.t, reflect.TypeFor[jwt.UserClaims](), nil)
 }
 
-// last is what the client said last: that counts.
-func (l *login) last() *login {
-	if l.second != nil {
-		return l.second
-	}
-	return l
-}
-
 func (l *login) String() string {
-	if l.second != nil {
-		return "second " + l.second.String()
-	}
-	return fmt.Sprintf("login %d of seed %d (%s) over %s, account %s:\n%s\nrole: %s", l.number, *seed, strings.Join(l.odd, "; "), l.via.kind,
+	text := fmt.Sprintf("login %d of seed %d (%s) over %s, account %s:\n%s\nrole: %s", l.number, *seed, strings.Join(l.odd, "; "), l.via.kind,
 		l.account.key.public, mustJSON(l.user), mustJSON(l.role.template()))
+	if l.second != nil {
+		text += "\nand then " + l.second.String()
+	}
+	return text
 }
 
 func (r *role) template() any {
