@@ -51,6 +51,9 @@ func (w *world) newLogin(seed uint64, number int) *login {
 		l.odd = append(l.odd, t.name)
 		t.apply(w, r, l)
 	}
+	if l.brief() {
+		l.second = nil
+	}
 	l.seal()
 	return l
 }
@@ -234,10 +237,12 @@ func (l *login) last() *login {
 // comparable is true for who, once in, does the same on both servers.
 func (l *login) comparable() bool {
 	last := l.last()
-	return !last.account.flawed && !last.limitedMQTT() &&
-		last.user.Expires >= 0 && (last.role != nil || last.user.Subs != 0) && // or is thrown out in a moment
-		(l.second == nil || last.role == nil) // likewise: its limits are looked up in the account of the first CONNECT
+	return !last.account.flawed && !last.limitedMQTT() && !last.brief()
 }
+
+// brief is true for whom stock lets in and throws out a moment later: who may
+// have no subscription at all, and whose JWT expires before 1970.
+func (l *login) brief() bool { return l.user.Expires < 0 || l.role == nil && l.user.Subs == 0 }
 
 // limitedMQTT is true for who has limits of subscriptions or payload over MQTT.
 // Signalbox keeps them; stock looks at them before it has noted whose they are,
@@ -253,9 +258,9 @@ func (l *login) limitedMQTT() bool {
 // attempt is a login as a server saw it. Whoever has one closes it.
 type attempt struct {
 	*wire
-	in    bool
-	words string   // why not
-	told  []string // all that was said
+	admitted bool
+	words    string   // why not
+	told     []string // all that was said
 }
 
 // login tries the login.
@@ -270,22 +275,22 @@ func (s *site) login(l *login) (*attempt, error) {
 		return a, nil
 	}
 	a.hear(w.ask(l.hello(s, w.nonce)))
-	if a.in && l.second != nil {
+	if a.admitted && l.second != nil {
 		a.hear(w.ask(l.second.hello(s, w.nonce)))
 	}
 	return a, nil
 }
 
-// thrownOut is what clients hear who were let in only for a moment.
-var thrownOut = regexp.MustCompile("maximum subscriptions exceeded|User Authentication Expired")
+// throwsOut is what clients hear who were let in only for a moment.
+var throwsOut = regexp.MustCompile("maximum subscriptions exceeded|User Authentication Expired")
 
 // hear takes in what was said.
 func (a *attempt) hear(lines []string, closed bool) {
-	a.in, a.told = !closed, append(a.told, lines...)
+	a.admitted, a.told = !closed, append(a.told, lines...)
 	for _, line := range lines {
 		if strings.HasPrefix(line, "-ERR") {
 			a.words = line
-			a.in = thrownOut.MatchString(line)
+			a.admitted = throwsOut.MatchString(line)
 		}
 	}
 }
@@ -293,8 +298,8 @@ func (a *attempt) hear(lines []string, closed bool) {
 func (a *attempt) loginMQTT(l *login) {
 	_, _ = a.Write(l.helloMQTT()) // a server that has closed says why, to be read
 	kind, body, err := a.packet()
-	a.in = err == nil && kind == mqttConnAck && len(body) == 2 && body[1] == 0
-	if !a.in {
+	a.admitted = err == nil && kind == mqttConnAck && len(body) == 2 && body[1] == 0
+	if !a.admitted {
 		a.words = fmt.Sprintf("CONNACK %v, %v", body, err)
 	}
 }

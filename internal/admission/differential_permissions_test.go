@@ -70,7 +70,7 @@ func (s *site) witness(a *account) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !attempt.in {
+	if !attempt.admitted {
 		return nil, fmt.Errorf("%s does not let the witness in: %s", s.name, attempt.words)
 	}
 	s.mu.Lock()

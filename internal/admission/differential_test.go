@@ -53,6 +53,7 @@ func TestLoginsFareAsOnAStockServer(t *testing.T) {
 			}
 		})
 	}
+	clients.Go(c.waitForEnds)
 	clients.Wait()
 	c.report()
 }
@@ -92,15 +93,15 @@ func (c *contest) hold(number int) {
 func (c *contest) judge(l *login, stock, ours *attempt) {
 	var sum tally
 	switch {
-	case stock.in && ours.in:
+	case stock.admitted && ours.admitted:
 		sum.in = 1
 		if l.number%triedEvery == 0 && l.comparable() {
 			sum.tried = 1
 			c.compare(l, stock, ours)
 		}
-	case !stock.in && !ours.in:
+	case !stock.admitted && !ours.admitted:
 		sum.out = 1
-	case ours.in:
+	case ours.admitted:
 		c.t.Errorf("Signalbox lets in whom stock refuses (%s)\n%v", stock.words, l)
 	case excuse(l) != "":
 		sum.stricter = 1

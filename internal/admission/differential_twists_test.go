@@ -24,7 +24,7 @@ var timeTwists = []twist{
 	{"expired", false, func(w *world, r *rand.Rand, l *login) { l.user.Expires = w.ago(0) - 5 - r.Int64N(10000) }},
 	{"expired long ago", false, func(_ *world, _ *rand.Rand, l *login) { l.user.Expires = 1 }},
 	{"not yet", false, func(w *world, r *rand.Rand, l *login) { l.user.NotBefore = w.ago(0) + 600 + r.Int64N(10000) }},
-	{"expires before time began", true, func(_ *world, _ *rand.Rand, l *login) { l.user.Expires = -5 }},
+	{"expires before time began", true, func(_ *world, _ *rand.Rand, l *login) { l.thrownOut(func() { l.user.Expires = -5 }) }},
 	{"issued tomorrow", true, func(w *world, _ *rand.Rand, l *login) { l.user.IssuedAt = w.ago(-86400e9) }},
 	{"issued never", true, func(_ *world, _ *rand.Rand, l *login) { l.user.IssuedAt = 0 }},
 	{"issued before time began", true, func(_ *world, _ *rand.Rand, l *login) { l.user.IssuedAt = -1e9 }},
@@ -52,6 +52,14 @@ var timeTwists = []twist{
 		l.own(r)
 		l.user.Locale = pick(r, "Middle/Earth", "../UTC", "utc ")
 	}},
+}
+
+// thrownOut makes the edit, by which stock lets the client in and throws it out a
+// moment later, where the client can tell that from a refusal.
+func (l *login) thrownOut(edit func()) {
+	if !l.via.mqtt && !l.account.claims.Authorization.IsEnabled() {
+		edit()
+	}
 }
 
 // revoked makes the login that of a revoked user, with a JWT issued then.
@@ -107,7 +115,7 @@ var placeTwists = []twist{
 		l.own(r)
 		l.user.Pub.Allow, l.user.Sub.Deny = []string{"{{name()}}.>"}, []string{"{{tag(none)}}"}
 	}},
-	{"no subscriptions", true, func(_ *world, r *rand.Rand, l *login) { l.own(r); l.user.Subs = 0 }},
+	{"no subscriptions", true, func(_ *world, r *rand.Rand, l *login) { l.thrownOut(func() { l.own(r); l.user.Subs = 0 }) }},
 }
 
 var issuerTwists = []twist{
@@ -163,7 +171,8 @@ var issuerTwists = []twist{
 		}
 	}},
 	{"of no user", false, func(_ *world, r *rand.Rand, l *login) {
-		l.user.Subject = pick(r, "", "nobody", strings.ToLower(l.user.Subject), l.user.Subject[:20], l.account.key.public, l.user.Subject+"A")
+		key := l.key.public
+		l.user.Subject = pick(r, "", "nobody", strings.ToLower(key), key[:20], l.account.key.public, key+"A")
 	}},
 	{"of another user", false, func(_ *world, r *rand.Rand, l *login) { l.user.Subject = newKey(r, nkeys.PrefixByteUser).public }},
 }
@@ -249,7 +258,7 @@ var tokenTwists = []twist{
 func inClaims(edit func(map[string]any)) func(string) string {
 	return func(text string) string {
 		var c map[string]any
-		if err := json.Unmarshal([]byte(text), &c); err != nil {
+		if err := json.Unmarshal([]byte(text), &c); err != nil || c == nil {
 			return text // another twist was there before
 		}
 		edit(c)
@@ -406,13 +415,18 @@ func said(name string, tame bool, fields ...any) twist {
 	}}
 }
 
-// again has the client log in a second time, as somebody else.
+// again has the client log in a second time, as somebody else. It is never in a
+// role: the server would look for the role's limits in the account of the first
+// CONNECT, and throw the client out for having none.
 func (w *world) again(r *rand.Rand, l *login, edit func(*login)) {
 	if l.via.mqtt || l.via.leaf {
 		return // a protocol error there
 	}
 	second := w.draw(r, l.number)
 	second.via, second.from, second.odd = l.via, l.from, nil
+	if second.role != nil {
+		second.own(r)
+	}
 	if edit != nil {
 		edit(second)
 	}
