@@ -56,11 +56,11 @@ type verdict struct {
 
 // judge goes through nats-server's order of checks from the account on.
 func (w *law) judge(l *login, now time.Time) (verdict, error) {
-	user, err := w.scoped(l.user)
-	if err != nil {
+	if err := w.open(now); err != nil { // first, for its reason is the one to know
 		return verdict{}, err
 	}
-	if err := w.open(now); err != nil {
+	user, err := w.scoped(l.user)
+	if err != nil {
 		return verdict{}, err
 	}
 	if user.BearerToken && w.noBearer {

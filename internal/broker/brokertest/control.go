@@ -509,11 +509,17 @@ func (a *Account) Delete() resolver.Revision {
 // Expired is the account's current JWT with an expiry.
 func (a *Account) Expired(at time.Time) string {
 	a.t.Helper()
+	return a.Custom(func(c *jwt.AccountClaims) { c.Expires = at.Unix() })
+}
+
+// Custom is the account's current JWT with claims that Signalbox would not make.
+func (a *Account) Custom(edit func(*jwt.AccountClaims)) string {
+	a.t.Helper()
 	c, err := jwt.DecodeAccountClaims(a.Edit(nil))
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	c.Expires = at.Unix()
+	edit(c)
 	signer, err := nkeys.FromSeed(a.control.signing.Reveal())
 	if err != nil {
 		a.t.Fatal(err)
