@@ -29,7 +29,7 @@ func (c *contest) waitForEnds() {
 		},
 	}
 	var clients sync.WaitGroup
-	for i, via := range []transport{standard, inProcess, webSocket, leafNode, leafNodeWS, mqtt, mqttWS} {
+	for i, via := range []transport{overTCP, overPipe, overWebSocket, overLeafNode, overLeafNodeWS, overMQTT, overMQTTWS} {
 		for j, way := range names(ways) {
 			l := c.world.draw(r, -1-3*i-j)
 			l.via, l.account, l.odd, l.prove = via, c.world.sound[0], []string{way}, nil

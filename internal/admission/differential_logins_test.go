@@ -62,7 +62,7 @@ func (w *world) newLogin(seed uint64, number int) *login {
 func (w *world) draw(r *rand.Rand, number int) *login {
 	l := &login{
 		number: number, header: header, level: 4, named: "somebody",
-		via:  pick(r, standard, standard, standard, standard, standard, inProcess, inProcess, webSocket, webSocket, leafNode, leafNodeWS, mqtt, mqttWS),
+		via:  pick(r, overTCP, overTCP, overTCP, overTCP, overTCP, overPipe, overPipe, overWebSocket, overWebSocket, overLeafNode, overLeafNodeWS, overMQTT, overMQTTWS),
 		from: "127.0.0." + strconv.Itoa(1+r.IntN(6)), key: newKey(r, nkeys.PrefixByteUser), connect: map[string]any{},
 	}
 	l.account = w.drawAccount(r, l)
@@ -135,7 +135,7 @@ func (w *world) restrict(r *rand.Rand, l *login) {
 	u := l.user
 	u.Permissions, u.NatsLimits = permissions(r, plainSubjects), natsLimits(r)
 	u.BearerToken = l.via.mqtt || chance(r, 5) && !l.account.claims.Limits.DisallowBearer
-	if l.via != inProcess && chance(r, 3) {
+	if l.via != overPipe && chance(r, 3) {
 		u.Src = networksHere(r)
 	}
 	if chance(r, 3) {

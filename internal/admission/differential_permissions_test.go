@@ -61,7 +61,7 @@ func (s *site) witness(a *account) (*wire, error) {
 		return w, w.SetDeadline(time.Now().Add(brokertest.Patience))
 	}
 	r := rand.New(rand.NewPCG(0, 0))
-	l := &login{via: standard, from: "127.0.0.1", account: a, key: newKey(r, nkeys.PrefixByteUser), header: header, signer: a.plain[0]}
+	l := &login{via: overTCP, from: "127.0.0.1", account: a, key: newKey(r, nkeys.PrefixByteUser), header: header, signer: a.plain[0]}
 	l.user = jwt.NewUserClaims(l.key.public)
 	l.user.Type, l.user.Version, l.user.IssuedAt, l.user.IssuerAccount = jwt.UserClaim, 2, time.Now().Unix(), a.key.public
 	l.user.Pub.Allow = []string{">"}

@@ -358,7 +358,7 @@ var proofTwists = []twist{
 func proofTwist(name string, tame bool, prove prover) twist {
 	return twist{name, tame, func(_ *world, r *rand.Rand, l *login) {
 		if l.via.mqtt {
-			l.via = standard // where one can sign
+			l.via = overTCP // where one can sign
 		}
 		if l.bearer() {
 			l.own(r)

@@ -28,13 +28,13 @@ type transport struct {
 }
 
 var (
-	standard   = transport{kind: jwt.ConnectionTypeStandard}
-	inProcess  = transport{kind: jwt.ConnectionTypeInProcess}
-	webSocket  = transport{kind: jwt.ConnectionTypeWebsocket, path: "/"}
-	leafNode   = transport{kind: jwt.ConnectionTypeLeafnode, leaf: true}
-	leafNodeWS = transport{kind: jwt.ConnectionTypeLeafnodeWS, path: "/leafnode", leaf: true}
-	mqtt       = transport{kind: jwt.ConnectionTypeMqtt, mqtt: true}
-	mqttWS     = transport{kind: jwt.ConnectionTypeMqttWS, path: "/mqtt", mqtt: true}
+	overTCP        = transport{kind: jwt.ConnectionTypeStandard}
+	overPipe       = transport{kind: jwt.ConnectionTypeInProcess}
+	overWebSocket  = transport{kind: jwt.ConnectionTypeWebsocket, path: "/"}
+	overLeafNode   = transport{kind: jwt.ConnectionTypeLeafnode, leaf: true}
+	overLeafNodeWS = transport{kind: jwt.ConnectionTypeLeafnodeWS, path: "/leafnode", leaf: true}
+	overMQTT       = transport{kind: jwt.ConnectionTypeMqtt, mqtt: true}
+	overMQTTWS     = transport{kind: jwt.ConnectionTypeMqttWS, path: "/mqtt", mqtt: true}
 )
 
 // wire is a client's end of a connection. It is spoken by hand: no client
@@ -69,7 +69,7 @@ func (s *site) open(via transport, from, forwardedFor string) (*wire, error) {
 }
 
 func (s *site) dial(via transport, from, forwardedFor string) (net.Conn, error) {
-	if via == inProcess {
+	if via == overPipe {
 		conn, err := s.server.InProcessConn()
 		return newPipe(conn), err
 	}
