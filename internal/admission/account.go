@@ -1,6 +1,8 @@
 package admission
 
 import (
+	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,7 +17,8 @@ type law struct {
 	signers     map[string]*jwt.UserPermissionLimits // by public key; nil: what it signs has permissions of its own
 	defaults    jwt.Permissions
 	revocations revocations
-	expires     int64 // unix seconds; 0: never
+	expires     int64    // unix seconds; 0: never
+	authUsers   []string // not empty: all others are for the account's own service to judge
 	noBearer    bool
 	closed      bool
 }
@@ -23,7 +26,7 @@ type law struct {
 func newLaw(c *jwt.AccountClaims, ownKeySigns bool) *law {
 	w := &law{
 		name: c.Name, tags: c.Tags, defaults: c.DefaultPermissions, expires: c.Expires, noBearer: c.Limits.DisallowBearer,
-		revocations: revocations(c.Revocations), signers: make(map[string]*jwt.UserPermissionLimits, len(c.SigningKeys)+1),
+		authUsers: c.Authorization.AuthUsers, revocations: revocations(c.Revocations), signers: make(map[string]*jwt.UserPermissionLimits, len(c.SigningKeys)+1),
 	}
 	for key, scope := range c.SigningKeys {
 		w.signers[key] = nil
@@ -50,13 +53,37 @@ func (w *law) open(now time.Time) error {
 	return nil
 }
 
-// allows says whether a connection that was let in by earlier claims may stay.
-// That its role's template is another one now is for nats-server to act upon: it
-// ends the connection when it is given the claims, and the next one gets the new
-// permissions.
-func (w *law) allows(s *session, now time.Time) bool {
-	_, known := w.signers[s.signer]
-	return known && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
+// allows says whether a connection that was let in by earlier claims may stay. If
+// its role has changed, it may not: the next one gets the new permissions.
+func (w *law) allows(s *session, was *law, now time.Time) bool {
+	return w.keeps(s.signer, was) && !w.delegates(s.user) && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
+}
+
+// keeps says whether a key signs for the account still, by the same template.
+func (w *law) keeps(signer string, was *law) bool {
+	before, after := was.signers[signer], w.signers[signer]
+	_, known := w.signers[signer]
+	return known && (before == after || before != nil && after != nil && reflect.DeepEqual(before, after))
+}
+
+func (w *law) keepsAll(was *law) bool {
+	for signer := range was.signers {
+		if !w.keeps(signer, was) {
+			return false
+		}
+	}
+	return true
+}
+
+// delegates says whether the account leaves the user to an authorization service
+// of its own (auth callout). Signalbox asks none, and so refuses.
+func (w *law) delegates(user string) bool {
+	return len(w.authUsers) > 0 && !slices.Contains(w.authUsers, user)
+}
+
+// concernsOne says whether a law differs from the one before, if at all, in whom it revokes.
+func (w *law) concernsOne(was *law, now time.Time) bool {
+	return w.noBearer == was.noBearer && slices.Equal(w.authUsers, was.authUsers) && w.open(now) == nil && w.keepsAll(was)
 }
 
 // revocations are a point in time per user's public key, in unix seconds: what was issued
@@ -122,11 +149,11 @@ func (a *account) publish(w *law, now time.Time) (ended []*session) {
 		return nil // nobody has been judged yet
 	}
 	end := func(s *session) {
-		if !w.allows(s, now) {
+		if !w.allows(s, was, now) {
 			ended = append(ended, s)
 		}
 	}
-	if was.noBearer == w.noBearer && w.open(now) == nil && sameKeys(was.signers, w.signers) {
+	if w.concernsOne(was, now) {
 		w.revocations.since(was.revocations, func(key string) { a.sessions.of(key, end) })
 	} else {
 		a.sessions.of(jwt.All, end)
@@ -137,16 +164,16 @@ func (a *account) publish(w *law, now time.Time) (ended []*session) {
 	return ended
 }
 
-func sameKeys[V any](a, b map[string]V) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for key := range a {
-		if _, ok := b[key]; !ok {
-			return false
+// limited are the sessions with limits of their own.
+func (a *account) limited() (list []*session) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.sessions.byID {
+		if s.limited {
+			list = append(list, s)
 		}
 	}
-	return true
+	return list
 }
 
 // registry holds the accounts in use. An account is in it before its claims are

@@ -43,7 +43,8 @@ type Config struct {
 	Account func(key string) (*jwt.AccountClaims, error)
 	// Release says that claims which Account returned are not held any more. Nil does nothing.
 	Release func(key string)
-	Gate    func() error // nil when tenants may come in, else why not; nil itself is an open gate
+	Gate    func() error  // nil when tenants may come in, else why not; nil itself is an open gate
+	Refused func(Refusal) // told of each login that is refused, while the client waits; nil is nobody
 	Logger  *slog.Logger
 }
 
@@ -53,7 +54,7 @@ type Admission struct {
 	log      *slog.Logger
 	private  private
 	accounts registry
-	counts   counts
+	counts   *counts
 }
 
 // New makes the judge of one server.
@@ -62,11 +63,10 @@ func New(cfg Config) (*Admission, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Admission{cfg: cfg, log: cfg.Logger, private: p}
+	a := &Admission{cfg: cfg, log: cfg.Logger, private: p, counts: newCounts()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
-	a.counts.init()
 	a.accounts = registry{load: a.load, release: cfg.Release, alive: a.alive, byKey: map[string]*account{}}
 	if a.accounts.release == nil {
 		a.accounts.release = func(string) {}
@@ -115,17 +115,15 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 		return err
 	}
 	l.refusal.Kind, l.refusal.Host = string(l.source.kind), l.source.host
-	token, err := l.read()
-	if err != nil {
+	if err := l.read(); err != nil {
 		return err
 	}
-	key := accountOf(l.user)
-	l.refusal.Account, l.refusal.User = key, l.user.Subject
+	key := l.refusal.Account
 	if err := a.checkGate(key); err != nil {
 		return err
 	}
 	for {
-		settled, err := a.enter(key, token, l)
+		settled, err := a.enter(key, l)
 		if err != nil || settled {
 			return err
 		}
@@ -134,10 +132,12 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 }
 
 // read takes the user's claims out of what the client sent.
-func (l *login) read() (token string, err error) {
-	token = l.source.token(l.client.GetOpts())
-	l.user, err = readUser(token)
-	return token, err
+func (l *login) read() (err error) {
+	l.user, err = readUser(l.source.token(l.client.GetOpts()))
+	if l.user != nil {
+		l.refusal.Account, l.refusal.User = accountOf(l.user), l.user.Subject
+	}
+	return err
 }
 
 func (a *Admission) checkGate(account string) error {
@@ -152,7 +152,7 @@ func (a *Admission) checkGate(account string) error {
 
 // enter judges a login by the account's claims of now and registers it. It is
 // not settled when the claims have changed by the time that is done.
-func (a *Admission) enter(key, token string, l *login) (settled bool, err error) {
+func (a *Admission) enter(key string, l *login) (settled bool, err error) {
 	acc, law, err := a.accounts.get(key)
 	if err != nil {
 		return false, err
@@ -161,19 +161,24 @@ func (a *Admission) enter(key, token string, l *login) (settled bool, err error)
 	if err != nil {
 		return false, err
 	}
-	if err := a.register(key, token, l, v); err != nil {
+	if err := a.register(key, l, v); err != nil {
 		return false, err
 	}
-	return acc.settle(law, v.session(l), a.alive), nil
+	s := v.session(l)
+	if !acc.settle(law, s, a.alive) {
+		return false, nil
+	}
+	a.limit(s) // after settling: else an Updated between the two would undo it
+	return true, nil
 }
 
 // register makes the connection one of the account's, in the server.
-func (a *Admission) register(key, token string, l *login, v verdict) error {
+func (a *Admission) register(key string, l *login, v verdict) error {
 	loaded, err := a.cfg.Server().LookupAccount(key)
 	if loaded == nil {
 		return refused(AccountUnavailable, "the server could not load it: %v", err)
 	}
-	a.private.setUser(l.client, token, v.user)
+	a.private.setUser(l.client, v.user)
 	if !v.deadline.IsZero() {
 		l.client.RegisterUser(&server.User{Permissions: v.permissions, ConnectionDeadline: v.deadline})
 	}
@@ -196,6 +201,22 @@ func (a *Admission) load(key string) (*law, error) {
 	}
 	a.log.Warn("an account's claims cannot be used", "account", key, "error", err)
 	return nil, refused(AccountInvalid, "its claims cannot be used")
+}
+
+// Updated holds the account's connections to their users' limits again: the
+// server, having been given new claims, has reset them to the account's.
+func (a *Admission) Updated(account string) {
+	if acc := a.accounts.find(account); acc != nil {
+		for _, s := range acc.limited() {
+			a.limit(s)
+		}
+	}
+}
+
+func (a *Admission) limit(s *session) {
+	if s.limited {
+		a.private.limit(s.client, s.limits)
+	}
 }
 
 // Knows says whether Publish would do anything.

@@ -15,17 +15,22 @@ type session struct {
 	issued int64
 	signer string
 	bearer bool
-	leaf   client // of a leaf node only
 	since  time.Time
+
+	leaf    bool
+	limited bool // by its user, beyond what the account is
+	limits  jwt.NatsLimits
+	client  client // of a leaf node, and of one that is limited
 }
 
 func (v verdict) session(l *login) *session {
 	s := &session{
 		id: l.client.GetID(), user: v.user.Subject, issued: v.user.IssuedAt, signer: v.user.Issuer, bearer: v.user.BearerToken,
-		since: l.refusal.At,
+		since: l.refusal.At, leaf: l.client.Kind() == server.LEAF, limits: v.user.NatsLimits,
 	}
-	if l.client.Kind() == server.LEAF {
-		s.leaf = l.client
+	s.limited = s.limits.Payload != jwt.NoLimit || s.limits.Subs != jwt.NoLimit
+	if s.leaf || s.limited {
+		s.client = l.client
 	}
 	return s
 }
@@ -96,7 +101,7 @@ const leafGrace = time.Minute
 // alive says whether the server still has the connection.
 func (a *Admission) alive(s *session) bool {
 	srv := a.cfg.Server()
-	if s.leaf == nil {
+	if !s.leaf {
 		return srv.GetClient(s.id) != nil
 	}
 	return srv.GetLeafNode(s.id) != nil || time.Since(s.since) < leafGrace
@@ -113,11 +118,11 @@ func (a *Admission) end(s *session) bool {
 	if a.cfg.Server().DisconnectClientByID(s.id) == nil {
 		return true
 	}
-	if s.leaf == nil || s.leaf.RemoteAddress() == nil {
+	if !s.leaf || s.client.RemoteAddress() == nil {
 		return false
 	}
 	// A leaf node that has just been let in, and is not on the server's list yet.
-	s.leaf.RegisterUser(&server.User{Permissions: noPermissions, ConnectionDeadline: s.since})
+	s.client.RegisterUser(&server.User{Permissions: noPermissions, ConnectionDeadline: s.since})
 	return true
 }
 

@@ -2,8 +2,10 @@ package admission
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/nats-io/jwt/v2"
@@ -12,8 +14,7 @@ import (
 
 // private knows where nats-server keeps what its own login notes of a user and a
 // custom one has no way to tell it: the user's key, name and tags, which
-// monitoring shows and filters by; an MQTT client's JWT, by which the limits of
-// its connection are applied; and that permissions are the account's default
+// monitoring shows and filters by; what the connection is limited to; and that permissions are the account's default
 // ones, so that it changes them with the account. All of it may be read by others at the
 // same time, so it is written under the connection's own lock.
 //
@@ -22,6 +23,7 @@ import (
 type private struct {
 	connection                  reflect.Type // a pointer
 	lock, publicKey, tags, name uintptr      // of a connection
+	payload, subscriptions      uintptr      // of a connection: what it is limited to, -1 is unlimited
 	byDefault                   uintptr      // of an NkeyUser
 }
 
@@ -38,6 +40,8 @@ func findPrivate() (private, error) {
 		{connection, "pubKey", reflect.TypeFor[string](), &p.publicKey},
 		{connection, "tags", reflect.TypeFor[jwt.TagList](), &p.tags},
 		{connection, "nameTag", reflect.TypeFor[string](), &p.name},
+		{connection, "mpay", reflect.TypeFor[int32](), &p.payload},
+		{connection, "msubs", reflect.TypeFor[int32](), &p.subscriptions},
 		{reflect.TypeFor[server.NkeyUser](), "defaultPerms", reflect.TypeFor[bool](), &p.byDefault},
 	} {
 		field, ok := f.in.FieldByName(f.name)
@@ -49,8 +53,10 @@ func findPrivate() (private, error) {
 	return p, nil
 }
 
-// setUser notes on a connection whose it is.
-func (p private) setUser(c client, token string, user *jwt.UserClaims) {
+// setUser notes on a connection whose it is. What the client sent for a JWT goes:
+// by it the server would judge the user again, which costs two verified signatures
+// whenever the account changes, for each connection. Without it the server goes by the NkeyUser.
+func (p private) setUser(c client, user *jwt.UserClaims) {
 	at := reflect.ValueOf(c).UnsafePointer()
 	lock := (*sync.RWMutex)(unsafe.Add(at, p.lock))
 	lock.Lock()
@@ -58,7 +64,28 @@ func (p private) setUser(c client, token string, user *jwt.UserClaims) {
 	*(*string)(unsafe.Add(at, p.publicKey)) = user.Subject
 	*(*jwt.TagList)(unsafe.Add(at, p.tags)) = user.Tags
 	*(*string)(unsafe.Add(at, p.name)) = user.Name
-	c.GetOpts().JWT = token
+	o := c.GetOpts()
+	o.Nkey, o.JWT, o.Password = user.Subject, "", "" // the password is an MQTT client's JWT
+}
+
+// limit holds a connection to its user's limits, where they are tighter than
+// what the account allows.
+func (p private) limit(c client, l jwt.NatsLimits) {
+	at := reflect.ValueOf(c).UnsafePointer()
+	lock := (*sync.RWMutex)(unsafe.Add(at, p.lock))
+	lock.Lock()
+	defer lock.Unlock()
+	payload := (*int32)(unsafe.Add(at, p.payload)) // read without the lock, too
+	atomic.StoreInt32(payload, tighter(atomic.LoadInt32(payload), l.Payload))
+	subscriptions := (*int32)(unsafe.Add(at, p.subscriptions))
+	*subscriptions = tighter(*subscriptions, l.Subs)
+}
+
+func tighter(now int32, limit int64) int32 {
+	if limit == jwt.NoLimit || now != jwt.NoLimit && int64(now) <= limit {
+		return now
+	}
+	return int32(max(math.MinInt32, min(limit, math.MaxInt32)))
 }
 
 // nkeyUser is what nats-server keeps of a user whose JWT it has verified.

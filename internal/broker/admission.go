@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/signalbox-io/signalbox/internal/admission"
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/resolver"
 )
 
@@ -31,14 +32,25 @@ func (b *Broker) useAdmission(trust *resolver.Trust) error {
 		Account:       b.resolver.Claims,
 		Release:       b.resolver.Release,
 		Gate:          b.gate.Err,
+		Refused:       b.reportRefused,
 		Logger:        b.log,
 	})
 	if err != nil {
 		return fmt.Errorf("set up admission: %w", err)
 	}
-	b.resolver.Watch(resolver.Watcher{Knows: b.admission.Knows, Publish: b.admission.Publish})
 	b.options.CustomClientAuthentication = b.admission
-	return nil
+	return b.resolver.Watch(resolver.Watcher{Knows: b.admission.Knows, Publish: b.admission.Publish, Updated: b.admission.Updated})
+}
+
+// reportRefused lets control, and so the account's people, know.
+func (b *Broker) reportRefused(r admission.Refusal) {
+	b.log.Debug("refused a login", "reason", r.Reason, "detail", r.Detail, "account", r.Account, "user", r.User, "connection", r.Kind, "host", r.Host)
+	if _, err := claims.ParseAccountKey(r.Account); err != nil {
+		return // nobody to tell
+	}
+	b.follower.Refused(resolver.RefusedLogin{
+		Account: r.Account, User: r.User, Reason: string(r.Reason), Detail: r.Detail, ConnectionType: r.Kind, Address: r.Host,
+	})
 }
 
 func (b *Broker) contact() admission.Contact {
@@ -62,6 +74,7 @@ func (b *Broker) beat(ctx context.Context) {
 	defer tick.Stop()
 	open := false
 	for {
+		_, changed := b.follower.Progress()
 		b.gate.Beat()
 		why := b.gate.Err()
 		switch {
@@ -76,6 +89,7 @@ func (b *Broker) beat(ctx context.Context) {
 		case <-ctx.Done():
 			b.keepConfirmed(0)
 			return
+		case <-changed: // a first confirmation is stored at once: the broker may not live for another second
 		case <-tick.C:
 		}
 	}

@@ -173,7 +173,6 @@ func (b *Broker) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	joinOperator(b.options, trust, b.identity.SystemAccount, b.resolver)
 	publicKey, err := b.identity.publicKey()
 	if err != nil {
 		return err
@@ -182,6 +181,7 @@ func (b *Broker) start(ctx context.Context) error {
 	if err := b.useAdmission(trust); err != nil {
 		return err
 	}
+	joinOperator(b.options, b.identity.SystemAccount, b.resolver)
 	if err := b.startServer(); err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/signalbox-io/signalbox/internal/resolver"
@@ -77,8 +76,8 @@ func refuseOwnAuth(o *server.Options) error {
 }
 
 // joinOperator makes the server a member.
-func joinOperator(o *server.Options, trust *resolver.Trust, systemAccount string, r *resolver.Resolver) {
-	o.TrustedOperators = []*jwt.OperatorClaims{trust.Claims()}
+func joinOperator(o *server.Options, systemAccount string, r *resolver.Resolver) {
+	o.TrustedOperators = r.Operators()
 	o.SystemAccount = systemAccount
 	o.AccountResolver = r
 }

@@ -281,7 +281,11 @@ func (r *Resolver) update(account *server.Account, l *load, c *jwt.AccountClaims
 		c.Limits.Conn, c.Limits.LeafNodeConn = 0, 0
 	}
 	before := connectionsHere(account)
+	if r.handover != nil {
+		c = r.handover.claims(c)
+	}
 	r.server.Load().UpdateAccountClaims(account, c)
+	r.watcher.Updated(c.Subject)
 	l.shape.Store(&shape)
 	r.counts.Applied.Add(1)
 	return max(0, before-connectionsHere(account))

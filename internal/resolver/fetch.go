@@ -37,6 +37,7 @@ type Resolver struct {
 	trust     *Trust
 	system    string // the system account's public key
 	systemJWT string
+	handover  *handover // nil: the server judges logins
 	log       *slog.Logger
 
 	server atomic.Pointer[server.Server]
@@ -59,6 +60,7 @@ type Resolver struct {
 type Watcher struct {
 	Knows   func(account string) bool                   // whether changes of the account matter to it
 	Publish func(claims *jwt.AccountClaims) (ended int) // the account's new claims, verified, which it does not change; how many connections that ended
+	Updated func(account string)                        // the server has taken claims, and done to the account's connections what it does then
 }
 
 // lookupFunc asks control for an account: fault.NotFound when control says there
@@ -69,6 +71,7 @@ type lookupFunc func(ctx context.Context, account string) (Entry, error)
 type load struct {
 	fetched chan struct{}                  // closed when token and err are set
 	token   string                         // what the server was given first: what it believes the account to be made from
+	source  string                         // the operator's JWT that this was made of
 	err     error                          // why it was given nothing; the load is over then
 	imports bool                           // loading it may load others, which may load this one again
 	expires time.Time                      // zero: never
@@ -100,13 +103,26 @@ func NewResolver(store *Store, trust *Trust, systemAccount, systemJWT string, lo
 	}
 	return &Resolver{
 		store: store, trust: trust, system: systemAccount, systemJWT: systemJWT, log: log,
-		watcher: Watcher{Knows: func(string) bool { return false }},
+		watcher: Watcher{Knows: func(string) bool { return false }, Updated: func(string) {}},
 		closed:  make(chan struct{}), loads: map[string]*load{}, negative: map[string]time.Time{},
 	}, nil
 }
 
-// Watch sets who is told of changes. It must come before the server starts.
-func (r *Resolver) Watch(w Watcher) { r.watcher = w }
+// Watch sets who judges logins, in place of the server, and is told of changes.
+// It must come before the server is made.
+func (r *Resolver) Watch(w Watcher) (err error) {
+	r.watcher = w
+	r.handover, err = newHandover()
+	return err
+}
+
+// Operators are those that the server has to trust.
+func (r *Resolver) Operators() []*jwt.OperatorClaims {
+	if r.handover == nil {
+		return []*jwt.OperatorClaims{r.trust.Claims()}
+	}
+	return []*jwt.OperatorClaims{r.trust.Claims(), r.handover.operator}
+}
 
 // Counts returns the running counters.
 func (r *Resolver) Counts() *Counts { return &r.counts }
@@ -172,7 +188,7 @@ func (r *Resolver) fetchLoaded(account string, l *load) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if ok && e.JWT != l.token {
+	if ok && e.JWT != l.source {
 		ac, err := r.trust.Check(e.JWT, account)
 		if err != nil {
 			return "", err
@@ -250,7 +266,11 @@ func (r *Resolver) current(account string, l *load) (string, error) {
 	if ac.Expires != 0 {
 		l.expires = time.Unix(ac.Expires, 0)
 	}
-	return e.JWT, nil
+	l.source = e.JWT
+	if r.handover == nil {
+		return e.JWT, nil
+	}
+	return r.handover.token(ac)
 }
 
 // replace treats an entry that does not verify, now that it is used, as missing:

@@ -56,6 +56,7 @@ type Follower struct {
 	ahead     bool // control was behind us, and we have said so
 	transient []Refusal
 	answers   chan catchUpResult
+	refused   *refused
 	peers     map[string]Revision // how far each peer has told us, while control is away
 
 	mu       sync.Mutex
@@ -100,7 +101,7 @@ const (
 func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 	return &Follower{
 		resolver: r, store: r.store, broker: broker, log: log,
-		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{},
+		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(),
 		progress: Progress{Applied: r.store.Applied()},
 	}
 }
@@ -175,7 +176,13 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	lookup := lookupFunc(f.lookUp)
 	f.resolver.lookup.Store(&lookup)
 	defer f.resolver.lookup.Store(nil)
+	telling := make(chan struct{})
+	go func() {
+		defer close(telling)
+		f.tellRefused(ctx)
+	}()
 	f.loop(ctx, pushes, heads, reconnected)
+	<-telling
 	return nil
 }
 

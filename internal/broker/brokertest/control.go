@@ -55,6 +55,7 @@ type Control struct {
 	refusals  []resolver.Refusal
 	standing  map[string][]resolver.Refusal
 	reported  map[string]resolver.Receipt // the last whole one of each broker
+	logins    []resolver.RefusedLogins    // as brokers reported them
 	changed   chan struct{}
 	hub       *resolver.Hub
 	stopHub   func()
@@ -121,7 +122,7 @@ func (c *Control) StartSecondHub() {
 
 func (c *Control) runHub() (hub *resolver.Hub, stop func()) {
 	hub = resolver.NewHub(resolver.Source{
-		Changes: c.changes, Lookup: c.lookup, Applied: c.applied, Brokers: c.memberships,
+		Changes: c.changes, Lookup: c.lookup, Applied: c.applied, Brokers: c.memberships, Refused: c.refusedLogins,
 		Head: func(context.Context, string) (resolver.Revision, error) { return c.Revision(), nil },
 	}, c.log)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -291,6 +292,21 @@ func (c *Control) lookup(_ context.Context, _, account string) (resolver.Entry, 
 		return resolver.Entry{}, fault.New(fault.NotFound, "no account %s", account)
 	}
 	return e, nil
+}
+
+func (c *Control) refusedLogins(_ context.Context, _, _ string, logins []resolver.RefusedLogins) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.logins = append(c.logins, logins...)
+	c.heard()
+	return nil
+}
+
+// RefusedLogins are all that brokers have reported.
+func (c *Control) RefusedLogins() []resolver.RefusedLogins {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.logins)
 }
 
 func (c *Control) applied(_ context.Context, _ string, r resolver.Receipt) error {
