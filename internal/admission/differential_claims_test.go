@@ -63,9 +63,9 @@ func networksHere(r *rand.Rand) jwt.CIDRList {
 }
 
 // timesNow are hours of a day, in some place, that have begun half an hour ago
-// at the latest and have as much left.
+// at the latest and have as much left. In one of the places it is another day.
 func (w *world) timesNow(r *rand.Rand) ([]jwt.TimeRange, string) {
-	place := pick(r, "", "UTC", "Asia/Tokyo", "America/New_York", "Asia/Kathmandu")
+	place := pick(r, "", "UTC", "Asia/Kathmandu", "America/New_York", "Pacific/Kiritimati", "Pacific/Pago_Pago")
 	half := func() time.Duration { return 30*time.Minute + time.Duration(r.Int64N(int64(9*time.Hour))) }
 	times := []jwt.TimeRange{w.hours(place, -half(), half())}
 	if chance(r, 2) {

@@ -11,7 +11,7 @@ import (
 )
 
 // soon is how long those have who are let in for a while: long enough to log in.
-const soon = 10 * time.Second
+const soon = 15 * time.Second
 
 // waitForEnds lets clients in whose time will be up, and waits until it is: on
 // both servers, over every transport, for both reasons.

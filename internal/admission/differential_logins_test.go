@@ -51,8 +51,8 @@ func (w *world) newLogin(seed uint64, number int) *login {
 		l.odd = append(l.odd, t.name)
 		t.apply(w, r, l)
 	}
-	if l.brief() {
-		l.second = nil
+	if l.brief() { // nothing else is wrong then: stock would hurry to say both
+		l.second, l.connect = nil, map[string]any{}
 	}
 	l.seal()
 	return l

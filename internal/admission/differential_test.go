@@ -28,7 +28,27 @@ const (
 var stricter = []struct {
 	why    string
 	covers func(*login) bool
-}{}
+}{
+	{"over MQTT a user's limits hold as over anything else, and one may be to have no subscription; stock forgets them",
+		func(l *login) bool { return l.via.mqtt && l.role == nil && l.user.Subs == 0 }},
+}
+
+// idle are the parts of an account's claims that no login looks at, or that only
+// say how much it may use.
+var idle = map[string]string{
+	"AccountClaims.Account.Imports":                      "routes messages",
+	"AccountClaims.Account.Exports":                      "routes messages",
+	"AccountClaims.Account.Mappings":                     "routes messages",
+	"AccountClaims.Account.Trace":                        "watches messages",
+	"AccountClaims.Account.ClusterTraffic":               "routes messages",
+	"AccountClaims.Account.Info.Description":             "is text",
+	"AccountClaims.Account.Limits.AccountLimits.Imports": "limits imports",
+	"AccountClaims.Account.Limits.AccountLimits.Exports": "limits exports",
+	"AccountClaims.Account.Limits.AccountLimits.Wild":    "limits exports",
+	"AccountClaims.Account.Limits.JetStream":             "limits storage",
+	"AccountClaims.Account.Authorization.AllowedAcc":     "is for who judges instead of the server",
+	"AccountClaims.Account.Authorization.XKey":           "is for who judges instead of the server",
+}
 
 // Generated logins, over every transport and with every field of their claims
 // drawn, are tried on a stock server in operator mode and on a broker. Whom
@@ -182,6 +202,11 @@ func (c *contest) report() {
 		}
 	}
 	c.users.check(c.t, reflect.TypeFor[jwt.UserClaims](), nil)
+	accounts := newCoverage()
+	for _, a := range c.world.accounts() {
+		accounts.note(a.claims)
+	}
+	accounts.check(c.t, reflect.TypeFor[jwt.AccountClaims](), idle)
 }
 
 func (l *login) String() string {

@@ -24,7 +24,7 @@ var timeTwists = []twist{
 	{"expired", false, func(w *world, r *rand.Rand, l *login) { l.user.Expires = w.ago(0) - 5 - r.Int64N(10000) }},
 	{"expired long ago", false, func(_ *world, _ *rand.Rand, l *login) { l.user.Expires = 1 }},
 	{"not yet", false, func(w *world, r *rand.Rand, l *login) { l.user.NotBefore = w.ago(0) + 600 + r.Int64N(10000) }},
-	{"expires before time began", true, func(_ *world, _ *rand.Rand, l *login) { l.thrownOut(func() { l.user.Expires = -5 }) }},
+	{"expires before time began", true, func(_ *world, _ *rand.Rand, l *login) { l.expireBeforeTime() }},
 	{"issued tomorrow", true, func(w *world, _ *rand.Rand, l *login) { l.user.IssuedAt = w.ago(-86400e9) }},
 	{"issued never", true, func(_ *world, _ *rand.Rand, l *login) { l.user.IssuedAt = 0 }},
 	{"issued before time began", true, func(_ *world, _ *rand.Rand, l *login) { l.user.IssuedAt = -1e9 }},
@@ -37,7 +37,7 @@ var timeTwists = []twist{
 	{"outside hours", false, func(w *world, r *rand.Rand, l *login) { l.own(r); l.user.Times = w.timesNot("") }},
 	{"outside hours elsewhere", false, func(w *world, r *rand.Rand, l *login) {
 		l.own(r)
-		l.user.Locale = pick(r, "Asia/Tokyo", "America/New_York")
+		l.user.Locale = pick(r, "Pacific/Kiritimati", "Pacific/Pago_Pago", "America/New_York")
 		l.user.Times = w.timesNot(l.user.Locale)
 	}},
 	{"odd hours", false, func(_ *world, r *rand.Rand, l *login) {
@@ -54,11 +54,19 @@ var timeTwists = []twist{
 	}},
 }
 
-// thrownOut makes the edit, by which stock lets the client in and throws it out a
-// moment later, where the client can tell that from a refusal.
-func (l *login) thrownOut(edit func()) {
+// expireBeforeTime makes it a login that stock lets in and throws out at once,
+// where the client can tell that from a refusal.
+func (l *login) expireBeforeTime() {
 	if !l.via.mqtt && !l.account.claims.Authorization.IsEnabled() {
-		edit()
+		l.user.Expires = -5
+	}
+}
+
+// noSubscriptions likewise: it is thrown out a little later.
+func (l *login) noSubscriptions(r *rand.Rand) {
+	if !l.account.claims.Authorization.IsEnabled() {
+		l.own(r)
+		l.user.Subs = 0
 	}
 }
 
@@ -115,7 +123,7 @@ var placeTwists = []twist{
 		l.own(r)
 		l.user.Pub.Allow, l.user.Sub.Deny = []string{"{{name()}}.>"}, []string{"{{tag(none)}}"}
 	}},
-	{"no subscriptions", true, func(_ *world, r *rand.Rand, l *login) { l.thrownOut(func() { l.own(r); l.user.Subs = 0 }) }},
+	{"no subscriptions", true, func(_ *world, r *rand.Rand, l *login) { l.noSubscriptions(r) }},
 }
 
 var issuerTwists = []twist{

@@ -228,7 +228,15 @@ var accountFlaws = map[string]func(*world, *rand.Rand, *account){
 		a.claims.Issuer = w.signing.public
 		a.token = newKey(r, nkeys.PrefixByteOperator).token(header, mustJSON(a.claims))
 	},
-	"account invalid":  func(w *world, _ *rand.Rand, a *account) { a.claims.InfoURL = "nowhere"; w.signAccount(a, w.signing) },
+	"account invalid": func(w *world, _ *rand.Rand, a *account) { a.claims.InfoURL = "nowhere"; w.signAccount(a, w.signing) },
+	"account too new": func(w *world, _ *rand.Rand, a *account) {
+		a.claims.Version = 3
+		a.token = w.signing.token(header, mustJSON(a.claims))
+	},
+	"account as a user": func(w *world, _ *rand.Rand, a *account) {
+		a.claims.Type = jwt.UserClaim
+		a.token = w.signing.token(header, mustJSON(a.claims))
+	},
 	"account mistaken": func(w *world, _ *rand.Rand, a *account) { a.token = w.sound[0].token },
 	"no connections":   func(w *world, _ *rand.Rand, a *account) { a.claims.Limits.Conn = 0; w.signAccount(a, w.signing) },
 	"no leaf nodes": func(w *world, _ *rand.Rand, a *account) {
