@@ -109,7 +109,7 @@ func (w *world) drawUser(r *rand.Rand, l *login) *jwt.UserClaims {
 	c.Expires, c.NotBefore = pick(r, 0, w.ago(-3600e9), w.ago(-1e18)), pick(r, 0, w.ago(3600e9))
 	c.Tags = some(r, 6, "team:red", "team:blue", "region:eu", "region:us.east", "odd:two words", "odd:>", "Team:green", "plain",
 		"many:1", "many:2", "many:3")
-	for i := range 17 * r.IntN(2) { // with three of them in a subject, more than 4096 come out
+	for i := range pick(r, 0, 0, 16, 17) { // three of 16 in a subject are the most that are allowed: 4096
 		c.Tags = append(c.Tags, "many:x"+strconv.Itoa(i))
 	}
 	c.Type, c.Version = jwt.UserClaim, 2
@@ -263,8 +263,20 @@ type attempt struct {
 	told     []string // all that was said
 }
 
-// login tries the login.
+// login tries the login, and again when the machine was too busy for the server
+// to judge it in the two seconds that it gives a client. Where stock delegates
+// logins, that is its refusal.
 func (s *site) login(l *login) (*attempt, error) {
+	for {
+		a, err := s.try(l)
+		if err != nil || !strings.Contains(a.words, "Authentication Timeout") || l.last().account.claims.Authorization.IsEnabled() {
+			return a, err
+		}
+		a.Close()
+	}
+}
+
+func (s *site) try(l *login) (*attempt, error) {
 	w, err := s.open(l.via, l.from, l.forwardedFor)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", s.name, err)

@@ -169,7 +169,9 @@ var issuerTwists = []twist{
 			map[string]any{"resp": nil}, map[string]any{"allowed_connection_types": []any{}}, map[string]any{"sub": map[string]any{}}, map[string]any{"subs": 0})
 		l.rewrite = inClaims(func(c map[string]any) {
 			for name, value := range field.(map[string]any) {
-				c["nats"].(map[string]any)[name] = value
+				if l.role != nil { // after another twist it may have permissions of its own
+					c["nats"] = with(c["nats"], name, value)
+				}
 			}
 		})
 	}},
