@@ -24,6 +24,7 @@ import (
 	"github.com/signalbox-io/signalbox/internal/admission"
 	"github.com/signalbox-io/signalbox/internal/broker/brokertest"
 	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/resolver"
 )
 
 // Each reason that an account's people may meet, by a login that has it.
@@ -40,7 +41,7 @@ func TestEveryRefusalHasItsReason(t *testing.T) {
 		return acme(func(a *claims.Account) { edit(&a.Roles[0].Template) })
 	}
 	open := acme(nil)
-	want := map[string]admission.Reason{}
+	told := map[resolver.RefusedLogin]int64{}
 	for _, c := range []struct {
 		reason admission.Reason
 		user   func() brokertest.Credential
@@ -136,29 +137,37 @@ func TestEveryRefusalHasItsReason(t *testing.T) {
 			before := node.Admission().Refused(c.reason)
 			mustBeRefused(t, user, node.ClientURL())
 			waitFor(t, "it to be counted", func() bool { return node.Admission().Refused(c.reason) == before+1 }) // the client may hear it sooner
-			if c.reason != admission.NoCredential && c.reason != admission.Malformed {
-				want[string(user.Key)] = c.reason
+			if account := accountOf(user); account != "" {
+				told[resolver.RefusedLogin{Account: account, User: string(user.Key), Reason: string(c.reason), ConnectionType: "STANDARD", Address: "127.0.0.1"}] = 1
 			}
 		})
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), brokertest.Patience)
-	defer cancel()
-	got := map[string]admission.Reason{}
-	cluster.Control.WaitFor(ctx, "all reports", func() bool {
-		for _, r := range cluster.Control.RefusedLogins() {
-			got[r.User] = admission.Reason(r.Reason)
-			if r.Address != "127.0.0.1" || r.ConnectionType != jwt.ConnectionTypeStandard || r.Account == "" {
-				t.Errorf("the report %+v does not say from where", r)
-			}
-			if strings.Contains(fmt.Sprint(r), "eyJ") {
-				t.Error("a report holds a JWT")
-			}
+	cluster.Control.WaitFor(patience(t), "all reasons", func() bool { return len(cluster.Control.RefusedLogins()) >= len(told) })
+	got := map[resolver.RefusedLogin]int64{}
+	for _, r := range cluster.Control.RefusedLogins() {
+		got[r.RefusedLogin] += r.Count
+		if strings.Contains(r.Detail, "eyJ") {
+			t.Errorf("%+v holds a JWT", r)
 		}
-		return len(got) == len(want)
-	})
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("what control heard: -want +got\n%s", diff)
 	}
+	if diff := cmp.Diff(told, got); diff != "" {
+		t.Errorf("what control was told: -want +got\n%s", diff)
+	}
+}
+
+// accountOf is the account that the credential is of; empty when nobody can tell.
+func accountOf(user brokertest.Credential) string {
+	c, err := jwt.DecodeUserClaims(user.JWT)
+	if err != nil {
+		return ""
+	}
+	return c.IssuerAccount
+}
+
+func patience(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), brokertest.Patience)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 // custom is a credential with claims that Signalbox would not issue, signed by the account's role.
@@ -186,6 +195,31 @@ func mustBeRefused(t *testing.T, c brokertest.Credential, url string) {
 	if err == nil {
 		nc.Close()
 		t.Fatal("the client was let in, want it refused")
+	}
+}
+
+func TestRefusedLoginsOfOneKindCountAsOne(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	account := cluster.Control.NewAccount("acme")
+	user, other := account.Issue("app"), account.Issue("other")
+	node.WaitApplied(account.Change(func(c *claims.Account) { c.Revoked[user.Key], c.Revoked[other.Key] = time.Now(), time.Now() }))
+	for range 20 {
+		mustBeRefused(t, user, node.ClientURL())
+	}
+	mustBeRefused(t, other, node.ClientURL())
+	counted := func() map[string]int64 {
+		got := map[string]int64{}
+		for _, r := range cluster.Control.RefusedLogins() {
+			got[r.User] += r.Count
+		}
+		return got
+	}
+	want := map[string]int64{string(user.Key): 20, string(other.Key): 1}
+	cluster.Control.WaitFor(patience(t), "all refusals", func() bool { return cmp.Equal(want, counted()) })
+	if reports := len(cluster.Control.RefusedLogins()); reports > 4 {
+		t.Errorf("%d reports of two ways to be refused", reports)
 	}
 }
 

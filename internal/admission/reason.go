@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 )
 
 // Reason says why a login was refused. The strings are for programs, and stay.
@@ -57,33 +56,30 @@ func refused(reason Reason, format string, args ...any) error {
 	return &refusal{reason: reason, detail: fmt.Sprintf(format, args...)}
 }
 
-// Refusal is a login that was refused. Until the signature is checked, Account
-// and User are what the client says, of any length.
+// Refusal is a login that was refused. Account and User are what the client
+// says, or what was found to be true, depending on how far it got.
 type Refusal struct {
 	Reason  Reason
-	Detail  string
+	Detail  string // what of the reason depends on the login
 	Account string // public key; empty when the JWT could not be read
-	User    string // public key of the credential; likewise
+	User    string // public key of the credential
 	Kind    string // of the connection, as in jwt.ConnectionType…
 	Host    string // where it came from
-	At      time.Time
 }
 
 type counts struct {
 	admitted atomic.Int64
 	ended    atomic.Int64
-	refused  map[Reason]*atomic.Int64 // not written to after newCounts
+	refused  map[Reason]*atomic.Int64 // not written to after init
 }
 
-func newCounts() *counts {
-	c := &counts{refused: make(map[Reason]*atomic.Int64, len(Reasons))}
+func (c *counts) init() {
+	c.refused = make(map[Reason]*atomic.Int64, len(Reasons))
 	for _, r := range Reasons {
 		c.refused[r] = new(atomic.Int64)
 	}
-	return c
 }
 
-// refuse counts a refusal and hands it on.
 func (a *Admission) refuse(r Refusal, err error) {
 	var why *refusal
 	if !errors.As(err, &why) {
@@ -94,6 +90,7 @@ func (a *Admission) refuse(r Refusal, err error) {
 	if a.cfg.Refused != nil {
 		a.cfg.Refused(r)
 	}
+	a.log.Debug("refused a login", "reason", r.Reason, "detail", r.Detail, "account", r.Account, "user", r.User, "kind", r.Kind, "host", r.Host)
 }
 
 // Admitted is how many logins were let in since the start.

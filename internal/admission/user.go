@@ -12,7 +12,7 @@ import (
 )
 
 // readUser decodes a user JWT and verifies that its issuer signed it, whoever
-// that is. Of claims that are refused it returns what they say all the same.
+// that is. With an error it returns the user all the same, if that is so.
 func readUser(token string) (*jwt.UserClaims, error) {
 	if token == "" {
 		return nil, refused(NoCredential, "the client sent no user JWT")
@@ -21,21 +21,23 @@ func readUser(token string) (*jwt.UserClaims, error) {
 	if err != nil {
 		return nil, refused(Malformed, "the user JWT cannot be read, or its signature is not right")
 	}
-	if user.ProxyRequired {
-		return user, refused(ProxyRequired, "the user may come through a proxy only")
-	}
+	return user, valid(user, time.Now().Unix())
+}
+
+func valid(user *jwt.UserClaims, now int64) error {
 	problems := jwt.CreateValidationResults()
 	user.Validate(problems)
-	if !problems.IsBlocking(true) {
-		return user, nil
-	}
-	switch now := time.Now().Unix(); {
+	switch {
+	case user.ProxyRequired:
+		return refused(ProxyRequired, "the user may come through a proxy only")
+	case !problems.IsBlocking(true):
+		return nil
 	case user.Expires > 0 && user.Expires < now:
-		return user, refused(CredentialExpired, "the credential expired at %s", time.Unix(user.Expires, 0).UTC().Format(time.RFC3339))
+		return refused(CredentialExpired, "the credential expired at %s", time.Unix(user.Expires, 0).UTC().Format(time.RFC3339))
 	case user.NotBefore > now:
-		return user, refused(CredentialNotYetValid, "the credential is valid from %s", time.Unix(user.NotBefore, 0).UTC().Format(time.RFC3339))
+		return refused(CredentialNotYetValid, "the credential is valid from %s", time.Unix(user.NotBefore, 0).UTC().Format(time.RFC3339))
 	}
-	return user, refused(Malformed, "the user's claims are not valid")
+	return refused(Malformed, "the user's claims are not valid")
 }
 
 // accountOf is the account that the user claims to be of.

@@ -8,7 +8,6 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/signalbox-io/signalbox/internal/admission"
-	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/resolver"
 )
 
@@ -31,8 +30,8 @@ func (b *Broker) useAdmission(trust *resolver.Trust) error {
 		OwnKeySigns:   !trust.Claims().StrictSigningKeyUsage,
 		Account:       b.resolver.Claims,
 		Release:       b.resolver.Release,
+		Refused:       b.refused,
 		Gate:          b.gate.Err,
-		Refused:       b.reportRefused,
 		Logger:        b.log,
 	})
 	if err != nil {
@@ -42,15 +41,12 @@ func (b *Broker) useAdmission(trust *resolver.Trust) error {
 	return b.resolver.Watch(resolver.Watcher{Knows: b.admission.Knows, Publish: b.admission.Publish, Updated: b.admission.Updated})
 }
 
-// reportRefused lets control, and so the account's people, know.
-func (b *Broker) reportRefused(r admission.Refusal) {
-	b.log.Debug("refused a login", "reason", r.Reason, "detail", r.Detail, "account", r.Account, "user", r.User, "connection", r.Kind, "host", r.Host)
-	if _, err := claims.ParseAccountKey(r.Account); err != nil {
-		return // nobody to tell
+// refused tells control of logins that somebody there may want to hear of.
+func (b *Broker) refused(r admission.Refusal) {
+	if r.Account == "" || r.Account == b.identity.SystemAccount {
+		return
 	}
-	b.follower.Refused(resolver.RefusedLogin{
-		Account: r.Account, User: r.User, Reason: string(r.Reason), Detail: r.Detail, ConnectionType: r.Kind, Address: r.Host,
-	})
+	b.follower.Refused(resolver.RefusedLogin{Account: r.Account, User: r.User, Reason: string(r.Reason), ConnectionType: r.Kind, Address: r.Host}, r.Detail)
 }
 
 func (b *Broker) contact() admission.Contact {
