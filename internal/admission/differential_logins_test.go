@@ -237,12 +237,15 @@ func (l *login) last() *login {
 // comparable is true for who, once in, does the same on both servers.
 func (l *login) comparable() bool {
 	last := l.last()
-	return !last.account.flawed && !last.limitedMQTT() && !last.brief()
+	return !last.account.flawed && !last.limitedMQTT() && !last.brief() &&
+		!(last.via.leaf && last.account.claims.Authorization.IsEnabled()) // which Signalbox keeps from publishing as the account's service
 }
 
 // brief is true for whom stock lets in and throws out a moment later: who may
 // have no subscription at all, and whose JWT expires before 1970.
-func (l *login) brief() bool { return l.user.Expires < 0 || l.role == nil && l.user.Subs == 0 }
+func (l *login) brief() bool {
+	return l.user.Expires < 0 || l.role == nil && l.user.Subs == 0 || l.account.claims.Limits.Subs == 0
+}
 
 // limitedMQTT is true for who has limits of subscriptions or payload over MQTT.
 // Signalbox keeps them; stock looks at them before it has noted whose they are,

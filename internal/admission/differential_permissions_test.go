@@ -62,6 +62,9 @@ func (s *site) witness(a *account) (*wire, error) {
 	}
 	r := rand.New(rand.NewPCG(0, 0))
 	l := &login{via: overTCP, from: "127.0.0.1", account: a, key: newKey(r, nkeys.PrefixByteUser), header: header, signer: a.plain[0]}
+	if a.claims.Authorization.IsEnabled() {
+		l.key = a.revoked[0] // whom stock does not delegate
+	}
 	l.user = jwt.NewUserClaims(l.key.public)
 	l.user.Type, l.user.Version, l.user.IssuedAt, l.user.IssuerAccount = jwt.UserClaim, 2, time.Now().Unix(), a.key.public
 	l.user.Pub.Allow = []string{">"}
@@ -241,6 +244,9 @@ func (l *login) patterns() []string {
 		of[0] = l.role.scope.Template.Permissions
 	}
 	var all []string
+	if l.account.claims.Authorization.IsEnabled() {
+		all = append(all, server.AuthCalloutSubject)
+	}
 	for _, p := range of {
 		all = slices.Concat(all, p.Pub.Allow, p.Pub.Deny, p.Sub.Allow, p.Sub.Deny)
 	}
