@@ -37,6 +37,7 @@ type Control struct {
 	log       *slog.Logger
 	http      *httptest.Server
 	operator  claims.Operator
+	main      claims.Seed // signs nothing but the operator's JWT
 	signing   claims.Seed
 	system    claims.Seed
 	systemKey claims.AccountKey
@@ -89,7 +90,7 @@ func (c *Control) makeOperator() {
 	operatorSeed, operatorKey := NewOperatorSeed(c.t)
 	signing, signingKey := NewOperatorSeed(c.t)
 	system, systemKey := NewAccountSeed(c.t)
-	c.signing, c.system, c.systemKey = signing, system, systemKey
+	c.main, c.signing, c.system, c.systemKey = operatorSeed, signing, system, systemKey
 	c.operator = claims.Operator{Key: operatorKey, Name: "brokertest", SigningKeys: []claims.OperatorKey{signingKey}, SystemAccount: systemKey}
 	c.opJWT = must(claims.EncodeOperator(c.operator, operatorSeed))(c.t)
 	c.systemJWT = must(claims.EncodeSystemAccount(systemKey, "SYS", signing))(c.t)
@@ -103,6 +104,10 @@ func (c *Control) OperatorJWT() string { return c.opJWT }
 
 // SystemAccount returns the system account's public key and JWT.
 func (c *Control) SystemAccount() (key, token string) { return string(c.systemKey), c.systemJWT }
+
+// Seeds are what signs for the operator: its own, its signing key's, and its
+// system account's, for tests that make claims which package claims would not.
+func (c *Control) Seeds() (operator, signing, system claims.Seed) { return c.main, c.signing, c.system }
 
 // StartHub brings the hub up, as another control process would.
 func (c *Control) StartHub() {
