@@ -31,7 +31,7 @@ type row struct {
 	Unit      unit     `json:"unit"`
 	Stock     *figures `json:"stock"` // nil: it has no such thing
 	Signalbox *figures `json:"signalbox"`
-	Target    target   `json:"target"`
+	Target    *target  `json:"target,omitempty"` // nil: none was set
 	Note      string   `json:"note,omitempty"`
 }
 
@@ -63,6 +63,9 @@ func (r row) ratio() float64 {
 }
 
 func (r row) met() bool {
+	if r.Target == nil {
+		return true
+	}
 	value := map[string]float64{"median": r.Signalbox.Median, "p99": r.Signalbox.P99, "ratio": r.ratio()}[r.Target.Of]
 	if r.Target.AtLeast > 0 {
 		return value >= r.Target.AtLeast
@@ -71,6 +74,9 @@ func (r row) met() bool {
 }
 
 func (r row) goal() string {
+	if r.Target == nil {
+		return "—"
+	}
 	sign, bound := "≤", r.Target.AtMost
 	if r.Target.AtLeast > 0 {
 		sign, bound = "≥", r.Target.AtLeast

@@ -18,17 +18,15 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/signalbox-io/signalbox/internal/keyring"
-	"github.com/signalbox-io/signalbox/internal/postgres/embedded"
 	"github.com/signalbox-io/signalbox/internal/tenants"
 )
 
 const enrollmentToken = "sbe_enrolment-token-of-the-bench"
 
-// installation is Postgres and control, and a customer who has signed up.
+// installation is control with a database of its own, and a customer who has signed up.
 type installation struct {
 	bench    *bench
 	dir      string
-	postgres *embedded.Server
 	db       *pgxpool.Pool
 	env      []string
 	port     string
@@ -40,7 +38,7 @@ type installation struct {
 	http     *http.Client
 }
 
-// install starts Postgres, as careful as in production, and control.
+// install makes a database and starts control on it.
 func (b *bench) install(ctx context.Context, name string) (_ *installation, err error) {
 	i := &installation{bench: b, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
 	defer func() {
@@ -51,17 +49,18 @@ func (b *bench) install(ctx context.Context, name string) (_ *installation, err 
 	if i.dir, err = b.folder(name); err != nil {
 		return nil, err
 	}
-	if i.postgres, err = embedded.Start(ctx, embedded.Options{Dir: filepath.Join(i.dir, "postgres")}); err != nil {
+	if err := b.administer(ctx, "CREATE DATABASE "+name); err != nil {
 		return nil, err
 	}
-	if i.db, err = pgxpool.New(ctx, i.postgres.URL()); err != nil {
+	url := b.postgres.URLFor(name)
+	if i.db, err = pgxpool.New(ctx, url); err != nil {
 		return nil, err
 	}
 	master, err := keyring.GenerateMaster()
 	if err != nil {
 		return nil, err
 	}
-	i.env = []string{"DATABASE_URL=" + i.postgres.URL(), "SIGNALBOX_MASTER_KEY=" + string(master), "SIGNALBOX_ENROLLMENT_TOKEN=" + enrollmentToken}
+	i.env = []string{"DATABASE_URL=" + url, "SIGNALBOX_MASTER_KEY=" + string(master), "SIGNALBOX_ENROLLMENT_TOKEN=" + enrollmentToken}
 	if i.port, err = freePort(); err != nil {
 		return nil, err
 	}
@@ -82,19 +81,28 @@ func (i *installation) startControl(ctx context.Context) (err error) {
 	return i.control.await(ctx, "control", 5*time.Millisecond, func() error { return i.call(ctx, "GET", "/readyz", nil, nil) })
 }
 
-// close stops all of it. Folders stay until the run ends.
+// close stops all of it, and drops the database. Folders stay until the run ends.
 func (i *installation) close() error {
 	for _, n := range i.nodes {
 		n.stop()
 	}
 	i.control.stop()
-	if i.db != nil {
-		i.db.Close()
-	}
-	if i.postgres == nil {
+	if i.db == nil {
 		return nil
 	}
-	return i.postgres.Stop()
+	i.db.Close()
+	return i.bench.administer(context.Background(), "DROP DATABASE "+filepath.Base(i.dir)+" WITH (FORCE)")
+}
+
+// administer runs one statement beside all databases.
+func (b *bench) administer(ctx context.Context, sql string) error {
+	conn, err := pgx.Connect(ctx, b.postgres.URL())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, sql)
+	return err
 }
 
 // signUp makes a tenant that its plan does not limit, and a token for its API.

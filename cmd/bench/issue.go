@@ -30,7 +30,7 @@ func (b *bench) measureIssue(ctx context.Context) error {
 		}
 		rates = append(rates, issued)
 	}
-	b.add(row{Name: "creds issued over REST, durably", Unit: perSecond, Signalbox: perSecond.summarise(rates), Target: target{Of: "median", AtLeast: 2000},
+	b.add(row{Name: "creds issued over REST, durably", Unit: perSecond, Signalbox: perSecond.summarise(rates), Target: &target{Of: "median", AtLeast: 2000},
 		Note: "The stock server issues none. Postgres and the caller are on the same machine."})
 	return nil
 }

@@ -99,7 +99,7 @@ func (p *pair) measureUnknown(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.bench.add(row{Name: "refuse a client of an unknown account", Unit: seconds, Stock: stock, Signalbox: ours, Target: target{Of: "p99", AtMost: 0.010}})
+	p.bench.add(row{Name: "refuse a client of an unknown account", Unit: seconds, Stock: stock, Signalbox: ours, Target: &target{Of: "p99", AtMost: 0.010}})
 	return nil
 }
 
@@ -121,7 +121,7 @@ func (p *pair) measureWarm(ctx context.Context) error {
 		return err
 	}
 	p.bench.add(row{Name: fmt.Sprintf("logins, %d at a time, to %s accounts in use", scale.clients, count(scale.warm)),
-		Unit: perSecond, Stock: stock, Signalbox: ours, Target: target{Of: "ratio", AtLeast: 1.3}})
+		Unit: perSecond, Stock: stock, Signalbox: ours, Target: &target{Of: "ratio", AtLeast: 1.3}})
 	return nil
 }
 
@@ -146,7 +146,7 @@ func (p *pair) measureFirst(ctx context.Context) error {
 		return err
 	}
 	p.bench.add(row{Name: fmt.Sprintf("first login to an account, %s others in use", count(scale.loaded)),
-		Unit: seconds, Stock: stock, Signalbox: ours, Target: target{Of: "median", AtMost: 0.005}})
+		Unit: seconds, Stock: stock, Signalbox: ours, Target: &target{Of: "median", AtMost: 0.005}})
 	return nil
 }
 

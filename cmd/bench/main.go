@@ -21,6 +21,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"syscall"
+
+	"github.com/signalbox-io/signalbox/internal/postgres/embedded"
 )
 
 func main() {
@@ -48,6 +50,8 @@ type bench struct {
 	dir   string // everything it writes is below, and goes when it ends
 	out   io.Writer
 	rows  []row
+
+	postgres *embedded.Server // as careful with its disk as in production
 }
 
 // families are the rows that share servers, in the order of the table.
@@ -98,6 +102,10 @@ func (b *bench) measure(ctx context.Context, wanted *regexp.Regexp) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	if b.postgres, err = embedded.Start(ctx, embedded.Options{Dir: filepath.Join(b.dir, "postgres")}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.postgres.Stop()) }()
 	for _, f := range families {
 		if !wanted.MatchString(f.name) {
 			continue

@@ -47,7 +47,7 @@ func (b *bench) measureMissed(ctx context.Context, in *installation, broker *nod
 		note += fmt.Sprintf("; the two compare what they have every %v, instead of every minute as they do by default", every)
 	}
 	b.add(row{Name: fmt.Sprintf("%s changes missed among %s accounts, from the start until in force", count(len(changing)), count(b.scale.stored)),
-		Unit: seconds, Stock: stocks, Signalbox: ours, Target: target{Of: "median", AtMost: 1}, Note: note + "."})
+		Unit: seconds, Stock: stocks, Signalbox: ours, Target: &target{Of: "median", AtMost: 1}, Note: note + "."})
 	return nil
 }
 

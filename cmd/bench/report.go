@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -86,28 +87,51 @@ func (r report) write(stdout io.Writer, results, readme string) error {
 }
 
 func (r report) show(out io.Writer) {
-	fmt.Fprintf(out, "\n%s. Medians / 99th percentiles.\n\n", r.machine())
+	fmt.Fprintf(out, "\n%s. Median / 99th percentile.\n\n", r.machine())
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "WORK\tSTOCK\tSIGNALBOX\tRATIO\tTARGET\tMET")
 	for _, l := range r.Rows {
-		fmt.Fprintln(table, strings.Join(l.cells(), "\t"))
+		fmt.Fprintln(table, strings.Join(r.cells(l), "\t"))
 	}
 	table.Flush()
-	for _, l := range r.Rows {
-		if l.Note != "" {
-			fmt.Fprintf(out, "\n%s: %s", l.Name, l.Note)
-		}
-	}
-	fmt.Fprintln(out)
+	fmt.Fprint(out, r.notes())
 }
 
 func (r report) machine() string {
 	return fmt.Sprintf("Scale %s on %d cores (%s, %s), %s, nats-server %s, %s", r.Scale, r.Cores, r.Processor, r.System, r.Go, r.NATSServer, r.Date)
 }
 
-func (l line) cells() []string {
+// cells are a line of the table; a number in parentheses refers to a note.
+func (r report) cells(l line) []string {
+	name := l.Name
+	if i := slices.Index(r.noted(), l.Note); i >= 0 {
+		name += fmt.Sprintf(" (%d)", i+1)
+	}
 	met := map[bool]string{true: "yes", false: "no"}[l.Met]
-	return []string{l.Name, l.cell(l.Stock), l.cell(l.Signalbox), l.share(), l.goal(), met}
+	if l.Target == nil {
+		met = "—"
+	}
+	return []string{name, l.cell(l.Stock), l.cell(l.Signalbox), l.share(), l.goal(), met}
+}
+
+// noted are all notes, each once.
+func (r report) noted() []string {
+	var notes []string
+	for _, l := range r.Rows {
+		if l.Note != "" && !slices.Contains(notes, l.Note) {
+			notes = append(notes, l.Note)
+		}
+	}
+	return notes
+}
+
+// notes is the list below the table.
+func (r report) notes() string {
+	var text strings.Builder
+	for i, note := range r.noted() {
+		fmt.Fprintf(&text, "\n%d. %s", i+1, note)
+	}
+	return text.String() + "\n"
 }
 
 // share is the ratio in three digits.
@@ -122,22 +146,10 @@ func (l line) share() string {
 func (r report) markdown() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "| work | nats-server %s | Signalbox | ratio | target | met |\n|---|---|---|---|---|---|\n", r.NATSServer)
-	var notes []string
 	for _, l := range r.Rows {
-		cells := l.cells()
-		if l.Note != "" {
-			notes = append(notes, l.Note)
-			cells[0] += fmt.Sprintf(" (%d)", len(notes))
-		}
-		fmt.Fprintf(&text, "| %s |\n", strings.Join(cells, " | "))
+		fmt.Fprintf(&text, "| %s |\n", strings.Join(r.cells(l), " | "))
 	}
-	fmt.Fprintf(&text, "\nMedian / 99th percentile; one figure where it was measured once. The ratio is Signalbox's median by the stock\nserver's. %s.\n", r.machine())
-	for i, note := range notes {
-		fmt.Fprintf(&text, "\n%d. %s", i+1, note)
-	}
-	if len(notes) > 0 {
-		text.WriteString("\n")
-	}
+	fmt.Fprintf(&text, "\nMedian / 99th percentile, or the one figure of what was measured once; the ratio is Signalbox's median to the\nother. %s.\n%s", r.machine(), r.notes())
 	return text.String()
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/resolver"
 )
 
 // clusters are three servers of each side.
@@ -104,7 +105,7 @@ func (c *clusters) measureRevocation(ctx context.Context, name string, bound flo
 	if err != nil {
 		return err
 	}
-	c.bench.add(row{Name: name, Unit: seconds, Stock: stock, Signalbox: ours, Target: target{Of: "p99", AtMost: bound},
+	c.bench.add(row{Name: name, Unit: seconds, Stock: stock, Signalbox: ours, Target: &target{Of: "p99", AtMost: bound},
 		Note: "Signalbox from the REST call on; the stock servers from the push of the signed JWT on, since they have no REST."})
 	return nil
 }
@@ -168,7 +169,7 @@ func (c *clusters) pushStock(s *twin) error {
 	if err := c.operator.sign(s.account); err != nil {
 		return err
 	}
-	if err := c.push.Publish(subjectUpdate, []byte(s.jwt)); err != nil {
+	if err := c.push.Publish(resolver.SubjectUpdate, []byte(s.jwt)); err != nil {
 		return err
 	}
 	return c.push.Flush()
@@ -187,7 +188,7 @@ func (c *clusters) revokeStock(s *twin) (float64, error) {
 		return 0, err
 	}
 	return c.stocks.untilClosed(client, func() error {
-		if err := c.push.Publish(subjectUpdate, []byte(s.jwt)); err != nil {
+		if err := c.push.Publish(resolver.SubjectUpdate, []byte(s.jwt)); err != nil {
 			return err
 		}
 		return c.push.Flush()
