@@ -178,6 +178,30 @@ func (e ListUsersParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for GetServerConfigParamsType.
+const (
+	Cache  GetServerConfigParamsType = "cache"
+	Full   GetServerConfigParamsType = "full"
+	Memory GetServerConfigParamsType = "memory"
+	Url    GetServerConfigParamsType = "url"
+)
+
+// Valid indicates whether the value is a known member of the GetServerConfigParamsType enum.
+func (e GetServerConfigParamsType) Valid() bool {
+	switch e {
+	case Cache:
+		return true
+	case Full:
+		return true
+	case Memory:
+		return true
+	case Url:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListAccountsParamsSort.
 const (
 	ListAccountsParamsSortCreatedAt      ListAccountsParamsSort = "created_at"
@@ -369,6 +393,29 @@ type BrokerDelivery struct {
 	Refusal *string `json:"refusal"`
 }
 
+// BrokerDrift defines model for BrokerDrift.
+type BrokerDrift struct {
+	AppliedRevision int64 `json:"applied_revision"`
+
+	// Broker The broker's name.
+	Broker string `json:"broker"`
+
+	// Drifted Accounts that differ. The lists name at most 1,000 of each kind, by public key.
+	Drifted int64 `json:"drifted"`
+
+	// Error Why it could not be checked; null when it was.
+	Error *string `json:"error"`
+
+	// Foreign It holds one and the operator has no such account.
+	Foreign []string `json:"foreign"`
+
+	// Missing It holds none and should.
+	Missing []string `json:"missing"`
+
+	// Stale It holds another JWT than it should.
+	Stale []string `json:"stale"`
+}
+
 // BrokerEnroll defines model for BrokerEnroll.
 type BrokerEnroll struct {
 	// Cluster The NATS cluster it belongs to; empty when it stands alone.
@@ -405,6 +452,51 @@ type BrokerPage struct {
 
 	// NextCursor Null: this is the last page.
 	NextCursor *Cursor `json:"next_cursor"`
+}
+
+// BrokerProof defines model for BrokerProof.
+type BrokerProof struct {
+	AppliedRevision int64 `json:"applied_revision"`
+
+	// Broker The broker's name.
+	Broker string `json:"broker"`
+
+	// ConnectionsClosed Clients of the account that the broker disconnected for this change. Null: it did not say.
+	ConnectionsClosed *int64 `json:"connections_closed"`
+	InForce           bool   `json:"in_force"`
+
+	// Milliseconds From the commit of the change to the broker's confirmation. Null: it did not confirm.
+	Milliseconds *float64 `json:"milliseconds"`
+
+	// Refusal Why the broker refused the change; null when it did not.
+	Refusal *string `json:"refusal"`
+}
+
+// BrokerReceipt defines model for BrokerReceipt.
+type BrokerReceipt struct {
+	AppliedRevision int64 `json:"applied_revision"`
+
+	// Broker The broker's name.
+	Broker string `json:"broker"`
+
+	// BrokerId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	BrokerId Id     `json:"broker_id"`
+	Cluster  string `json:"cluster"`
+
+	// Connected The control replica that answers is connected to the broker's cluster.
+	Connected bool `json:"connected"`
+
+	// HeardAt When it last reported. Null: never.
+	HeardAt *time.Time `json:"heard_at"`
+
+	// Lag Revisions that it has not applied yet.
+	Lag int64 `json:"lag"`
+
+	// LastError What went wrong with that connection last; null when nothing has since it was made.
+	LastError *string `json:"last_error"`
+
+	// Refusals Accounts whose claims it would not take, at most 100.
+	Refusals []DeliveryRefusal `json:"refusals"`
 }
 
 // Connection defines model for Connection.
@@ -457,9 +549,12 @@ type Credential struct {
 	ExpiresAt *time.Time `json:"expires_at"`
 
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	Id           Id               `json:"id"`
-	IssuedAt     Time             `json:"issued_at"`
-	Name         string           `json:"name"`
+	Id       Id     `json:"id"`
+	IssuedAt Time   `json:"issued_at"`
+	Name     string `json:"name"`
+
+	// Proof Where a change is in force by now. Only in answers to requests with `wait`.
+	Proof        *Proof           `json:"proof,omitempty"`
 	PublicKey    string           `json:"public_key"`
 	RevokeReason string           `json:"revoke_reason"`
 	RevokedAt    *time.Time       `json:"revoked_at"`
@@ -513,6 +608,30 @@ type CredentialRevoke struct {
 
 // Cursor Null: this is the last page.
 type Cursor = string
+
+// DeliveryRefusal defines model for DeliveryRefusal.
+type DeliveryRefusal struct {
+	// AccountPublicKey Empty when the JWT could not even be read.
+	AccountPublicKey string `json:"account_public_key"`
+	Reason           string `json:"reason"`
+	Revision         int64  `json:"revision"`
+}
+
+// DriftCheck defines model for DriftCheck.
+type DriftCheck struct {
+	Brokers []BrokerDrift `json:"brokers"`
+
+	// Clean Every broker answered and none differs.
+	Clean bool `json:"clean"`
+
+	// Repaired Accounts that were sent to brokers again.
+	Repaired int64 `json:"repaired"`
+}
+
+// DriftCheckCreate defines model for DriftCheckCreate.
+type DriftCheckCreate struct {
+	Repair *bool `json:"repair,omitempty"`
+}
 
 // Endpoints defines model for Endpoints.
 type Endpoints struct {
@@ -668,6 +787,17 @@ type Operator struct {
 	SystemAccountPublicKey string `json:"system_account_public_key"`
 }
 
+// OperatorDelivery defines model for OperatorDelivery.
+type OperatorDelivery struct {
+	Brokers []BrokerReceipt `json:"brokers"`
+
+	// InForce Every enrolled broker has applied it and refuses nothing. False when there is none.
+	InForce bool `json:"in_force"`
+
+	// Revision The operator's latest.
+	Revision int64 `json:"revision"`
+}
+
 // OperatorPage defines model for OperatorPage.
 type OperatorPage struct {
 	Items []Operator `json:"items"`
@@ -739,6 +869,20 @@ type Problem struct {
 
 	// Type `/problems/` and the kind of failure.
 	Type string `json:"type"`
+}
+
+// Proof Where a change is in force by now. Only in answers to requests with `wait`.
+type Proof struct {
+	Brokers []BrokerProof `json:"brokers"`
+
+	// InForce Every enrolled broker has confirmed it. False when there is none.
+	InForce bool `json:"in_force"`
+
+	// Revision What every broker has to apply at least.
+	Revision int64 `json:"revision"`
+
+	// Unconfirmed Names of the brokers that did not confirm in time: the change may not be in force there.
+	Unconfirmed []string `json:"unconfirmed"`
 }
 
 // ResponsePermission Lets a service answer requests on reply subjects it may not otherwise publish to. Null or absent is no.
@@ -940,11 +1084,18 @@ type TenantId = Id
 // UserId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 type UserId = Id
 
+// Wait defines model for Wait.
+type Wait = string
+
 // Refused defines model for Refused.
 type Refused = Problem
 
 // DeleteAccountParams defines parameters for DeleteAccount.
 type DeleteAccountParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -1003,6 +1154,13 @@ type CreateUserParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// RevokeCredentialParams defines parameters for RevokeCredential.
+type RevokeCredentialParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
 // ListOperatorsParams defines parameters for ListOperators.
 type ListOperatorsParams struct {
 	// Limit Items a page.
@@ -1020,6 +1178,14 @@ type ListBrokersParams struct {
 	// Cursor `next_cursor` of the page before.
 	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// GetServerConfigParams defines parameters for GetServerConfig.
+type GetServerConfigParams struct {
+	Type *GetServerConfigParamsType `form:"type,omitempty" json:"type,omitempty"`
+}
+
+// GetServerConfigParamsType defines parameters for GetServerConfig.
+type GetServerConfigParamsType string
 
 // DeleteRoleParams defines parameters for DeleteRole.
 type DeleteRoleParams struct {
@@ -1098,6 +1264,10 @@ type ListMembersParams struct {
 
 // DeleteUserParams defines parameters for DeleteUser.
 type DeleteUserParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -1140,6 +1310,9 @@ type RevokeCredentialJSONRequestBody = CredentialRevoke
 
 // CreateEnrollmentJSONRequestBody defines body for CreateEnrollment for application/json ContentType.
 type CreateEnrollmentJSONRequestBody = EnrollmentCreate
+
+// CheckDriftJSONRequestBody defines body for CheckDrift for application/json ContentType.
+type CheckDriftJSONRequestBody = DriftCheckCreate
 
 // UpdateRoleJSONRequestBody defines body for UpdateRole for application/json ContentType.
 type UpdateRoleJSONRequestBody = RoleUpdate

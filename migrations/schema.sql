@@ -194,6 +194,7 @@ CREATE TABLE receipts (
   applied bigint NOT NULL,
   refusals jsonb DEFAULT '[]'::jsonb NOT NULL,
   heard_at timestamp with time zone NOT NULL,
+  effects jsonb DEFAULT '[]'::jsonb NOT NULL,
   CONSTRAINT receipts_pkey PRIMARY KEY (operator_id, broker_key),
   CONSTRAINT receipts_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES feeds(operator_id)
 );
@@ -237,6 +238,16 @@ CREATE TABLE tenants (
   CONSTRAINT tenants_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES plans(id)
 );
 
+CREATE TABLE tombstones (
+  operator_id prefixed_id NOT NULL,
+  public_key text NOT NULL,
+  jwt text NOT NULL,
+  revision bigint NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT tombstones_pkey PRIMARY KEY (operator_id, public_key),
+  CONSTRAINT tombstones_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id)
+);
+
 CREATE TABLE users (
   id prefixed_id NOT NULL,
   tenant_id prefixed_id NOT NULL,
@@ -252,8 +263,24 @@ CREATE TABLE users (
   CONSTRAINT users_role_fkey FOREIGN KEY (tenant_id, account_id, role_id) REFERENCES roles(tenant_id, account_id, id)
 );
 
+-- Views
+
+CREATE VIEW account_jwts AS
+ SELECT accounts.operator_id,
+    accounts.public_key,
+    accounts.revision,
+    accounts.jwt
+   FROM accounts
+UNION ALL
+ SELECT tombstones.operator_id,
+    tombstones.public_key,
+    tombstones.revision,
+    tombstones.jwt
+   FROM tombstones;
+
 -- Indexes
 
+CREATE INDEX accounts_bucket ON public.accounts USING btree (operator_id, "left"(public_key, 4));
 CREATE UNIQUE INDEX accounts_name_key ON public.accounts USING btree (tenant_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX accounts_page ON public.accounts USING btree (tenant_id, id) WHERE (deleted_at IS NULL);
 CREATE INDEX audit_events_page ON public.audit_events USING btree (tenant_id, id);
@@ -273,6 +300,7 @@ CREATE INDEX users_role ON public.users USING btree (role_id) WHERE (deleted_at 
 
 -- Comments
 
+COMMENT ON VIEW account_jwts IS 'what an operator''s brokers must hold';
 COMMENT ON COLUMN accounts.jwt IS 'what brokers must hold: the current claims, or the tombstone once deleted';
 COMMENT ON COLUMN accounts.revision IS 'the operator''s revision at which jwt last changed';
 COMMENT ON COLUMN accounts.version IS 'counts edits; the ETag';
@@ -294,6 +322,8 @@ COMMENT ON COLUMN plans.max_roles IS 'per account; -1 is unlimited';
 COMMENT ON COLUMN plans.max_users IS 'per account; -1 is unlimited';
 COMMENT ON COLUMN plans.account_limits IS 'the most one account may have, and what it has unless it asks for less: the shape of accounts.limits, every field present';
 COMMENT ON TABLE receipts IS 'what each broker last said it has in force';
+COMMENT ON COLUMN receipts.effects IS 'what the latest applied claims did: per account and revision, connections closed';
 COMMENT ON TABLE roles IS 'a scoped signing key of an account; its template holds for every user signed with it, live';
 COMMENT ON COLUMN roles.sealed_seed IS 'empty once deleted';
 COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the cookie';
+COMMENT ON TABLE tombstones IS 'accounts that brokers held and the operator never had: their last JWT lets nobody in';

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,16 +27,24 @@ type delivery struct {
 	domain *tenants.Service
 	hub    *resolver.Hub
 	relay  *feed.Relay
+	log    *slog.Logger
+
+	waiters    waiters
+	packHashes packHashes
 }
 
 func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) *delivery {
-	d := &delivery{pool: pool, domain: domain}
+	d := &delivery{pool: pool, domain: domain, log: log}
 	d.hub = resolver.NewHub(resolver.Source{
-		Changes: d.changes,
-		Lookup:  d.lookup,
-		Applied: d.applied,
-		Head:    d.head,
-		Brokers: d.brokers,
+		Changes:  d.changes,
+		Lookup:   d.lookup,
+		Applied:  d.applied,
+		Head:     d.head,
+		Sums:     d.sums,
+		Held:     d.held,
+		Pack:     d.pack,
+		PackHash: d.packHash,
+		Brokers:  d.brokers,
 	}, log)
 	d.relay = feed.NewRelay(pool, d.publish, log)
 	return d
@@ -109,8 +118,14 @@ func (d *delivery) applied(ctx context.Context, operatorID string, r resolver.Re
 	for _, f := range r.Refusals {
 		refusals = append(refusals, feed.Refusal{AccountKey: f.Account, Revision: feed.Revision(f.Revision), Reason: f.Reason})
 	}
-	return feed.RecordReceipt(ctx, d.pool, operatorID,
-		feed.Receipt{BrokerKey: r.Broker, Applied: feed.Revision(r.Applied), Refusals: refusals})
+	effects := make([]feed.Effect, 0, len(r.Effects))
+	for _, e := range r.Effects {
+		effects = append(effects, feed.Effect{AccountKey: e.Account, Revision: feed.Revision(e.Revision), Closed: e.Closed, Micros: e.Micros})
+	}
+	err := feed.RecordReceipt(ctx, d.pool, operatorID,
+		feed.Receipt{BrokerKey: r.Broker, Applied: feed.Revision(r.Applied), Refusals: refusals, Effects: effects})
+	d.waiters.wake(operatorID)
+	return err
 }
 
 // brokers groups each operator's brokers by the cluster they are in; one that
@@ -127,10 +142,7 @@ func (d *delivery) brokers(ctx context.Context) ([]resolver.Membership, error) {
 			if b.ControlURL == "" {
 				continue // it will say where it is once it has a port
 			}
-			cluster := b.Cluster
-			if cluster == "" {
-				cluster = string(b.ID)
-			}
+			cluster := clusterOf(b)
 			i, ok := place[cluster]
 			if !ok {
 				i = len(memberships)
@@ -145,6 +157,22 @@ func (d *delivery) brokers(ctx context.Context) ([]resolver.Membership, error) {
 		}
 	}
 	return memberships, nil
+}
+
+// clusterOf is the cluster that the hub keeps one connection to for the broker.
+func clusterOf(b tenants.Broker) string {
+	return cmp.Or(b.Cluster, string(b.ID))
+}
+
+// links tells which of the operator's clusters this replica is connected to.
+func (d *delivery) links(operator tenants.OperatorID) map[string]httpapi.Link {
+	links := map[string]httpapi.Link{}
+	for _, l := range d.hub.Status() {
+		if l.OperatorID == string(operator) {
+			links[l.Cluster] = httpapi.Link{Connected: l.Connected, LastError: l.LastError}
+		}
+	}
+	return links
 }
 
 // login makes a system-account user for one attempt to connect.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -16,6 +17,7 @@ type settings struct {
 	metrics         string
 	publicURL       string
 	proxies         string
+	tries           int
 	masterKey       string
 	masterKeyFile   string
 	enrollmentToken string
@@ -51,6 +53,10 @@ func newFlags(command string, getenv func(string) string) (*flag.FlagSet, *setti
 		}
 		f.StringVar(p, name, value, fmt.Sprintf("%s [%s]", what, env))
 	}
+	if command == "serve" || command == "dev" {
+		f.IntVar(&s.tries, "tries-per-minute", number(getenv("SIGNALBOX_TRIES_PER_MINUTE"), 20),
+			"sign-ups and log-ins a minute that one client address may try [SIGNALBOX_TRIES_PER_MINUTE]")
+	}
 	switch command {
 	case "serve":
 		text(&s.listen, "listen", "SIGNALBOX_LISTEN", "127.0.0.1:8080", "address of the API and the web UI")
@@ -76,6 +82,14 @@ func newFlags(command string, getenv func(string) string) (*flag.FlagSet, *setti
 		fmt.Fprint(f.Output(), environmentOnly[command])
 	}
 	return f, s
+}
+
+// number reads a positive number, or answers the fallback for anything else.
+func number(text string, fallback int) int {
+	if n, err := strconv.Atoi(text); err == nil && n > 0 {
+		return n
+	}
+	return fallback
 }
 
 // environmentOnly tells of the settings that are secrets.

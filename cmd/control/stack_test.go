@@ -24,6 +24,7 @@ import (
 	"github.com/signalbox-io/signalbox/internal/keyring"
 	"github.com/signalbox-io/signalbox/internal/postgres/embedded"
 	"github.com/signalbox-io/signalbox/internal/postgres/pgtest"
+	"github.com/signalbox-io/signalbox/internal/tenants"
 )
 
 // The tests of this package run the two binaries as an operator would, as
@@ -169,17 +170,28 @@ type stack struct {
 	env      []string // control's
 	dir      string
 	ports    []string
+	master   []byte // the master key
 }
 
 const enrolment = "sbe_enrolment-token-of-the-stories"
 
 func startStack(t *testing.T) *stack {
 	t.Helper()
+	return startStackOn(t, func(s *stack) string {
+		return fmt.Sprintf("server_name: one\nlisten: 127.0.0.1:%s\nwebsocket { listen: 127.0.0.1:%s, no_tls: true }\n"+
+			"mqtt { listen: 127.0.0.1:%s }\nleafnodes { listen: 127.0.0.1:%s }\njetstream { store_dir: %q, max_file_store: 1TB, max_memory_store: 16GB }\n",
+			s.ports[1], s.ports[2], s.ports[3], s.ports[4], filepath.Join(s.dir, "jetstream"))
+	})
+}
+
+// startStackOn starts a stack whose broker has that configuration of nats-server.
+func startStackOn(t *testing.T, config func(*stack) string) *stack {
+	t.Helper()
 	master, err := keyring.GenerateMaster()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stack{t: t, postgres: pgtest.Private(t), dir: t.TempDir(), ports: freePorts(t, 6)}
+	s := &stack{t: t, postgres: pgtest.Private(t), dir: t.TempDir(), ports: freePorts(t, 6), master: master}
 	s.url = "http://127.0.0.1:" + s.ports[0]
 	s.nats, s.ws = "nats://127.0.0.1:"+s.ports[1], "ws://127.0.0.1:"+s.ports[2]
 	s.env = []string{
@@ -187,10 +199,7 @@ func startStack(t *testing.T) *stack {
 		"SIGNALBOX_MASTER_KEY=" + string(master),
 		"SIGNALBOX_ENROLLMENT_TOKEN=" + enrolment,
 	}
-	config := fmt.Sprintf("server_name: one\nlisten: 127.0.0.1:%s\nwebsocket { listen: 127.0.0.1:%s, no_tls: true }\n"+
-		"mqtt { listen: 127.0.0.1:%s }\nleafnodes { listen: 127.0.0.1:%s }\njetstream { store_dir: %q, max_file_store: 1TB, max_memory_store: 16GB }\n",
-		s.ports[1], s.ports[2], s.ports[3], s.ports[4], filepath.Join(s.dir, "jetstream"))
-	if err := os.WriteFile(filepath.Join(s.dir, "nats.conf"), []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, "nats.conf"), []byte(config(s)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.startControl()
@@ -409,12 +418,33 @@ func (c *customer) wantAllWork(s *stack, all []issued) {
 // unlimited lifts the plan's bound on accounts, to make many.
 func (s *stack) unlimited() {
 	s.t.Helper()
+	s.exec(`UPDATE plans SET max_accounts = -1`)
+}
+
+// openDomain is the domain over the stack's own database and keys.
+func (s *stack) openDomain() *tenants.Service {
+	s.t.Helper()
+	pool, err := pgxpool.New(s.t.Context(), s.postgres.URLFor(pgtest.Migrated))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(pool.Close)
+	keys, err := keyring.Open(s.master)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return tenants.New(pool, keys)
+}
+
+// exec changes the database behind control's back, to set a scene.
+func (s *stack) exec(sql string) {
+	s.t.Helper()
 	pool, err := pgxpool.New(s.t.Context(), s.postgres.URLFor(pgtest.Migrated))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer pool.Close()
-	if _, err := pool.Exec(s.t.Context(), `UPDATE plans SET max_accounts = -1`); err != nil {
+	if _, err := pool.Exec(s.t.Context(), sql); err != nil {
 		s.t.Fatal(err)
 	}
 }

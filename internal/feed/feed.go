@@ -93,6 +93,24 @@ func Bump(ctx context.Context, tx pgx.Tx, operatorID, accountKey string) (Revisi
 	return 0, fmt.Errorf("bump the revision of %s: %w", operatorID, err)
 }
 
+// maxAdvance bounds how far one [Advance] goes: it believes brokers.
+const maxAdvance = 1 << 32
+
+// Advance lets the operator's revision be at least past, in the caller's
+// transaction, which goes on to [Bump]: brokers that know a later revision than
+// the database, since that was restored from an older copy, take everything up
+// to theirs for a repeat.
+func Advance(ctx context.Context, tx pgx.Tx, operatorID string, past Revision) error {
+	const query = `
+		UPDATE feeds
+		SET revision = GREATEST(revision, LEAST(@past, revision + @most))
+		WHERE operator_id = @operator`
+	if _, err := tx.Exec(ctx, query, pgx.StrictNamedArgs{"operator": operatorID, "past": past, "most": int64(maxAdvance)}); err != nil {
+		return fmt.Errorf("advance the revision of %s: %w", operatorID, err)
+	}
+	return nil
+}
+
 // Head is the operator's latest committed revision; 0 if it has no feed.
 func Head(ctx context.Context, q Querier, operatorID string) (Revision, error) {
 	const query = `

@@ -261,14 +261,49 @@ func TestReceiptIsWhatTheBrokerSaidLast(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]feed.Receipt{
-		"U1": {BrokerKey: "U1", Applied: 7, Refusals: []feed.Refusal{{AccountKey: "A", Revision: 6, Reason: "too \"big\""}}},
-		"U2": {BrokerKey: "U2", Applied: 2, Refusals: []feed.Refusal{}},
+		"U1": {BrokerKey: "U1", Applied: 7, Refusals: []feed.Refusal{{AccountKey: "A", Revision: 6, Reason: "too \"big\""}}, Effects: []feed.Effect{}},
+		"U2": {BrokerKey: "U2", Applied: 2, Refusals: []feed.Refusal{}, Effects: []feed.Effect{}},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(feed.Receipt{}, "HeardAt")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if got["U1"].HeardAt.IsZero() {
 		t.Error("when it was heard of is not kept")
+	}
+}
+
+// Whoever waits for an effect finds it even if later receipts came before they looked.
+func TestEffectsStayUntilManyLaterOnes(t *testing.T) {
+	t.Parallel()
+	pool := setup(t, "o")
+	record := func(effects ...feed.Effect) []feed.Effect {
+		t.Helper()
+		if err := feed.RecordReceipt(t.Context(), pool, "o", feed.Receipt{BrokerKey: "U", Applied: 1, Effects: effects}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := feed.Receipts(t.Context(), pool, "o")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got["U"].Effects
+	}
+	first := feed.Effect{AccountKey: "A", Revision: 1, Closed: 3, Micros: 250}
+	record(first)
+	if got := record(); len(got) != 1 || got[0] != first {
+		t.Errorf("after a receipt without effects: %+v, want %+v", got, first)
+	}
+	for n := range 50 {
+		later := make([]feed.Effect, 10)
+		for i := range later {
+			later[i] = feed.Effect{AccountKey: "B", Revision: feed.Revision(2 + 10*n + i)}
+		}
+		got := record(later...)
+		if n == 0 && (len(got) != 11 || got[0] != first) {
+			t.Fatalf("after ten later effects: %+v, want the first before them", got)
+		}
+		if newest := got[len(got)-1]; newest != later[9] || len(got) > 200 {
+			t.Fatalf("%d effects are kept, up to %+v; want at most 200, up to %+v", len(got), newest, later[9])
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ type Receipt struct {
 	BrokerKey string   // the broker's public user key
 	Applied   Revision // it has everything up to here, except what it refused
 	Refusals  []Refusal
+	Effects   []Effect  // of what it applied lately, at most maxEffects, newest last
 	HeardAt   time.Time // by the database's clock
 }
 
@@ -23,26 +24,55 @@ type Refusal struct {
 	Reason     string   `json:"reason"`
 }
 
-const receiptColumns = `broker_key, applied, refusals, heard_at`
+// Effect is what a broker's applying of an account's claims did.
+type Effect struct {
+	AccountKey string   `json:"account"`
+	Revision   Revision `json:"revision"`
+	Closed     int64    `json:"closed"` // connections
+	Micros     int64    `json:"microseconds"`
+}
+
+const receiptColumns = `broker_key, applied, refusals, effects, heard_at`
+
+// maxEffects bounds what is kept of a broker's effects: those who wait for one
+// look several times a second.
+const maxEffects = 200
 
 // RecordReceipt keeps what the broker says now in place of what it said before.
 // Applied may go down: a broker that lost its store starts again from 0, and
-// then that is the truth. HeardAt is set here. Any broker_key is taken; whether
+// then that is the truth. Effects are added to those kept. HeardAt is set here. Any broker_key is taken; whether
 // it is one of the operator's, the reader knows.
 func RecordReceipt(ctx context.Context, q Querier, operatorID string, r Receipt) error {
 	const query = `
-		INSERT INTO receipts (operator_id, broker_key, applied, refusals, heard_at)
-		VALUES (@operator, @broker, @applied, @refusals, now())
+		INSERT INTO receipts (operator_id, broker_key, applied, refusals, effects, heard_at)
+		VALUES (@operator, @broker, @applied, @refusals, @effects, now())
 		ON CONFLICT (operator_id, broker_key) DO UPDATE
 		SET applied = EXCLUDED.applied,
 			refusals = EXCLUDED.refusals,
+			effects = CASE
+				WHEN EXCLUDED.effects = '[]' THEN receipts.effects
+				ELSE (
+					SELECT jsonb_agg(effect ORDER BY place)
+					FROM (
+						SELECT effect, place
+						FROM jsonb_array_elements(receipts.effects || EXCLUDED.effects) WITH ORDINALITY AS list (effect, place)
+						ORDER BY place DESC
+						LIMIT @kept
+					) AS newest
+				)
+			END,
 			heard_at = EXCLUDED.heard_at`
 	refusals := r.Refusals
 	if refusals == nil {
 		refusals = []Refusal{}
 	}
+	effects := r.Effects
+	if effects == nil {
+		effects = []Effect{}
+	}
 	rows, err := q.Query(ctx, query, pgx.StrictNamedArgs{
 		"operator": operatorID, "broker": r.BrokerKey, "applied": r.Applied, "refusals": refusals,
+		"effects": effects, "kept": maxEffects,
 	})
 	if err == nil {
 		rows.Close()

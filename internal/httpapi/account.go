@@ -62,10 +62,15 @@ func (s *Server) updateAccount(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) deleteAccount(w http.ResponseWriter, r *http.Request) error {
-	if err := s.Tenants.DeleteAccount(r.Context(), actorOf(r), pathID[tenants.AccountID](r, "account"), ifMatch(r)); err != nil {
+	wait, asked, err := waiting(r)
+	if err != nil {
 		return err
 	}
-	return noContent(w)
+	change, err := s.Tenants.DeleteAccount(r.Context(), actorOf(r), pathID[tenants.AccountID](r, "account"), ifMatch(r))
+	if err != nil {
+		return err
+	}
+	return s.answerDeleted(w, r, change, wait, asked)
 }
 
 func (s *Server) getAccountDelivery(w http.ResponseWriter, r *http.Request) error {

@@ -86,11 +86,20 @@ func (s *Server) revokeCredential(w http.ResponseWriter, r *http.Request) error 
 	if err := decode(r, &in); err != nil {
 		return err
 	}
-	c, err := s.Tenants.RevokeCredential(r.Context(), actorOf(r), pathID[tenants.CredentialID](r, "credential"), orZero(in.Reason))
+	wait, asked, err := waiting(r)
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, credentialOf(c))
+	revoked, err := s.Tenants.RevokeCredential(r.Context(), actorOf(r), pathID[tenants.CredentialID](r, "credential"), orZero(in.Reason))
+	if err != nil {
+		return err
+	}
+	out := credentialOf(revoked.Credential)
+	if asked {
+		proof := s.prove(r.Context(), revoked.Change, wait)
+		out.Proof = &proof
+	}
+	return answer(w, http.StatusOK, out)
 }
 
 func credentialOf(c tenants.Credential) api.Credential {

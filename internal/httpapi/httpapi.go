@@ -35,6 +35,15 @@ type Config struct {
 
 	// Connections asks an operator's brokers who is connected to an account.
 	Connections func(ctx context.Context, account tenants.Account) (Connections, error)
+	// Await waits until every broker has confirmed a change that was just
+	// committed, or ctx ends, and tells what is known by then.
+	Await func(ctx context.Context, change tenants.Change) Proof
+	// Links are this replica's connections to the operator's brokers, by their
+	// cluster; by the broker's id when it stands alone.
+	Links func(operator tenants.OperatorID) map[string]Link
+	// CheckDrift asks the operator's brokers what they hold, for staff, and
+	// sends again what differs if it is to.
+	CheckDrift func(ctx context.Context, actor tenants.Actor, operator tenants.OperatorID, repair bool) (DriftCheck, error)
 	// BrokersMoved is called after a broker has enrolled or said where it is now.
 	BrokersMoved func()
 	// Ready says why the process cannot serve, or nil.
@@ -42,6 +51,8 @@ type Config struct {
 	// Web serves everything that is not the API.
 	Web http.Handler
 
+	// PublicURL is where people and servers reach control; empty: as each request did, over HTTP.
+	PublicURL string
 	// SecureCookies marks the session cookie Secure: set when people come over HTTPS.
 	SecureCookies bool
 	// TrustedProxies are the networks of our own reverse proxies: only they are
@@ -90,6 +101,8 @@ func New(cfg Config) (*Server, error) {
 	})
 	s.router.Handle("/v1", noSuchPath)
 	s.router.Handle("/v1/*", noSuchPath)
+	s.router.Get("/jwt/v1/{operator}/{token}/accounts/", s.plain(s.serveAccount))
+	s.router.Get("/jwt/v1/{operator}/{token}/accounts/{account}", s.plain(s.serveAccount))
 	s.router.Handle("/jwt/*", noSuchPath)
 	s.router.MethodNotAllowed(noSuchPath)
 	s.router.NotFound(cfg.Web.ServeHTTP)

@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/go-chi/httprate"
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,11 +77,19 @@ func requestID(r *http.Request) string {
 }
 
 func requestAttrs(r *http.Request) []slog.Attr {
-	attrs := []slog.Attr{slog.String("method", r.Method), slog.String("path", r.URL.Path)}
+	attrs := []slog.Attr{slog.String("method", r.Method), slog.String("path", loggedPath(r))}
 	if o, ok := r.Context().Value(observedKey{}).(*observed); ok {
 		attrs = append(attrs, slog.String("request_id", o.id), slog.String("actor", o.actor))
 	}
 	return attrs
+}
+
+// loggedPath hides the account server's token, which is part of its address.
+func loggedPath(r *http.Request) string {
+	if token := chi.URLParam(r, "token"); token != "" {
+		return strings.Replace(r.URL.Path, token, "…", 1)
+	}
+	return r.URL.Path
 }
 
 // refuseCrossOrigin keeps other sites from riding a session's cookie (CSRF).

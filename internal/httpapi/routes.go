@@ -54,11 +54,14 @@ func (s *Server) operations() map[string]handler {
 		"getCredential":    s.getCredential,
 		"revokeCredential": s.revokeCredential,
 
-		"listOperators":    s.listOperators,
-		"listBrokers":      s.listBrokers,
-		"createEnrollment": s.createEnrollment,
-		"enrollBroker":     s.enrollBroker,
-		"announceBroker":   s.announceBroker,
+		"listOperators":       s.listOperators,
+		"listBrokers":         s.listBrokers,
+		"getOperatorDelivery": s.getOperatorDelivery,
+		"getServerConfig":     s.getServerConfig,
+		"checkDrift":          s.checkDrift,
+		"createEnrollment":    s.createEnrollment,
+		"enrollBroker":        s.enrollBroker,
+		"announceBroker":      s.announceBroker,
 	}
 }
 

@@ -58,6 +58,17 @@ func setup(t *testing.T) *server {
 		Connections: func(context.Context, tenants.Account) (httpapi.Connections, error) {
 			return httpapi.Connections{}, nil
 		},
+		Await: func(ctx context.Context, change tenants.Change) httpapi.Proof {
+			delivery, err := s.domain.DeliveryOf(ctx, change)
+			if err != nil {
+				t.Error(err)
+			}
+			return httpapi.Proof{Delivery: delivery}
+		},
+		Links: func(tenants.OperatorID) map[string]httpapi.Link { return nil },
+		CheckDrift: func(context.Context, tenants.Actor, tenants.OperatorID, bool) (httpapi.DriftCheck, error) {
+			return httpapi.DriftCheck{Brokers: []httpapi.BrokerDrift{{Broker: "one", Missing: []string{"A"}}}}, nil
+		},
 		BrokersMoved:   func() {},
 		Ready:          func(ctx context.Context) error { return s.pool.Ping(ctx) },
 		Web:            http.NotFoundHandler(),

@@ -41,10 +41,15 @@ func (s *Server) getUser(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) deleteUser(w http.ResponseWriter, r *http.Request) error {
-	if err := s.Tenants.DeleteUser(r.Context(), actorOf(r), pathID[tenants.UserID](r, "user"), ifMatch(r)); err != nil {
+	wait, asked, err := waiting(r)
+	if err != nil {
 		return err
 	}
-	return noContent(w)
+	change, err := s.Tenants.DeleteUser(r.Context(), actorOf(r), pathID[tenants.UserID](r, "user"), ifMatch(r))
+	if err != nil {
+		return err
+	}
+	return s.answerDeleted(w, r, change, wait, asked)
 }
 
 func userOf(u tenants.User) api.User {

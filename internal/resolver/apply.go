@@ -154,6 +154,7 @@ func (r *Resolver) enforce(j judged) (*Refusal, error) {
 	account := j.Account
 	l := r.loading(account)
 	if l == nil {
+		r.effects.note(Effect{Account: account, Revision: j.Revision})
 		return nil, nil
 	}
 	stored, ok, err := r.store.Get(account)
@@ -180,7 +181,7 @@ func (r *Resolver) enforce(j judged) (*Refusal, error) {
 	}
 	r.applying.Lock()
 	defer r.applying.Unlock()
-	r.update(loaded, j.claims)
+	r.update(loaded, j)
 	return nil, nil
 }
 
@@ -208,13 +209,13 @@ func (r *Resolver) enforceLate(account string, l *load) {
 	if err != nil {
 		return // the refusal stands
 	}
-	r.update(loaded, j.claims)
+	r.update(loaded, j)
 	if err := r.store.settle(account, e.Revision); err != nil {
 		r.log.Error("cannot withdraw a refusal", "account", account, "error", err)
 	}
 }
 
-// update makes the live server follow claims, which it may change: limits, permissions, JetStream,
+// update makes the live server follow an entry's claims, which it may change: limits, permissions, JetStream,
 // and the connections that they no longer allow, all before it returns. Needs
 // applying to be held.
 //
@@ -223,11 +224,15 @@ func (r *Resolver) enforceLate(account string, l *load) {
 // an import that could not be resolved is tried again, when the exporter
 // changes, from that first JWT. Whoever brings imports must accept such
 // importers anew after each change of an exporter.
-func (r *Resolver) update(account *server.Account, c *jwt.AccountClaims) {
+func (r *Resolver) update(account *server.Account, j judged) {
+	c := j.claims
 	if expired(c.Expires) { // closes clients when it comes, not when it has passed
 		c.Limits.Conn, c.Limits.LeafNodeConn = 0, 0
 	}
+	before, start := connectionsHere(account), time.Now()
 	r.server.Load().UpdateAccountClaims(account, c)
+	closed := max(0, before-connectionsHere(account))
+	r.effects.note(Effect{Account: j.Account, Revision: j.Revision, Closed: int64(closed), Micros: time.Since(start).Microseconds()})
 	r.counts.Applied.Add(1)
 }
 

@@ -50,6 +50,7 @@ type Resolver struct {
 
 	applying sync.Mutex // held while claims are brought into force, so that they are in order
 	counts   Counts
+	effects  effects
 }
 
 // lookupFunc asks control for an account: fault.NotFound when control says there

@@ -143,6 +143,9 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	if err := f.helpPeers(); err != nil {
 		return err
 	}
+	if _, err := nc.Subscribe(subjectDigest+f.broker, f.answerDigest); err != nil {
+		return fmt.Errorf("listen on %s: %w", subjectDigest, err)
+	}
 	lookup := lookupFunc(f.lookUp)
 	f.resolver.lookup.Store(&lookup)
 	defer f.resolver.lookup.Store(nil)
@@ -349,6 +352,7 @@ func (f *Follower) report() {
 	m := nats.NewMsg(SubjectApplied)
 	m.Data = mustJSON(Receipt{
 		Broker: f.broker, Applied: f.applied(), Stored: f.store.Stored(), Refusals: append(f.transient, standing...),
+		Effects:  f.resolver.effects.take(),
 		ServerID: f.server.ID(), Version: server.VERSION,
 	})
 	f.transient = nil

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,16 @@ type Source struct {
 	Applied func(ctx context.Context, operatorID string, r Receipt) error
 	// Head returns the operator's revision.
 	Head func(ctx context.Context, operatorID string) (Revision, error)
+	// Sums are the exclusive or of [SumOf] what brokers should hold, by the first
+	// four characters of the accounts' public keys.
+	Sums func(ctx context.Context, operatorID string) (map[string]int64, error)
+	// Held is what brokers should hold of the accounts whose keys begin so.
+	Held func(ctx context.Context, operatorID string, buckets []string) ([]Held, error)
+	// Pack returns the operator's accounts after that one, ordered by public key,
+	// at most limit, the system account among them.
+	Pack func(ctx context.Context, operatorID, after string, limit int) ([]Entry, error)
+	// PackHash is [PackHash] of all their JWTs.
+	PackHash func(ctx context.Context, operatorID string) ([sha256.Size]byte, error)
 	// Brokers returns all clusters of brokers that are enrolled.
 	Brokers func(ctx context.Context) ([]Membership, error)
 }

@@ -83,6 +83,8 @@ func (l *link) listen(nc *nats.Conn) error {
 		SubjectCatchUp: l.beside(l.answerCatchUp),
 		SubjectApplied: l.beside(l.takeReceipt),
 		lookupWildcard: l.beside(l.answerLookup),
+		subjectPack:    l.beside(l.answerPack),
+		subjectList:    l.beside(l.answerList),
 	}
 	for subject, handle := range handlers {
 		if _, err := nc.QueueSubscribe(subject, queueControl, handle); err != nil {
@@ -257,6 +259,9 @@ func (l *link) push(previous Revision, e Entry) error {
 	if err := nc.PublishMsg(m); err != nil {
 		return fmt.Errorf("push to cluster %s: %w", l.Cluster, err)
 	}
+	if err := nc.Publish(fmt.Sprintf(subjectAccountUpdate, e.Account), m.Data); err != nil {
+		return fmt.Errorf("push to servers in cluster %s: %w", l.Cluster, err)
+	}
 	return nil
 }
 
@@ -270,6 +275,10 @@ func (l *link) takePushAnswer(m *nats.Msg) {
 		return
 	}
 	revision, _ := strconv.ParseInt(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:], 10, 64) // we wrote it
+	if m.Header.Get(HeaderBroker) == "" {
+		l.takeStockAnswer(m, revision)
+		return
+	}
 	r, err := a.receipt(m.Header, revision)
 	if err != nil {
 		l.fail("read a broker's answer", err)

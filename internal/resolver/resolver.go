@@ -52,11 +52,20 @@ type Receipt struct {
 	Applied  Revision  `json:"applied"`
 	Stored   int64     `json:"stored,omitempty"` // accounts in its store
 	Refusals []Refusal `json:"refusals,omitempty"`
+	Effects  []Effect  `json:"effects,omitempty"` // of what was applied since the receipt before, at most 100
 	ServerID string    `json:"server_id,omitempty"`
 	Version  string    `json:"version,omitempty"` // nats-server's
 	// Partial receipts are answers to one push: that Refusals does not name an
 	// account says nothing about it. Others name all refusals that stand, at most 100.
 	Partial bool `json:"-"`
+}
+
+// Effect is what bringing an account's claims into force did.
+type Effect struct {
+	Account  string   `json:"account"`
+	Revision Revision `json:"revision"`
+	Closed   int64    `json:"closed"` // connections that the claims no longer allow
+	Micros   int64    `json:"microseconds"`
 }
 
 // BrokerPermissions is what the system-account user of the broker with that
@@ -65,7 +74,7 @@ type Receipt struct {
 func BrokerPermissions(broker claims.UserKey) claims.Template {
 	t := permit(
 		[]string{SubjectCatchUp, SubjectApplied, SubjectPeers, SubjectPeers + ".*", lookupWildcard},
-		[]string{SubjectUpdate, SubjectHead, SubjectPeers, SubjectPeers + "." + string(broker), inboxOf(string(broker)) + ".>"},
+		[]string{SubjectUpdate, SubjectHead, SubjectPeers, SubjectPeers + "." + string(broker), subjectDigest + string(broker), inboxOf(string(broker)) + ".>"},
 	)
 	t.Responses = &claims.ResponsePermission{MaxMessages: 1, Expires: 2 * time.Minute}
 	return t
@@ -73,7 +82,8 @@ func BrokerPermissions(broker claims.UserKey) claims.Template {
 
 // ControlPermissions is what control's system-account user needs, and no more.
 func ControlPermissions() claims.Template {
-	return permit([]string{SubjectUpdate, SubjectHead, fmt.Sprintf(subjectConnz, "*"), "_INBOX.>"}, []string{SubjectCatchUp, SubjectApplied, lookupWildcard, "_INBOX.>"})
+	return permit([]string{SubjectUpdate, fmt.Sprintf(subjectAccountUpdate, "*"), SubjectHead, subjectDigest + "*", fmt.Sprintf(subjectConnz, "*"), "_INBOX.>", stockInbox},
+		[]string{SubjectCatchUp, SubjectApplied, lookupWildcard, subjectPack, subjectList, "_INBOX.>"})
 }
 
 func permit(publish, subscribe []string) claims.Template {

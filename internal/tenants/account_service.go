@@ -125,8 +125,9 @@ func checkAccountEdit(ctx context.Context, tx pgx.Tx, account Account, spec Acco
 
 // DeleteAccount ends the account: its last JWT lets nobody in, and nothing of it
 // can be found any more. It takes an Admin.
-func (s *Service) DeleteAccount(ctx context.Context, actor Actor, id AccountID, match string) error {
-	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+func (s *Service) DeleteAccount(ctx context.Context, actor Actor, id AccountID, match string) (Change, error) {
+	var change Change
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		account, err := lockAccount(ctx, tx, actor, id, Admin)
 		if err != nil {
 			return err
@@ -145,9 +146,11 @@ func (s *Service) DeleteAccount(ctx context.Context, actor Actor, id AccountID, 
 		if err := buryAccount(ctx, tx, account, now); err != nil {
 			return err
 		}
-		_, err = bump(ctx, tx, account, tombstone)
+		account.Revision, err = bump(ctx, tx, account, tombstone)
+		change = account.change()
 		return err
 	})
+	return change, err
 }
 
 // AccountDelivery tells whether the account's last change is in force at each
@@ -195,7 +198,37 @@ func (a Account) deliveryTo(b Broker, receipts map[string]feed.Receipt) BrokerDe
 		}
 	}
 	d.InForce = receipt.Applied >= a.Revision
+	for _, effect := range receipt.Effects {
+		if effect.AccountKey == string(a.PublicKey) && effect.Revision >= a.Revision {
+			d.Closed = &effect.Closed
+			break
+		}
+	}
 	return d
+}
+
+func (a Account) change() Change {
+	return Change{OperatorID: a.OperatorID, AccountKey: a.PublicKey, Revision: a.Revision}
+}
+
+// DeliveryOf tells whether a change is in force at each of the operator's
+// brokers by now. The account may have been deleted by the change.
+func (s *Service) DeliveryOf(ctx context.Context, c Change) (Delivery, error) {
+	var delivery Delivery
+	err := postgres.InReadTx(ctx, s.pool, func(tx pgx.Tx) error {
+		brokers, err := brokersOf(ctx, tx, c.OperatorID)
+		if err != nil {
+			return err
+		}
+		receipts, err := feed.Receipts(ctx, tx, string(c.OperatorID))
+		if err != nil {
+			return err
+		}
+		account := Account{OperatorID: c.OperatorID, PublicKey: c.AccountKey, Revision: c.Revision}
+		delivery = account.delivery(brokers, receipts)
+		return nil
+	})
+	return delivery, err
 }
 
 // Endpoints are where clients of the account can connect: those of all its

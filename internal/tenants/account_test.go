@@ -85,7 +85,7 @@ func TestAccountNamesAreUniqueAmongLiveOnes(t *testing.T) {
 	other := must(w.CreateAccount(t.Context(), w.owner, w.tenant.ID, Once{}, AccountCreate{Name: "other"}))(t)
 	_, err = w.UpdateAccount(t.Context(), w.owner, other.ID, "", func(s *AccountSpec) error { s.Name = "Orders"; return nil })
 	refused(t, err, fault.Conflict, "/name")
-	if err := w.DeleteAccount(t.Context(), w.owner, w.account.ID, ""); err != nil {
+	if _, err := w.DeleteAccount(t.Context(), w.owner, w.account.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	must(w.CreateAccount(t.Context(), w.owner, w.tenant.ID, Once{}, AccountCreate{Name: "Orders"}))(t)
@@ -108,7 +108,8 @@ func TestUpdateHoldsOnlyForTheVersionItNames(t *testing.T) {
 	}
 	_, err := w.UpdateAccount(t.Context(), w.owner, w.account.ID, first, rename("third"))
 	refused(t, err, fault.Stale)
-	refused(t, w.DeleteAccount(t.Context(), w.owner, w.account.ID, first), fault.Stale)
+	_, err = w.DeleteAccount(t.Context(), w.owner, w.account.ID, first)
+	refused(t, err, fault.Stale)
 	must(w.UpdateAccount(t.Context(), w.owner, w.account.ID, `"999", `+ETag(second.Version), rename("third")))(t)
 	must(w.UpdateAccount(t.Context(), w.owner, w.account.ID, "*", rename("fourth")))(t)
 }
@@ -145,7 +146,7 @@ func TestEditThatFailsLeavesEverythingAsItWas(t *testing.T) {
 	if _, err := w.UpdateAccount(t.Context(), w.owner, w.account.ID, "", func(s *AccountSpec) error { s.Name = "half"; return nil }); err == nil {
 		t.Error("an account was updated without a signature")
 	}
-	if err := w.DeleteAccount(t.Context(), w.owner, w.account.ID, ""); err == nil {
+	if _, err := w.DeleteAccount(t.Context(), w.owner, w.account.ID, ""); err == nil {
 		t.Error("an account was deleted without a tombstone")
 	}
 	got := must(w.Account(t.Context(), w.owner, w.account.ID))(t)
@@ -164,7 +165,7 @@ func TestDeletedAccountLetsNobodyInAndIsNowhereToBeFound(t *testing.T) {
 	credential := w.credential(user)
 	role := w.role("r")
 	before := w.head()
-	if err := w.DeleteAccount(t.Context(), w.owner, w.account.ID, ETag(w.account.Version)); err != nil {
+	if _, err := w.DeleteAccount(t.Context(), w.owner, w.account.ID, ETag(w.account.Version)); err != nil {
 		t.Fatal(err)
 	}
 	if w.head() != before+1 {
@@ -189,8 +190,8 @@ func TestDeletedAccountLetsNobodyInAndIsNowhereToBeFound(t *testing.T) {
 		"credential":      second(w.Credential(t.Context(), w.owner, credential.ID)),
 		"issue":           second(w.IssueCredential(t.Context(), w.owner, user.ID, Once{}, CredentialSpec{})),
 		"revoke":          second(w.RevokeCredential(t.Context(), w.owner, credential.ID, "")),
-		"delete again":    w.DeleteAccount(t.Context(), w.owner, w.account.ID, ""),
-		"delete its user": w.DeleteUser(t.Context(), w.owner, user.ID, ""),
+		"delete again":    second(w.DeleteAccount(t.Context(), w.owner, w.account.ID, "")),
+		"delete its user": second(w.DeleteUser(t.Context(), w.owner, user.ID, "")),
 		"delete its role": w.DeleteRole(t.Context(), w.owner, role.ID, ""),
 		"a user in it":    second(w.CreateUser(t.Context(), w.owner, w.account.ID, Once{}, UserSpec{Name: "v"})),
 		"a role in it":    second(w.CreateRole(t.Context(), w.owner, w.account.ID, Once{}, RoleSpec{Name: "s", Template: claims.OpenTemplate()})),

@@ -166,6 +166,9 @@ func TestOnlyStaffSeesOperatorsAndBrokers(t *testing.T) {
 		createErr,
 		second(w.Operators(t.Context(), w.owner, PageQuery{})),
 		second(w.Brokers(t.Context(), w.owner, w.operator.ID, PageQuery{})),
+		second(w.OperatorDelivery(t.Context(), w.owner, w.operator.ID)),
+		second(w.ServerConfig(t.Context(), w.owner, w.operator.ID, FullResolver, "")),
+		w.RepairDrift(t.Context(), w.owner, w.operator.ID, Repair{}),
 	} {
 		refused(t, err, fault.Forbidden)
 	}
@@ -182,6 +185,41 @@ func TestOnlyStaffSeesOperatorsAndBrokers(t *testing.T) {
 	refused(t, err, fault.Invalid, "/operator_id")
 	_, _, err = w.CreateEnrollment(t.Context(), staff, "", 0, 31*24*time.Hour)
 	refused(t, err, fault.Invalid, "/uses", "/expires_in")
+}
+
+func TestOperatorDeliveryTellsWhatEachBrokerHasAndRefuses(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	delivery := func() OperatorDelivery {
+		t.Helper()
+		return must(w.OperatorDelivery(t.Context(), staff, w.operator.ID))(t)
+	}
+	report := func(b Broker, r feed.Receipt) {
+		t.Helper()
+		r.BrokerKey = string(b.PublicKey)
+		if err := feed.RecordReceipt(t.Context(), w.pool, string(w.operator.ID), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := delivery(); d.InForce() || d.Revision != w.head() {
+		t.Errorf("without brokers: %+v, want nothing in force at %d", d, w.head())
+	}
+	first, other := w.broker("b1"), w.broker("b2")
+	report(first, feed.Receipt{Applied: w.head()})
+	if d := delivery(); d.InForce() || d.Brokers[0].HeardAt == nil || d.Brokers[1].HeardAt != nil {
+		t.Errorf("with one broker that never reported: %+v", d)
+	}
+	refusal := feed.Refusal{AccountKey: string(w.account.PublicKey), Revision: w.head(), Reason: "too big"}
+	report(other, feed.Receipt{Applied: w.head(), Refusals: []feed.Refusal{refusal}})
+	if d := delivery(); d.InForce() || len(d.Brokers[1].Refusals) != 1 || d.Brokers[1].Refusals[0] != refusal {
+		t.Errorf("with a refusal: %+v, want %+v", d, refusal)
+	}
+	report(other, feed.Receipt{Applied: w.head()})
+	if d := delivery(); !d.InForce() {
+		t.Errorf("with both up to date: %+v, want it in force", d)
+	}
+	_, err := w.OperatorDelivery(t.Context(), staff, NewID[OperatorID]("opr"))
+	refused(t, err, fault.NotFound)
 }
 
 func TestSystemUserMayDoEverythingThere(t *testing.T) {

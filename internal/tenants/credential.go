@@ -35,6 +35,13 @@ type CredentialSpec struct {
 	PublicKey claims.UserKey // empty: make a key pair; otherwise the caller keeps the seed
 }
 
+// Revocation is a credential that was revoked, and what brokers must apply for
+// that to be in force.
+type Revocation struct {
+	Credential
+	Change Change
+}
+
 // IssuedCredential is a credential with what is shown only once.
 type IssuedCredential struct {
 	Credential

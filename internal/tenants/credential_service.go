@@ -129,8 +129,8 @@ func (s *Service) Credential(ctx context.Context, actor Actor, id CredentialID) 
 // RevokeCredential refuses the credential from now on, and ends its
 // connections; the user's others go on. One that is revoked already stays as it
 // is, reason included. It takes a Developer.
-func (s *Service) RevokeCredential(ctx context.Context, actor Actor, id CredentialID, reason string) (Credential, error) {
-	var credential Credential
+func (s *Service) RevokeCredential(ctx context.Context, actor Actor, id CredentialID, reason string) (Revocation, error) {
+	var r Revocation
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		account, err := lockAccountOf(ctx, tx, actor, "credentials", "credential", string(id), Developer)
 		if err != nil {
@@ -139,19 +139,20 @@ func (s *Service) RevokeCredential(ctx context.Context, actor Actor, id Credenti
 		if err := validateReason(reason); err != nil {
 			return err
 		}
-		credential, err = credentialByID(ctx, tx, actor, id)
-		if err != nil || credential.RevokedAt != nil {
+		r.Change = account.change() // what the first revocation was delivered with, or something later
+		r.Credential, err = credentialByID(ctx, tx, actor, id)
+		if err != nil || r.RevokedAt != nil {
 			return err
 		}
 		now := s.clock()
-		if credential, err = revokeCredential(ctx, tx, credential, reason, now); err != nil {
+		if r.Credential, err = revokeCredential(ctx, tx, r.Credential, reason, now); err != nil {
 			return err
 		}
 		if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, "revokeCredential", string(id), now); err != nil {
 			return err
 		}
-		_, err = s.announce(ctx, tx, account, now)
+		r.Change.Revision, err = s.announce(ctx, tx, account, now)
 		return err
 	})
-	return credential, err
+	return r, err
 }

@@ -151,7 +151,7 @@ func TestRevocationReachesTheTimeOfIssueWhateverTheClock(t *testing.T) {
 	if !revoked.RevokedAt.Equal(one.IssuedAt) {
 		t.Errorf("revoked at %s, want the time of issue %s", revoked.RevokedAt, one.IssuedAt)
 	}
-	if err := w.DeleteUser(t.Context(), w.owner, user.ID, ""); err != nil {
+	if _, err := w.DeleteUser(t.Context(), w.owner, user.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	facts := w.facts(w.account.PublicKey)
@@ -196,8 +196,8 @@ func TestDeletedUserIsRevokedWithOneChange(t *testing.T) {
 	expires := time.Now().Add(time.Hour)
 	third := must(w.IssueCredential(t.Context(), w.owner, user.ID, Once{}, CredentialSpec{ExpiresAt: &expires}))(t)
 	before := w.head()
-	refused(t, w.DeleteUser(t.Context(), w.owner, user.ID, `"7"`), fault.Stale)
-	if err := w.DeleteUser(t.Context(), w.owner, user.ID, ETag(user.Version)); err != nil {
+	refused(t, second(w.DeleteUser(t.Context(), w.owner, user.ID, `"7"`)), fault.Stale)
+	if _, err := w.DeleteUser(t.Context(), w.owner, user.ID, ETag(user.Version)); err != nil {
 		t.Fatal(err)
 	}
 	facts := w.facts(w.account.PublicKey)
@@ -213,12 +213,12 @@ func TestDeletedUserIsRevokedWithOneChange(t *testing.T) {
 	refused(t, second(w.User(t.Context(), w.owner, user.ID)), fault.NotFound)
 	refused(t, second(w.Credential(t.Context(), w.owner, one.ID)), fault.NotFound)
 	refused(t, second(w.RevokeCredential(t.Context(), w.owner, one.ID, "")), fault.NotFound)
-	refused(t, w.DeleteUser(t.Context(), w.owner, user.ID, ""), fault.NotFound)
+	refused(t, second(w.DeleteUser(t.Context(), w.owner, user.ID, "")), fault.NotFound)
 	w.user("u") // the name is free again
 
 	fresh := w.user("never-had-creds")
 	before = w.head()
-	if err := w.DeleteUser(t.Context(), w.owner, fresh.ID, ""); err != nil || w.head() != before {
+	if _, err := w.DeleteUser(t.Context(), w.owner, fresh.ID, ""); err != nil || w.head() != before {
 		t.Errorf("deleting a user without creds: %v, head %d → %d; brokers need not hear of it", err, before, w.head())
 	}
 }
@@ -233,7 +233,7 @@ func TestNoCredentialOutlivesItsUser(t *testing.T) {
 		var issued []claims.UserKey
 		_, lost := race(6, func(i int) error {
 			if i == 3 {
-				return w.DeleteUser(t.Context(), w.owner, user.ID, "")
+				return second(w.DeleteUser(t.Context(), w.owner, user.ID, ""))
 			}
 			c, err := w.IssueCredential(t.Context(), w.owner, user.ID, Once{}, CredentialSpec{})
 			if err == nil {

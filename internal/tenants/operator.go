@@ -81,6 +81,14 @@ type Seat struct {
 	BrokerJWT string // a user of the system account, for the broker's key
 }
 
+// Change is a committed change that brokers must hear of: each should apply at
+// least the revision.
+type Change struct {
+	OperatorID OperatorID
+	AccountKey claims.AccountKey
+	Revision   feed.Revision
+}
+
 // Delivery tells whether an account's last change is in force, and where not yet.
 type Delivery struct {
 	Revision feed.Revision // every broker should have applied at least this
@@ -97,6 +105,29 @@ func (d Delivery) InForce() bool {
 	return len(d.Brokers) > 0
 }
 
+// OperatorDelivery tells how far each of an operator's brokers has come.
+type OperatorDelivery struct {
+	Revision feed.Revision // the operator's latest
+	Brokers  []BrokerReceipt
+}
+
+// BrokerReceipt is a broker with what it last reported.
+type BrokerReceipt struct {
+	Broker
+	Refusals []feed.Refusal
+}
+
+// InForce reports whether every broker has applied the latest revision and
+// refuses nothing. With no broker nothing is in force.
+func (d OperatorDelivery) InForce() bool {
+	for _, b := range d.Brokers {
+		if b.Applied < d.Revision || len(b.Refusals) > 0 {
+			return false
+		}
+	}
+	return len(d.Brokers) > 0
+}
+
 // BrokerDelivery is one broker's part of a Delivery.
 type BrokerDelivery struct {
 	Broker  string
@@ -104,6 +135,7 @@ type BrokerDelivery struct {
 	InForce bool
 	HeardAt *time.Time // nil: never
 	Refusal string     // why the broker refused this account's claims; empty when it did not
+	Closed  *int64     // connections that the broker closed for it; nil: it did not say, or no longer does
 }
 
 // OperatorBrokers is an operator with the brokers enrolled under it.
@@ -197,11 +229,11 @@ func endpointsOf(brokers []Broker) Endpoints {
 }
 
 // brokerTemplate is what the broker with that key may do in the system account:
-// hear pushes and heads, ask control and its peers for what it missed, and answer
+// hear pushes, heads and drift checks, ask control and its peers for what it missed, and answer
 // what it was sent.
 func brokerTemplate(broker claims.UserKey) claims.Template {
 	t := claims.OpenTemplate()
-	t.Subscribe.Allow = []string{"$SYS.REQ.CLAIMS.UPDATE", "signalbox.head", "signalbox.peers", "signalbox.peers." + string(broker), "_INBOX." + string(broker) + ".>"}
+	t.Subscribe.Allow = []string{"$SYS.REQ.CLAIMS.UPDATE", "signalbox.head", "signalbox.peers", "signalbox.peers." + string(broker), "signalbox.digest." + string(broker), "_INBOX." + string(broker) + ".>"}
 	t.Publish.Allow = []string{"signalbox.catchup", "signalbox.applied", "signalbox.peers", "signalbox.peers.*", "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP"}
 	t.Responses = &claims.ResponsePermission{MaxMessages: 1, Expires: 2 * time.Minute}
 	return t

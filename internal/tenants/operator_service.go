@@ -167,6 +167,42 @@ func setReceipts(ctx context.Context, q querier, operator OperatorID, brokers []
 	return err
 }
 
+// OperatorDelivery is how far each of the operator's brokers has come, and what
+// it refused, for staff.
+func (s *Service) OperatorDelivery(ctx context.Context, actor Actor, id OperatorID) (OperatorDelivery, error) {
+	if err := actor.requireStaff(); err != nil {
+		return OperatorDelivery{}, err
+	}
+	var d OperatorDelivery
+	err := postgres.InReadTx(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := operatorByID(ctx, tx, id); err != nil {
+			return err
+		}
+		head, err := feed.Head(ctx, tx, string(id))
+		if err != nil {
+			return err
+		}
+		brokers, err := brokersOf(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		receipts, err := feed.Receipts(ctx, tx, string(id))
+		if err != nil {
+			return err
+		}
+		d.Revision = head
+		for _, b := range brokers {
+			r, heard := receipts[string(b.PublicKey)]
+			if heard {
+				b.Applied, b.HeardAt = r.Applied, &r.HeardAt
+			}
+			d.Brokers = append(d.Brokers, BrokerReceipt{Broker: b, Refusals: r.Refusals})
+		}
+		return nil
+	})
+	return d, err
+}
+
 // ChangesSince are the operator's accounts that changed after since, with what
 // brokers must hold of them, in revision order, at most limit of them, and the
 // head. Fewer than limit means that these are all up to head. All of it is of

@@ -130,7 +130,7 @@ const accountJWTColumns = `public_key AS key, revision, jwt`
 func accountJWTs(ctx context.Context, q querier, operator OperatorID, keys []string) ([]AccountJWT, error) {
 	const query = `
 		SELECT ` + accountJWTColumns + `
-		FROM accounts
+		FROM account_jwts
 		WHERE operator_id = @operator
 		AND public_key = ANY(@keys)
 		ORDER BY revision`
@@ -140,7 +140,7 @@ func accountJWTs(ctx context.Context, q querier, operator OperatorID, keys []str
 func accountJWTByKey(ctx context.Context, q querier, operator OperatorID, key claims.AccountKey) (AccountJWT, error) {
 	const query = `
 		SELECT ` + accountJWTColumns + `
-		FROM accounts
+		FROM account_jwts
 		WHERE operator_id = @operator
 		AND public_key = @key
 		UNION ALL

@@ -70,10 +70,10 @@ func TestPagesKeepTheirPlaceWhileThingsComeAndGo(t *testing.T) {
 		if page == 1 { // at d
 			w.user("a") // behind: not seen
 			w.user("e") // ahead: seen
-			if err := w.DeleteUser(t.Context(), w.owner, made["d"].ID, ""); err != nil {
+			if _, err := w.DeleteUser(t.Context(), w.owner, made["d"].ID, ""); err != nil {
 				t.Error(err)
 			}
-			if err := w.DeleteUser(t.Context(), w.owner, made["h"].ID, ""); err != nil {
+			if _, err := w.DeleteUser(t.Context(), w.owner, made["h"].ID, ""); err != nil {
 				t.Error(err)
 			}
 		}

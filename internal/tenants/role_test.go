@@ -101,7 +101,7 @@ func TestRoleWithUsersStays(t *testing.T) {
 		t.Errorf("user = %+v", user)
 	}
 	refused(t, w.DeleteRole(t.Context(), w.owner, role.ID, ""), fault.Conflict)
-	if err := w.DeleteUser(t.Context(), w.owner, user.ID, ""); err != nil {
+	if _, err := w.DeleteUser(t.Context(), w.owner, user.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.DeleteRole(t.Context(), w.owner, role.ID, ""); err != nil {
@@ -181,7 +181,7 @@ func TestJWTFollowsTheRowsThroughRandomActs(t *testing.T) {
 					delete(live, id)
 				}
 			}
-			if err := w.DeleteUser(ctx, w.owner, user.ID, ""); err != nil {
+			if _, err := w.DeleteUser(ctx, w.owner, user.ID, ""); err != nil {
 				t.Fatal(err)
 			}
 		case act == 5:

@@ -84,8 +84,9 @@ func (s *Service) User(ctx context.Context, actor Actor, id UserID) (User, error
 }
 
 // DeleteUser ends the user and revokes all its credentials. It takes a Developer.
-func (s *Service) DeleteUser(ctx context.Context, actor Actor, id UserID, match string) error {
-	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+func (s *Service) DeleteUser(ctx context.Context, actor Actor, id UserID, match string) (Change, error) {
+	var change Change
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		account, err := lockAccountOf(ctx, tx, actor, "users", "user", string(id), Developer)
 		if err != nil {
 			return err
@@ -105,10 +106,14 @@ func (s *Service) DeleteUser(ctx context.Context, actor Actor, id UserID, match 
 			return err
 		}
 		revoked, err := revokeCredentialsOfUser(ctx, tx, account, id, "the user was deleted", now)
-		if err != nil || revoked == 0 {
+		if err != nil {
 			return err
 		}
-		_, err = s.announce(ctx, tx, account, now)
+		if revoked > 0 {
+			account.Revision, err = s.announce(ctx, tx, account, now)
+		}
+		change = account.change()
 		return err
 	})
+	return change, err
 }

@@ -505,6 +505,74 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/operators/{operator}/delivery": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    /** What each broker has in force, and what it refused */
+    get: operations["getOperatorDelivery"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/operators/{operator}/server-config": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * The configuration that makes an unmodified nats-server a member
+     * @description To be included in the server's own configuration, which says where it listens and, so that it hears of changes, puts
+     *     it into the brokers' cluster. `full` keeps all accounts, `cache` those in use. `url` asks control at each first use of
+     *     an account and `memory` has the accounts as they are now; changes of accounts in use reach these two while they are
+     *     connected to the cluster, and are not repeated: prefer the others.
+     */
+    get: operations["getServerConfig"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/operators/{operator}/drift-checks": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Compare what each broker holds with what it should
+     * @description Asks every enrolled broker for a digest of its account JWTs, and for the accounts where it differs. What is on its way
+     *     to a broker is no drift. With `repair` everything that differs is sent to brokers again, and accounts that are not the
+     *     operator's are replaced by claims that let nobody in; a check after that tells whether it has helped.
+     */
+    post: operations["checkDrift"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/enrollments": {
     parameters: {
       query?: never;
@@ -832,6 +900,38 @@ export interface components {
       /** @description Why the broker refused this account's claims; null when it did not. */
       refusal: string | null;
     };
+    /** @description Where a change is in force by now. Only in answers to requests with `wait`. */
+    Proof: {
+      /**
+       * Format: int64
+       * @description What every broker has to apply at least.
+       */
+      revision: number;
+      /** @description Every enrolled broker has confirmed it. False when there is none. */
+      in_force: boolean;
+      brokers: components["schemas"]["BrokerProof"][];
+      /** @description Names of the brokers that did not confirm in time: the change may not be in force there. */
+      unconfirmed: string[];
+    };
+    BrokerProof: {
+      /** @description The broker's name. */
+      broker: string;
+      /** Format: int64 */
+      applied_revision: number;
+      in_force: boolean;
+      /**
+       * Format: int64
+       * @description Clients of the account that the broker disconnected for this change. Null: it did not say.
+       */
+      connections_closed: number | null;
+      /**
+       * Format: double
+       * @description From the commit of the change to the broker's confirmation. Null: it did not confirm.
+       */
+      milliseconds: number | null;
+      /** @description Why the broker refused the change; null when it did not. */
+      refusal: string | null;
+    };
     Endpoints: {
       nats: string[];
       websocket: string[];
@@ -993,6 +1093,7 @@ export interface components {
       /** Format: date-time */
       revoked_at: string | null;
       revoke_reason: string;
+      proof?: components["schemas"]["Proof"];
     };
     CredentialIssued: {
       credential: components["schemas"]["Credential"];
@@ -1024,6 +1125,80 @@ export interface components {
     OperatorPage: {
       items: components["schemas"]["Operator"][];
       next_cursor: components["schemas"]["Cursor"];
+    };
+    OperatorDelivery: {
+      /**
+       * Format: int64
+       * @description The operator's latest.
+       */
+      revision: number;
+      /** @description Every enrolled broker has applied it and refuses nothing. False when there is none. */
+      in_force: boolean;
+      brokers: components["schemas"]["BrokerReceipt"][];
+    };
+    BrokerReceipt: {
+      broker_id: components["schemas"]["Id"];
+      /** @description The broker's name. */
+      broker: string;
+      cluster: string;
+      /** Format: int64 */
+      applied_revision: number;
+      /**
+       * Format: int64
+       * @description Revisions that it has not applied yet.
+       */
+      lag: number;
+      /**
+       * Format: date-time
+       * @description When it last reported. Null: never.
+       */
+      heard_at: string | null;
+      /** @description The control replica that answers is connected to the broker's cluster. */
+      connected: boolean;
+      /** @description What went wrong with that connection last; null when nothing has since it was made. */
+      last_error: string | null;
+      /** @description Accounts whose claims it would not take, at most 100. */
+      refusals: components["schemas"]["DeliveryRefusal"][];
+    };
+    DeliveryRefusal: {
+      /** @description Empty when the JWT could not even be read. */
+      account_public_key: string;
+      /** Format: int64 */
+      revision: number;
+      reason: string;
+    };
+    DriftCheckCreate: {
+      /** @default false */
+      repair: boolean;
+    };
+    DriftCheck: {
+      /** @description Every broker answered and none differs. */
+      clean: boolean;
+      /**
+       * Format: int64
+       * @description Accounts that were sent to brokers again.
+       */
+      repaired: number;
+      brokers: components["schemas"]["BrokerDrift"][];
+    };
+    BrokerDrift: {
+      /** @description The broker's name. */
+      broker: string;
+      /** Format: int64 */
+      applied_revision: number;
+      /**
+       * Format: int64
+       * @description Accounts that differ. The lists name at most 1,000 of each kind, by public key.
+       */
+      drifted: number;
+      /** @description It holds another JWT than it should. */
+      stale: string[];
+      /** @description It holds none and should. */
+      missing: string[];
+      /** @description It holds one and the operator has no such account. */
+      foreign: string[];
+      /** @description Why it could not be checked; null when it was. */
+      error: string | null;
     };
     EnrollmentCreate: {
       /** @description Absent: the default operator. */
@@ -1122,6 +1297,12 @@ export interface components {
     Query: string;
     /** @description A string of your choice that makes repeating the request safe for 24 hours. */
     IdempotencyKey: string;
+    /**
+     * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+     *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+     * @example PT2S
+     */
+    Wait: string;
     /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
     IfMatch: string;
   };
@@ -1570,7 +1751,14 @@ export interface operations {
   };
   deleteAccount: {
     parameters: {
-      query?: never;
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -1582,6 +1770,15 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
+      /** @description Deleted, with `wait`: what each broker has confirmed. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Proof"];
+        };
+      };
       /** @description Deleted. */
       204: {
         headers: {
@@ -2003,7 +2200,14 @@ export interface operations {
   };
   deleteUser: {
     parameters: {
-      query?: never;
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -2015,6 +2219,15 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
+      /** @description Deleted, with `wait`: what each broker has confirmed. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Proof"];
+        };
+      };
       /** @description Deleted. */
       204: {
         headers: {
@@ -2117,7 +2330,14 @@ export interface operations {
   };
   revokeCredential: {
     parameters: {
-      query?: never;
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
       header?: never;
       path: {
         credential: components["parameters"]["CredentialId"];
@@ -2196,6 +2416,86 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["BrokerPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getOperatorDelivery: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The operator's revision, and how far each broker has come. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["OperatorDelivery"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getServerConfig: {
+    parameters: {
+      query?: {
+        type?: "full" | "cache" | "url" | "memory";
+      };
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The configuration. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "text/plain": string;
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  checkDrift: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "repair": false
+         *     }
+         */
+        "application/json": components["schemas"]["DriftCheckCreate"];
+      };
+    };
+    responses: {
+      /** @description What differs, by broker. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DriftCheck"];
         };
       };
       default: components["responses"]["Refused"];
