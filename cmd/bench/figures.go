@@ -62,15 +62,17 @@ func (r row) ratio() float64 {
 	return r.Signalbox.Median / r.Stock.Median
 }
 
-func (r row) met() bool {
+// met is nil when there is no target.
+func (r row) met() *bool {
 	if r.Target == nil {
-		return true
+		return nil
 	}
 	value := map[string]float64{"median": r.Signalbox.Median, "p99": r.Signalbox.P99, "ratio": r.ratio()}[r.Target.Of]
+	met := value <= r.Target.AtMost
 	if r.Target.AtLeast > 0 {
-		return value >= r.Target.AtLeast
+		met = value >= r.Target.AtLeast
 	}
-	return value <= r.Target.AtMost
+	return &met
 }
 
 func (r row) goal() string {
@@ -135,35 +137,44 @@ func count(n int) string {
 // sample measures one thing once.
 type sample func() (float64, error)
 
+// side is one of the two, and what was measured of it.
+type side struct {
+	name    string
+	measure sample
+	samples []float64
+}
+
+func (s *side) take(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	v, err := s.measure()
+	if err != nil {
+		return fmt.Errorf("measure %s: %w", s.name, err)
+	}
+	s.samples = append(s.samples, v)
+	return nil
+}
+
 // alternate takes n samples of Signalbox and, spread among them, so many of the
 // stock server, and now one and now the other goes first.
 func alternate(ctx context.Context, n, ofStock int, u unit, stock, signalbox sample) (*figures, *figures, error) {
-	var stocks, ours []float64
-	take := func(list *[]float64, measure sample) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		v, err := measure()
-		*list = append(*list, v)
-		return err
-	}
+	theirs, ours := side{name: "the stock server", measure: stock}, side{name: "Signalbox", measure: signalbox}
 	for i := range n {
-		due := (i+1)*ofStock/n > len(stocks)
-		if due && i%2 == 0 {
-			if err := take(&stocks, stock); err != nil {
-				return nil, nil, fmt.Errorf("stock: %w", err)
-			}
+		turns := []*side{&ours}
+		if (i+1)*ofStock/n > len(theirs.samples) {
+			turns = append(turns, &theirs)
 		}
-		if err := take(&ours, signalbox); err != nil {
-			return nil, nil, fmt.Errorf("Signalbox: %w", err)
+		if i%2 == 0 {
+			slices.Reverse(turns)
 		}
-		if due && i%2 == 1 {
-			if err := take(&stocks, stock); err != nil {
-				return nil, nil, fmt.Errorf("stock: %w", err)
+		for _, s := range turns {
+			if err := s.take(ctx); err != nil {
+				return nil, nil, err
 			}
 		}
 	}
-	return u.summarise(stocks), u.summarise(ours), nil
+	return u.summarise(theirs.samples), u.summarise(ours.samples), nil
 }
 
 // rate makes a sample of something that is done again and again, from how often

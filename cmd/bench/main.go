@@ -81,6 +81,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		}
 		return err
 	}
+	if *only != "" && *readme != "" {
+		return errors.New("-run measures some rows, and -readme replaces all")
+	}
 	size, ok := scales[*scaleName]
 	if !ok {
 		return fmt.Errorf("there is no scale %q", *scaleName)

@@ -32,7 +32,7 @@ type report struct {
 type line struct {
 	row
 	Ratio float64 `json:"ratio,omitempty"` // Signalbox's median by the stock server's
-	Met   bool    `json:"met"`
+	Met   *bool   `json:"met,omitempty"`
 }
 
 func (b *bench) report(scale string) report {
@@ -107,9 +107,9 @@ func (r report) cells(l line) []string {
 	if i := slices.Index(r.noted(), l.Note); i >= 0 {
 		name += fmt.Sprintf(" (%d)", i+1)
 	}
-	met := map[bool]string{true: "yes", false: "no"}[l.Met]
-	if l.Target == nil {
-		met = "—"
+	met := "—"
+	if l.Met != nil {
+		met = map[bool]string{true: "yes", false: "no"}[*l.Met]
 	}
 	return []string{name, l.cell(l.Stock), l.cell(l.Signalbox), l.share(), l.goal(), met}
 }
