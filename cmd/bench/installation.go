@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -185,14 +183,9 @@ func (i *installation) newBroker(name string, c *cluster) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	n.metrics = "127.0.0.1:" + port
 	n.env = []string{"SIGNALBOX_TOKEN=" + enrollmentToken}
 	n.command = []string{filepath.Join(i.bench.bin, "broker"), "--control", "http://127.0.0.1:" + i.port,
-		"--data", filepath.Join(dir, "data"), "-c", config, "--metrics", n.metrics}
+		"--data", filepath.Join(dir, "data"), "-c", config}
 	i.nodes = append(i.nodes, n)
 	return n, nil
 }
@@ -203,44 +196,25 @@ func (i *installation) head(ctx context.Context) (revision int64, err error) {
 	return revision, err
 }
 
-// catchesUp waits until the broker has everything in force that was committed.
+// catchesUp waits until the broker has everything in force that was committed,
+// and control knows. Asking the broker would cost it more than the work does.
 func (i *installation) catchesUp(ctx context.Context, n *node) error {
 	head, err := i.head(ctx)
 	if err != nil {
 		return err
 	}
 	return n.await(ctx, fmt.Sprintf("revision %d", head), 2*time.Millisecond, func() error {
-		applied, err := n.applied(ctx)
+		var applied int64
+		err := i.db.QueryRow(ctx, `
+			SELECT receipts.applied
+			FROM receipts
+			JOIN brokers ON brokers.public_key = receipts.broker_key
+			WHERE brokers.name = $1`, n.name()).Scan(&applied)
 		if err == nil && applied < head {
 			err = fmt.Errorf("it has applied revision %d", applied)
 		}
 		return err
 	})
-}
-
-var appliedRevision = regexp.MustCompile(`(?m)^signalbox_broker_applied_revision (.*)$`)
-
-// applied is what the broker's metrics say.
-func (n *node) applied(ctx context.Context) (int64, error) {
-	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+n.metrics+"/metrics", nil)
-	if err != nil {
-		return 0, err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return 0, err
-	}
-	found := appliedRevision.FindSubmatch(text)
-	if found == nil {
-		return 0, errors.New("the broker's metrics do not tell its applied revision")
-	}
-	revision, err := strconv.ParseFloat(string(found[1]), 64)
-	return int64(revision), err
 }
 
 // insert commits accounts that control did not make, each as one change.

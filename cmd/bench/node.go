@@ -24,7 +24,6 @@ type node struct {
 	command  []string
 	env      []string
 	jwts     string // of a stock server: the folder of its accounts
-	metrics  string // of a broker: where its metrics are
 }
 
 // cluster is servers that know each other. A nil one is none: its only server
@@ -49,9 +48,12 @@ func newNode(dir string, c *cluster) (*node, error) {
 	return n, nil
 }
 
+// name is that of the server.
+func (n *node) name() string { return filepath.Base(n.dir) }
+
 // writeConfig writes the server's configuration file.
 func (n *node) writeConfig(member string) (string, error) {
-	config := fmt.Sprintf("server_name: %q\nlisten: %s\n", filepath.Base(n.dir), n.address)
+	config := fmt.Sprintf("server_name: %q\nlisten: %s\n", n.name(), n.address)
 	if n.routes != "" {
 		peers := make([]string, len(n.peers))
 		for i, p := range n.peers {
@@ -65,7 +67,7 @@ func (n *node) writeConfig(member string) (string, error) {
 
 // start runs the server; it may not accept connections yet.
 func (n *node) start() error {
-	p, err := startProcess(n.dir, filepath.Base(n.dir), n.env, n.command[0], n.command[1:]...)
+	p, err := startProcess(n.dir, n.name(), n.env, n.command[0], n.command[1:]...)
 	n.process = p
 	return err
 }
