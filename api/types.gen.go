@@ -885,6 +885,62 @@ type Proof struct {
 	Unconfirmed []string `json:"unconfirmed"`
 }
 
+// RefusedLogin defines model for RefusedLogin.
+type RefusedLogin struct {
+	// Address The client's, without port.
+	//
+	// Example: 192.0.2.7
+	Address string `json:"address"`
+
+	// Broker Example: broker-1
+	Broker string `json:"broker"`
+
+	// ConnectionType STANDARD, WEBSOCKET, LEAFNODE, LEAFNODE_WS, MQTT, MQTT_WS or IN_PROCESS; empty when it is none of them.
+	ConnectionType string `json:"connection_type"`
+
+	// Count How often that happened.
+	//
+	// Example: 3
+	Count int64 `json:"count"`
+
+	// Credential The credential's name; may be empty.
+	Credential   *string `json:"credential"`
+	CredentialId *string `json:"credential_id"`
+
+	// Detail What of the reason depends on the login; may be empty.
+	Detail string `json:"detail"`
+
+	// Explanation What that means and what helps.
+	//
+	// Example: This credential was revoked. Issue another one.
+	Explanation string    `json:"explanation"`
+	FirstAt     time.Time `json:"first_at"`
+
+	// Id Of the last report: it changes when the same happens again.
+	Id     string    `json:"id"`
+	LastAt time.Time `json:"last_at"`
+
+	// Reason Example: credential_revoked
+	Reason string `json:"reason"`
+
+	// User The user's name.
+	User *string `json:"user"`
+
+	// UserId Null when the account never issued a credential with that key.
+	UserId *string `json:"user_id"`
+
+	// UserPublicKey As the client presented it; empty when it presented none.
+	UserPublicKey string `json:"user_public_key"`
+}
+
+// RefusedLoginPage defines model for RefusedLoginPage.
+type RefusedLoginPage struct {
+	Items []RefusedLogin `json:"items"`
+
+	// NextCursor Null: this is the last page.
+	NextCursor *Cursor `json:"next_cursor"`
+}
+
 // ResponsePermission Lets a service answer requests on reply subjects it may not otherwise publish to. Null or absent is no.
 type ResponsePermission struct {
 	// ExpiresIn ISO 8601 duration; `PT0S` is no limit.
@@ -1104,6 +1160,15 @@ type DeleteAccountParams struct {
 type UpdateAccountParams struct {
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListRefusalsParams defines parameters for ListRefusals.
+type ListRefusalsParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListRolesParams defines parameters for ListRoles.

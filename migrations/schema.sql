@@ -199,6 +199,25 @@ CREATE TABLE receipts (
   CONSTRAINT receipts_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES feeds(operator_id)
 );
 
+CREATE TABLE refused_logins (
+  id prefixed_id NOT NULL,
+  tenant_id prefixed_id NOT NULL,
+  account_id prefixed_id NOT NULL,
+  broker text NOT NULL,
+  user_public_key text NOT NULL,
+  reason text NOT NULL,
+  connection_type text NOT NULL,
+  address text NOT NULL,
+  detail text NOT NULL,
+  count bigint NOT NULL,
+  first_at timestamp with time zone NOT NULL,
+  last_at timestamp with time zone NOT NULL,
+  CONSTRAINT refused_logins_pkey PRIMARY KEY (id),
+  CONSTRAINT refused_logins_key UNIQUE (account_id, broker, user_public_key, reason, connection_type, address),
+  CONSTRAINT refused_logins_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id),
+  CONSTRAINT refused_logins_count_check CHECK ((count > 0))
+);
+
 CREATE TABLE roles (
   id prefixed_id NOT NULL,
   tenant_id prefixed_id NOT NULL,
@@ -291,6 +310,8 @@ CREATE INDEX members_person ON public.members USING btree (person_id);
 CREATE UNIQUE INDEX operators_one_default ON public.operators USING btree (is_default) WHERE is_default;
 CREATE UNIQUE INDEX people_email_key ON public.people USING btree (lower(email));
 CREATE UNIQUE INDEX plans_one_default ON public.plans USING btree (is_default) WHERE is_default;
+CREATE INDEX refused_logins_age ON public.refused_logins USING btree (last_at);
+CREATE INDEX refused_logins_newest ON public.refused_logins USING btree (account_id, id DESC);
 CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (account_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX roles_page ON public.roles USING btree (account_id, id) WHERE (deleted_at IS NULL);
 CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
@@ -323,6 +344,10 @@ COMMENT ON COLUMN plans.max_users IS 'per account; -1 is unlimited';
 COMMENT ON COLUMN plans.account_limits IS 'the most one account may have, and what it has unless it asks for less: the shape of accounts.limits, every field present';
 COMMENT ON TABLE receipts IS 'what each broker last said it has in force';
 COMMENT ON COLUMN receipts.effects IS 'what the latest applied claims did: per account and revision, connections closed';
+COMMENT ON TABLE refused_logins IS 'who was not let in and why: one row for each way, of the newest few hundred an account';
+COMMENT ON COLUMN refused_logins.id IS 'made anew with each report, so that ids sort by the last one';
+COMMENT ON COLUMN refused_logins.broker IS 'the name it had then';
+COMMENT ON COLUMN refused_logins.user_public_key IS 'empty when the client presented none that could be read';
 COMMENT ON TABLE roles IS 'a scoped signing key of an account; its template holds for every user signed with it, live';
 COMMENT ON COLUMN roles.sealed_seed IS 'empty once deleted';
 COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the cookie';

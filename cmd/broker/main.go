@@ -14,9 +14,11 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/signalbox-io/signalbox/internal/admission"
 	"github.com/signalbox-io/signalbox/internal/broker"
 )
 
@@ -51,15 +53,21 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if cfg.Logger, err = cfg.logger(stdout); err != nil {
 		return err
 	}
+	if err := cfg.alone(); err != nil {
+		return err
+	}
 	return broker.Run(ctx, cfg.Config)
 }
 
 // config is what flags and environment say.
 type config struct {
 	broker.Config
-	logLevel  string
-	logFormat string
-	version   bool
+	whenAlone  string
+	maxAge     string
+	aloneAfter string
+	logLevel   string
+	logFormat  string
+	version    bool
 }
 
 // environment names the variable that stands in for a flag which is not given.
@@ -72,6 +80,9 @@ var environment = map[string]string{
 	"control-address": "SIGNALBOX_CONTROL_ADDRESS",
 	"store":           "SIGNALBOX_STORE",
 	"cache-size":      "SIGNALBOX_CACHE_SIZE",
+	"when-alone":      "SIGNALBOX_WHEN_ALONE",
+	"max-age":         "SIGNALBOX_MAX_AGE",
+	"alone-after":     "SIGNALBOX_ALONE_AFTER",
 	"metrics":         "SIGNALBOX_METRICS",
 	"log-level":       "SIGNALBOX_LOG_LEVEL",
 	"log-format":      "SIGNALBOX_LOG_FORMAT",
@@ -96,6 +107,9 @@ func (c *config) flags(getenv func(string) string) *flag.FlagSet {
 	text(&c.ControlAddress, "control-address", "", "nats:// `URL` at which control reaches this broker (default: the one clients use)")
 	text(&c.Store, "store", "mirror", "`MODE` of the store of accounts: mirror holds every account and serves all of them without control; cache holds those that are used")
 	text(&c.CacheSize, "cache-size", "100000", "`SIZE` of a cache: a number of accounts, or of bytes like 512MB; what was used least recently leaves")
+	text(&c.whenAlone, "when-alone", string(admission.ServeLastKnown), "`POLICY` for logins while control cannot be reached: serve-last-known judges them by what is stored, refuse lets nobody in")
+	text(&c.maxAge, "max-age", "24h", "`TIME` for which serve-last-known trusts what control has last confirmed")
+	text(&c.aloneAfter, "alone-after", "5s", "`TIME` to wait for control after a start")
 	text(&c.MetricsAddress, "metrics", "", "`ADDRESS`, host:port, of /healthz, /readyz and /metrics (default: none)")
 	text(&c.logLevel, "log-level", "info", "`LEVEL` of the log: debug, info, warn or error")
 	text(&c.logFormat, "log-format", "text", "`FORMAT` of the log: text or json")
@@ -129,6 +143,22 @@ Flags, and the variable that is read when one is not given:
 			fmt.Fprintf(out, "        %s\n", variable)
 		}
 	})
+}
+
+// alone reads what to do without control.
+func (c *config) alone() error {
+	c.WhenAlone = admission.WhenAlone(c.whenAlone)
+	for name, at := range map[string]struct {
+		text   string
+		target *time.Duration
+	}{"max-age": {c.maxAge, &c.MaxAge}, "alone-after": {c.aloneAfter, &c.AloneAfter}} {
+		d, err := time.ParseDuration(at.text)
+		if err != nil || d <= 0 {
+			return fmt.Errorf("--%s %q: it is a time like 30s, 5m or 24h", name, at.text)
+		}
+		*at.target = d
+	}
+	return nil
 }
 
 func (c config) logger(out io.Writer) (*slog.Logger, error) {

@@ -39,6 +39,7 @@ func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) 
 		Changes:  d.changes,
 		Lookup:   d.lookup,
 		Applied:  d.applied,
+		Refused:  d.refused,
 		Head:     d.head,
 		Sums:     d.sums,
 		Held:     d.held,
@@ -128,6 +129,19 @@ func (d *delivery) applied(ctx context.Context, operatorID string, r resolver.Re
 	return err
 }
 
+// refused keeps what a broker says of logins it did not let in.
+func (d *delivery) refused(ctx context.Context, operatorID, broker string, logins []resolver.RefusedLogins) error {
+	reports := make([]tenants.RefusalReport, 0, len(logins))
+	for _, l := range logins {
+		reports = append(reports, tenants.RefusalReport{
+			AccountKey: claims.AccountKey(l.Account), UserKey: l.User, Reason: l.Reason, Detail: l.Detail,
+			ConnectionType: l.ConnectionType, Address: l.Address, Count: l.Count,
+			FirstAgo: time.Duration(l.FirstAgo) * time.Millisecond, LastAgo: time.Duration(l.LastAgo) * time.Millisecond,
+		})
+	}
+	return d.domain.RecordRefusals(ctx, tenants.OperatorID(operatorID), claims.UserKey(broker), reports)
+}
+
 // brokers groups each operator's brokers by the cluster they are in; one that
 // stands alone is a cluster of its own.
 func (d *delivery) brokers(ctx context.Context) ([]resolver.Membership, error) {
@@ -197,9 +211,19 @@ func (d *delivery) connections(ctx context.Context, account tenants.Account) (ht
 	if err != nil {
 		return httpapi.Connections{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, askFor)
+	asking, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	lists, err := d.hub.Connections(ctx, string(account.OperatorID), string(account.PublicKey), maxConnections, brokers)
+	lists, err := d.hub.Connections(asking, string(account.OperatorID), string(account.PublicKey), maxConnections, brokers)
+	if err != nil {
+		return httpapi.Connections{}, err
+	}
+	var keys []claims.UserKey
+	for _, list := range lists {
+		for _, c := range list.Connections {
+			keys = append(keys, c.User)
+		}
+	}
+	names, err := d.domain.UserNames(ctx, account, keys)
 	if err != nil {
 		return httpapi.Connections{}, err
 	}
@@ -207,7 +231,7 @@ func (d *delivery) connections(ctx context.Context, account tenants.Account) (ht
 	for _, list := range lists {
 		for _, c := range list.Connections {
 			found.Items = append(found.Items, httpapi.Connection{Broker: list.Broker, ClientType: c.ClientType,
-				UserPublicKey: string(c.User), User: c.UserName, Name: c.Name, Address: c.Address,
+				UserPublicKey: string(c.User), User: names[c.User], Name: c.Name, Address: c.Address,
 				Language: c.Language, Version: c.Version, ConnectedAt: c.ConnectedAt,
 				Subscriptions: c.Subscriptions, MessagesIn: c.MessagesIn, MessagesOut: c.MessagesOut})
 		}

@@ -6,7 +6,7 @@
 // to start, so a broker comes back without control; only the very first start
 // needs it. Clusters, listeners, TLS, JetStream and limits are nats-server's own,
 // from its own configuration file; this package sets what makes the server a
-// member (operator, system account, resolver) and refuses a file that does.
+// member (operator, system account, resolver, admission) and refuses a file that does.
 //
 // It logs through slog, nats-server's lines included, and no JWT, token or seed
 // gets into a line. Delivery is package resolver's business, deciding what to
@@ -28,21 +28,25 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/signalbox-io/signalbox/internal/admission"
 	"github.com/signalbox-io/signalbox/internal/resolver"
 )
 
 // Config says how to run a broker. The zero value of each field works, except
 // that ControlURL and EnrollmentToken are needed once, to enrol.
 type Config struct {
-	ControlURL      string // http(s)://…, control's API; without it an enrolled broker starts but does not announce itself
-	EnrollmentToken string // sbe_…; not looked at once enrolled
-	DataDir         string // "" is ./signalbox-broker
-	NATSConfigFile  string // "" is nats on 4222 with JetStream under DataDir
-	Name            string // the server's name unless the file has one; "" is the host's name
-	ControlAddress  string // the NATS URL at which control reaches this broker; "" is the one clients use
-	Store           string // mirror, which holds every account, or cache, which holds those that are used; "" is mirror
-	CacheSize       string // how much a cache holds, of accounts (100000) or bytes (512MB); "" is 100000
-	MetricsAddress  string // host:port of /healthz, /readyz and /metrics; "" is none
+	ControlURL      string              // http(s)://…, control's API; without it an enrolled broker starts but does not announce itself
+	EnrollmentToken string              // sbe_…; not looked at once enrolled
+	DataDir         string              // "" is ./signalbox-broker
+	NATSConfigFile  string              // "" is nats on 4222 with JetStream under DataDir
+	Name            string              // the server's name unless the file has one; "" is the host's name
+	ControlAddress  string              // the NATS URL at which control reaches this broker; "" is the one clients use
+	Store           string              // mirror, which holds every account, or cache, which holds those that are used; "" is mirror
+	CacheSize       string              // how much a cache holds, of accounts (100000) or bytes (512MB); "" is 100000
+	WhenAlone       admission.WhenAlone // what to do without control, after a start or a silence; "" is ServeLastKnown
+	MaxAge          time.Duration       // how old what is stored may be to be served without control; 0 is 24 hours
+	AloneAfter      time.Duration       // how long to wait for control after a start; 0 is 5 seconds
+	MetricsAddress  string              // host:port of /healthz, /readyz and /metrics; "" is none
 	Logger          *slog.Logger
 
 	// Adjust is called with the nats-server options when they are complete, for
@@ -52,16 +56,18 @@ type Config struct {
 
 // Broker is a running broker.
 type Broker struct {
-	cfg      Config
-	log      *slog.Logger
-	identity identity
-	options  *server.Options
-	server   *server.Server
-	store    *resolver.Store
-	resolver *resolver.Resolver
-	follower *resolver.Follower
-	logger   *natsLogger
-	metrics  net.Listener
+	cfg       Config
+	log       *slog.Logger
+	identity  identity
+	options   *server.Options
+	server    *server.Server
+	store     *resolver.Store
+	resolver  *resolver.Resolver
+	follower  *resolver.Follower
+	admission *admission.Admission
+	gate      *admission.Gate
+	logger    *natsLogger
+	metrics   net.Listener
 
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -95,7 +101,8 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 // Start enrols if the broker has no identity yet, which waits for control as
-// long as ctx lives, and starts it. It returns once clients can connect.
+// long as ctx lives, and starts it. It returns once clients can connect, who are let in when
+// the broker is up to date: see [admission.Gate].
 func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -130,6 +137,13 @@ func (c Config) withDefaults() (Config, error) {
 	if _, err := resolver.ParseCacheLimit(c.CacheSize); err != nil {
 		return c, err
 	}
+	c.WhenAlone, c.MaxAge, c.AloneAfter = cmp.Or(c.WhenAlone, admission.ServeLastKnown), cmp.Or(c.MaxAge, maxAge), cmp.Or(c.AloneAfter, aloneAfter)
+	if c.WhenAlone != admission.ServeLastKnown && c.WhenAlone != admission.Refuse {
+		return c, fmt.Errorf("without control a broker can %s or %s, not %q", admission.ServeLastKnown, admission.Refuse, c.WhenAlone)
+	}
+	if c.MaxAge < 0 || c.AloneAfter < 0 {
+		return c, errors.New("how old and how long cannot be negative")
+	}
 	c.ControlURL = strings.TrimSuffix(c.ControlURL, "/")
 	if c.ControlURL != "" && !strings.HasPrefix(c.ControlURL, "http://") && !strings.HasPrefix(c.ControlURL, "https://") {
 		return c, fmt.Errorf("control's URL begins with http:// or https://, not %q", c.ControlURL)
@@ -159,7 +173,15 @@ func (b *Broker) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	joinOperator(b.options, trust, b.identity.SystemAccount, b.resolver)
+	publicKey, err := b.identity.publicKey()
+	if err != nil {
+		return err
+	}
+	b.follower = resolver.NewFollower(b.resolver, publicKey, b.log)
+	if err := b.useAdmission(trust); err != nil {
+		return err
+	}
+	joinOperator(b.options, b.identity.SystemAccount, b.resolver)
 	if err := b.startServer(); err != nil {
 		return err
 	}
@@ -202,11 +224,6 @@ func (b *Broker) startTasks() error {
 	if err != nil {
 		return err
 	}
-	publicKey, err := b.identity.publicKey()
-	if err != nil {
-		return err
-	}
-	b.follower = resolver.NewFollower(b.resolver, publicKey, b.log)
 	if b.cfg.MetricsAddress != "" {
 		if b.metrics, err = listenMetrics(b.cfg.MetricsAddress); err != nil {
 			return err
@@ -221,6 +238,7 @@ func (b *Broker) startTasks() error {
 		}
 	})
 	b.tasks.Go(func() { b.announce(ctx) })
+	b.tasks.Go(func() { b.beat(ctx) })
 	if b.metrics != nil {
 		b.tasks.Go(func() { b.serveMetrics(ctx) })
 	}

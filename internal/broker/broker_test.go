@@ -451,7 +451,10 @@ func TestBrokerThatNeverHeardFromControlIsNotReady(t *testing.T) {
 	node := cluster.Nodes[0]
 	cluster.Control.Close()
 	node.Stop()
-	node.WithoutControl = true
+	if err := os.RemoveAll(filepath.Join(node.Dir, "accounts")); err != nil {
+		t.Fatal(err)
+	}
+	node.WithoutControl, node.AloneAfter = true, time.Millisecond
 	node.Start()
 	response, err := http.Get(node.MetricsURL() + "/readyz")
 	if err != nil {

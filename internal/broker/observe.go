@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/signalbox-io/signalbox/internal/admission"
+	"github.com/signalbox-io/signalbox/internal/resolver"
 )
 
 func listenMetrics(address string) (net.Listener, error) {
@@ -38,8 +42,8 @@ func (b *Broker) serveMetrics(ctx context.Context) {
 			return
 		}
 		p, _ := b.follower.Progress()
-		fmt.Fprintf(w, "ok\nstore: %s of %d accounts in %d bytes, healed %d times\nrevision: %d of %d\n",
-			b.store.Mode(), b.store.Stored(), b.store.Size(), b.store.Healed(), p.Applied, p.Head)
+		fmt.Fprintf(w, "ok\nstore: %s of %d accounts in %d bytes, healed %d times\nrevision: %d of %d\nconfirmed by control: %s\n",
+			b.store.Mode(), b.store.Stored(), b.store.Size(), b.store.Healed(), p.Applied, p.Head, b.confirmation(p))
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(b.registry(), promhttp.HandlerOpts{}))
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: httpTimeout}
@@ -50,17 +54,27 @@ func (b *Broker) serveMetrics(ctx context.Context) {
 	}
 }
 
-// ready is nil when tenants can be served: clients can connect, and there is
-// something to judge them by, from control or from an earlier time.
+// ready is nil when tenants can be served: clients can connect, and are let in.
 func (b *Broker) ready() error {
 	if !b.server.ReadyForConnections(time.Millisecond) {
 		return errors.New("not accepting connections")
 	}
-	p, _ := b.follower.Progress()
-	if !p.CaughtUp && p.Applied == 0 {
-		return fmt.Errorf("has not heard from control yet: %s", p.LastError)
+	if err := b.gate.Err(); err != nil {
+		p, _ := b.follower.Progress()
+		return fmt.Errorf("%w (at revision %d; last error: %s)", err, p.Applied, cmp.Or(p.LastError, "none"))
 	}
 	return nil
+}
+
+// confirmation is when control last confirmed that the broker is up to date.
+func (b *Broker) confirmation(p resolver.Progress) string {
+	switch at := b.confirmed(); {
+	case !p.ConfirmedAt.IsZero():
+		return p.ConfirmedAt.UTC().Format(time.RFC3339)
+	case !at.IsZero():
+		return at.UTC().Format(time.RFC3339) + ", before the start"
+	}
+	return "never"
 }
 
 func (b *Broker) registry() *prometheus.Registry {
@@ -107,5 +121,19 @@ func (b *Broker) registry() *prometheus.Registry {
 	counter("claims_applied_total", "Times that claims were brought into force on a loaded account.", counts.Applied.Load)
 	counter("peer_claims_total", "Claims taken from peer brokers while control was away.", counts.Peers.Load)
 	counter("claims_refused_total", "Claims that were refused.", counts.Refusals.Load)
+	gauge("gate_open", "1 when tenants' clients may log in, 0 while they may not because the broker is not up to date.", func() float64 {
+		if b.gate.Err() != nil {
+			return 0
+		}
+		return 1
+	})
+	counter("logins_admitted_total", "Logins that were let in, over every protocol.", b.admission.Admitted)
+	for _, reason := range admission.Reasons {
+		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Namespace: "signalbox_broker", Name: "logins_refused_total", Help: "Logins that were refused, by reason.",
+			ConstLabels: prometheus.Labels{"reason": string(reason)},
+		}, func() float64 { return float64(b.admission.Refused(reason)) }))
+	}
+	counter("connections_ended_total", "Connections ended because a change of their account refuses them.", b.admission.Ended)
 	return r
 }

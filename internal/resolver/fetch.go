@@ -37,6 +37,7 @@ type Resolver struct {
 	trust     *Trust
 	system    string // the system account's public key
 	systemJWT string
+	handover  *handover // nil: the server judges logins
 	log       *slog.Logger
 
 	server atomic.Pointer[server.Server]
@@ -48,9 +49,18 @@ type Resolver struct {
 	loads    map[string]*load     // accounts that the server has asked for
 	negative map[string]time.Time // accounts that control does not know -> until when we believe that
 
-	applying sync.Mutex // held while claims are brought into force, so that they are in order
-	counts   Counts
-	effects  effects
+	publishing sync.Mutex // held while claims are published, so that they are in order
+	watcher    Watcher
+	counts     Counts
+	effects    effects
+}
+
+// Watcher is told of changes before the server is: it judges logins by the same
+// claims, and must not do so by older ones than those that have been acknowledged.
+type Watcher struct {
+	Knows   func(account string) bool                   // whether changes of the account matter to it
+	Publish func(claims *jwt.AccountClaims) (ended int) // the account's new claims, verified, which it does not change; how many connections that ended
+	Updated func(account string)                        // the server has taken claims, and done to the account's connections what it does then
 }
 
 // lookupFunc asks control for an account: fault.NotFound when control says there
@@ -61,10 +71,16 @@ type lookupFunc func(ctx context.Context, account string) (Entry, error)
 type load struct {
 	fetched chan struct{}                  // closed when token and err are set
 	token   string                         // what the server was given first: what it believes the account to be made from
+	source  string                         // the operator's JWT that this was made of
 	err     error                          // why it was given nothing; the load is over then
 	imports bool                           // loading it may load others, which may load this one again
 	expires time.Time                      // zero: never
 	account atomic.Pointer[server.Account] // the server's, once it is known
+
+	applying sync.Mutex            // held while claims are brought into force, so that they are in order
+	shape    atomic.Pointer[shape] // of the claims in force
+	behind   atomic.Bool           // the server is to be told of revocations later
+	rest     atomic.Int64          // and not within this time.Duration
 }
 
 // Counts are what the resolver has done since it was made.
@@ -87,8 +103,25 @@ func NewResolver(store *Store, trust *Trust, systemAccount, systemJWT string, lo
 	}
 	return &Resolver{
 		store: store, trust: trust, system: systemAccount, systemJWT: systemJWT, log: log,
-		closed: make(chan struct{}), loads: map[string]*load{}, negative: map[string]time.Time{},
+		watcher: Watcher{Knows: func(string) bool { return false }, Updated: func(string) {}},
+		closed:  make(chan struct{}), loads: map[string]*load{}, negative: map[string]time.Time{},
 	}, nil
+}
+
+// Watch sets who judges logins, in place of the server, and is told of changes.
+// It must come before the server is made.
+func (r *Resolver) Watch(w Watcher) (err error) {
+	r.watcher = w
+	r.handover, err = newHandover()
+	return err
+}
+
+// Operators are those that the server has to trust.
+func (r *Resolver) Operators() []*jwt.OperatorClaims {
+	if r.handover == nil {
+		return []*jwt.OperatorClaims{r.trust.Claims()}
+	}
+	return []*jwt.OperatorClaims{r.trust.Claims(), r.handover.operator}
 }
 
 // Counts returns the running counters.
@@ -155,7 +188,7 @@ func (r *Resolver) fetchLoaded(account string, l *load) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if ok && e.JWT != l.token {
+	if ok && e.JWT != l.source {
 		ac, err := r.trust.Check(e.JWT, account)
 		if err != nil {
 			return "", err
@@ -181,25 +214,63 @@ func (r *Resolver) firstFetch(account string, l *load) (string, error) {
 	return token, err
 }
 
-func (r *Resolver) current(account string, l *load) (string, error) {
+// Claims are an account's as they are now, from the store or from control. They
+// may have expired. For how long it takes, see Fetch. From then on a cache holds
+// the account and what is delivered for it, until Release.
+func (r *Resolver) Claims(account string) (*jwt.AccountClaims, error) {
+	if account == r.system {
+		return r.trust.Check(r.systemJWT, account)
+	}
+	if _, err := claims.ParseAccountKey(account); err != nil {
+		return nil, err
+	}
+	r.store.pin(account)
+	_, ac, err := r.verified(account)
+	if err != nil {
+		r.store.unpin(account)
+	}
+	return ac, err
+}
+
+// Release says that an account whose Claims were returned is no longer of interest.
+func (r *Resolver) Release(account string) {
+	if account != r.system {
+		r.store.unpin(account)
+	}
+}
+
+// verified is an account's entry with its signature checked.
+func (r *Resolver) verified(account string) (Entry, *jwt.AccountClaims, error) {
 	e, err := r.entry(account)
 	if err != nil {
-		return "", err
+		return Entry{}, nil, err
 	}
 	ac, err := r.trust.Check(e.JWT, account)
 	if err != nil {
-		if e, ac, err = r.replace(e, err); err != nil {
-			return "", err
-		}
+		return r.replace(e, err)
+	}
+	return e, ac, nil
+}
+
+func (r *Resolver) current(account string, l *load) (string, error) {
+	e, ac, err := r.verified(account)
+	if err != nil {
+		return "", err
 	}
 	if expired(ac.Expires) {
 		return "", errExpired(account)
 	}
+	shape := shapeOf(ac)
+	l.shape.Store(&shape)
 	l.imports = len(ac.Imports) > 0
 	if ac.Expires != 0 {
 		l.expires = time.Unix(ac.Expires, 0)
 	}
-	return e.JWT, nil
+	l.source = e.JWT
+	if r.handover == nil {
+		return e.JWT, nil
+	}
+	return r.handover.token(ac)
 }
 
 // replace treats an entry that does not verify, now that it is used, as missing:
@@ -277,6 +348,10 @@ func (r *Resolver) ask(account string) (Entry, error) {
 	if err == nil && !ok {
 		err = errUnknown(account)
 	}
+	if err != nil {
+		return Entry{}, err
+	}
+	_, err = r.publish(judged{Entry: stored})
 	return stored, err
 }
 

@@ -56,20 +56,26 @@ type Follower struct {
 	ahead     bool // control was behind us, and we have said so
 	transient []Refusal
 	answers   chan catchUpResult
+	refused   *refused
 	peers     map[string]Revision // how far each peer has told us, while control is away
 
 	mu       sync.Mutex
 	progress Progress
+	awaited  Revision      // the head that will be a confirmation once it is applied; 0: none
+	spokenAt time.Time     // when control spoke of it
 	changed  chan struct{} // closed and replaced whenever progress changes
 }
 
 // Progress is how far a broker has come.
 type Progress struct {
-	Applied   Revision  // stored and in force
-	Head      Revision  // the newest that control spoke of; 0 when it has not yet
-	HeardAt   time.Time // when control last said something; zero: never
-	CaughtUp  bool      // has had everything at least once since it started
-	LastError string    // why the last catch-up failed; empty when it did not
+	Applied  Revision  // stored and in force
+	Head     Revision  // the newest that control spoke of; 0 when it has not yet
+	HeardAt  time.Time // when control last said something; zero: never
+	CaughtUp bool      // has had everything at least once since it started
+	// ConfirmedAt is when control last said something by which the broker is up to
+	// date: what control knew then is in force. Zero: never since it started.
+	ConfirmedAt time.Time
+	LastError   string // why the last catch-up failed; empty when it did not
 }
 
 type catchUpResult struct {
@@ -95,7 +101,7 @@ const (
 func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 	return &Follower{
 		resolver: r, store: r.store, broker: broker, log: log,
-		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{},
+		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(),
 		progress: Progress{Applied: r.store.Applied()},
 	}
 }
@@ -111,9 +117,30 @@ func (f *Follower) Progress() (Progress, <-chan struct{}) {
 func (f *Follower) update(change func(*Progress)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	heard := f.progress.HeardAt
 	change(&f.progress)
+	f.confirm(f.progress.HeardAt.After(heard))
 	close(f.changed)
 	f.changed = make(chan struct{})
+}
+
+// confirm keeps ConfirmedAt. Needs mu.
+func (f *Follower) confirm(heard bool) {
+	p := &f.progress
+	if !p.CaughtUp {
+		f.awaited, p.ConfirmedAt = 0, time.Time{}
+		return
+	}
+	if f.awaited > 0 && p.Applied >= f.awaited {
+		f.awaited, p.ConfirmedAt = 0, f.spokenAt
+	}
+	switch {
+	case !heard:
+	case p.Applied >= p.Head:
+		f.awaited, p.ConfirmedAt = 0, p.HeardAt
+	case f.awaited == 0:
+		f.awaited, f.spokenAt = p.Head, p.HeardAt
+	}
 }
 
 func (f *Follower) applied() Revision {
@@ -149,7 +176,13 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	lookup := lookupFunc(f.lookUp)
 	f.resolver.lookup.Store(&lookup)
 	defer f.resolver.lookup.Store(nil)
+	telling := make(chan struct{})
+	go func() {
+		defer close(telling)
+		f.tellRefused(ctx)
+	}()
 	f.loop(ctx, pushes, heads, reconnected)
+	<-telling
 	return nil
 }
 
@@ -352,7 +385,7 @@ func (f *Follower) report() {
 	m := nats.NewMsg(SubjectApplied)
 	m.Data = mustJSON(Receipt{
 		Broker: f.broker, Applied: f.applied(), Stored: f.store.Stored(), Refusals: append(f.transient, standing...),
-		Effects:  f.resolver.effects.take(),
+		Effects:  f.resolver.effects.report(time.Now()),
 		ServerID: f.server.ID(), Version: server.VERSION,
 	})
 	f.transient = nil

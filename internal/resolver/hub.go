@@ -25,6 +25,8 @@ type Source struct {
 	Lookup func(ctx context.Context, operatorID, account string) (Entry, error)
 	// Applied is told each receipt. Receipts repeat, and may come out of order.
 	Applied func(ctx context.Context, operatorID string, r Receipt) error
+	// Refused is told which logins a broker did not let in. It may be told twice.
+	Refused func(ctx context.Context, operatorID, broker string, logins []RefusedLogins) error
 	// Head returns the operator's revision.
 	Head func(ctx context.Context, operatorID string) (Revision, error)
 	// Sums are the exclusive or of [SumOf] what brokers should hold, by the first

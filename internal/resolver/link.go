@@ -82,6 +82,7 @@ func (l *link) listen(nc *nats.Conn) error {
 	handlers := map[string]nats.MsgHandler{
 		SubjectCatchUp: l.beside(l.answerCatchUp),
 		SubjectApplied: l.beside(l.takeReceipt),
+		SubjectRefused: l.beside(l.takeRefused),
 		lookupWildcard: l.beside(l.answerLookup),
 		subjectPack:    l.beside(l.answerPack),
 		subjectList:    l.beside(l.answerList),

@@ -24,12 +24,13 @@ type (
 	BrokerID     string
 	EnrollmentID string
 	AuditEventID string
+	RefusalID    string
 )
 
 var crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // NewID makes an id with the three-letter prefix of its noun: ten, per, tok,
-// pln, opr, acc, rol, usr, crd, brk, enr, aud.
+// pln, opr, acc, rol, usr, crd, brk, enr, aud, ref.
 func NewID[T ~string](prefix string) T {
 	id := uuid.Must(uuid.NewV7())
 	return T(prefix + "_" + crockford.EncodeToString(id[:]))

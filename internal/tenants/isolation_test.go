@@ -76,6 +76,9 @@ func methods(name func() string) []struct {
 			return second(w.AccountDelivery(w.t.Context(), a, of.account))
 		}}},
 		{"Endpoints", method{Viewer, func(w *world, a Actor, of things) error { return second(w.Endpoints(w.t.Context(), a, of.account)) }}},
+		{"RefusedLogins", method{Viewer, func(w *world, a Actor, of things) error {
+			return second(w.RefusedLogins(w.t.Context(), a, of.account, PageQuery{}))
+		}}},
 		{"CreateRole", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.CreateRole(w.t.Context(), a, of.account, Once{Key: name()}, open()))
 		}}},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
 	"github.com/signalbox-io/signalbox/internal/postgres"
 )
@@ -116,4 +117,10 @@ func (s *Service) DeleteUser(ctx context.Context, actor Actor, id UserID, match 
 		return err
 	})
 	return change, err
+}
+
+// UserNames are whose credentials these keys are, in the account; those that are
+// not are left out. The caller may see the account.
+func (s *Service) UserNames(ctx context.Context, account Account, keys []claims.UserKey) (map[claims.UserKey]string, error) {
+	return userNames(ctx, s.pool, account, keys)
 }

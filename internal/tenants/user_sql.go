@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
 	"github.com/signalbox-io/signalbox/internal/postgres"
 )
@@ -116,4 +117,24 @@ func deleteUser(ctx context.Context, tx pgx.Tx, account Account, id UserID, now 
 		AND tenant_id = @tenant`
 	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{"id": id, "tenant": account.TenantID, "now": now})
 	return err
+}
+
+func userNames(ctx context.Context, q querier, account Account, keys []claims.UserKey) (map[claims.UserKey]string, error) {
+	const query = `
+		SELECT credentials.public_key, users.name
+		FROM credentials
+		JOIN users ON users.id = credentials.user_id
+		WHERE credentials.tenant_id = @tenant
+		AND credentials.account_id = @account
+		AND credentials.public_key = ANY(@keys)`
+	type named struct {
+		PublicKey claims.UserKey
+		Name      string
+	}
+	rows, err := all[named](ctx, q, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID, "keys": keys})
+	names := make(map[claims.UserKey]string, len(rows))
+	for _, r := range rows {
+		names[r.PublicKey] = r.Name
+	}
+	return names, err
 }

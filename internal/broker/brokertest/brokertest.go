@@ -8,6 +8,7 @@ package brokertest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
+	"github.com/signalbox-io/signalbox/internal/admission"
 	"github.com/signalbox-io/signalbox/internal/broker"
 	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/resolver"
@@ -31,6 +33,9 @@ import (
 // Patience is how long a test waits for something before it fails. It says
 // nothing about how fast things are.
 const Patience = 30 * time.Second
+
+// moment is how long brokers wait for control before they take it to be away.
+const moment = 10 * time.Millisecond
 
 // Cluster is a control plane and its brokers.
 type Cluster struct {
@@ -76,6 +81,9 @@ type Node struct {
 	Alone          bool   // the next Start does not join the cluster
 	Store          string // "cache": the next Start holds only what is asked for
 	CacheSize      string // of the cache
+	WhenAlone      admission.WhenAlone
+	MaxAge         time.Duration
+	AloneAfter     time.Duration // how long the next Start's broker waits for control; 0: a moment, and Start waits until clients may log in
 
 	t         testing.TB
 	cluster   *Cluster
@@ -86,7 +94,7 @@ type Node struct {
 func (n *Node) Start() {
 	n.t.Helper()
 	cfg := broker.Config{DataDir: n.Dir, Name: n.Name, MetricsAddress: "127.0.0.1:0", Logger: Logger(n.t).With("broker", n.Name), Adjust: n.adjust,
-		Store: n.Store, CacheSize: n.CacheSize}
+		Store: n.Store, CacheSize: n.CacheSize, WhenAlone: n.WhenAlone, MaxAge: n.MaxAge, AloneAfter: cmp.Or(n.AloneAfter, moment)}
 	if !n.WithoutControl {
 		cfg.ControlURL, cfg.EnrollmentToken = n.cluster.Control.URL(), EnrollmentToken
 	}
@@ -97,6 +105,19 @@ func (n *Node) Start() {
 		n.t.Fatalf("start %s: %v", n.Name, err)
 	}
 	n.Broker = b
+	if n.AloneAfter == 0 {
+		n.WaitOpen()
+	}
+}
+
+// WaitOpen waits until tenants' clients may log in.
+func (n *Node) WaitOpen() {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	if err := n.Broker.WaitOpen(ctx); err != nil {
+		n.t.Fatalf("%s: %v", n.Name, err)
+	}
 }
 
 // Stop stops the broker; its data stays.

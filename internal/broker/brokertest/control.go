@@ -54,6 +54,7 @@ type Control struct {
 	refusals  []resolver.Refusal
 	standing  map[string][]resolver.Refusal
 	reported  map[string]resolver.Receipt // the last whole one of each broker
+	logins    []resolver.RefusedLogins    // as brokers reported them
 	changed   chan struct{}
 	hub       *resolver.Hub
 	stopHub   func()
@@ -116,7 +117,7 @@ func (c *Control) StartSecondHub() {
 
 func (c *Control) runHub() (hub *resolver.Hub, stop func()) {
 	hub = resolver.NewHub(resolver.Source{
-		Changes: c.changes, Lookup: c.lookup, Applied: c.applied, Brokers: c.memberships,
+		Changes: c.changes, Lookup: c.lookup, Applied: c.applied, Brokers: c.memberships, Refused: c.refusedLogins,
 		Head: func(context.Context, string) (resolver.Revision, error) { return c.Revision(), nil },
 	}, c.log)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -286,6 +287,21 @@ func (c *Control) lookup(_ context.Context, _, account string) (resolver.Entry, 
 		return resolver.Entry{}, fault.New(fault.NotFound, "no account %s", account)
 	}
 	return e, nil
+}
+
+func (c *Control) refusedLogins(_ context.Context, _, _ string, logins []resolver.RefusedLogins) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.logins = append(c.logins, logins...)
+	c.heard()
+	return nil
+}
+
+// RefusedLogins are all that brokers have reported.
+func (c *Control) RefusedLogins() []resolver.RefusedLogins {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.logins)
 }
 
 func (c *Control) applied(_ context.Context, _ string, r resolver.Receipt) error {
@@ -504,11 +520,17 @@ func (a *Account) Delete() resolver.Revision {
 // Expired is the account's current JWT with an expiry.
 func (a *Account) Expired(at time.Time) string {
 	a.t.Helper()
+	return a.Custom(func(c *jwt.AccountClaims) { c.Expires = at.Unix() })
+}
+
+// Custom is the account's current JWT with claims that Signalbox would not make.
+func (a *Account) Custom(edit func(*jwt.AccountClaims)) string {
+	a.t.Helper()
 	c, err := jwt.DecodeAccountClaims(a.Edit(nil))
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	c.Expires = at.Unix()
+	edit(c)
 	signer, err := nkeys.FromSeed(a.control.signing.Reveal())
 	if err != nil {
 		a.t.Fatal(err)

@@ -11,6 +11,7 @@ export type BrokerDelivery = Schemas["BrokerDelivery"];
 export type Connection = Schemas["Connection"];
 export type ConnectionList = Schemas["ConnectionList"];
 export type Endpoints = Schemas["Endpoints"];
+export type RefusedLogin = Schemas["RefusedLogin"];
 export type Limits = Schemas["Limits"];
 export type Sort = "created_at" | "-created_at" | "name" | "-name";
 
@@ -53,6 +54,20 @@ export const connectionsOf = (account: string) =>
     queryKey: ["accounts", account, "connections"],
     queryFn: ({ signal }) =>
       answer(client.GET("/v1/accounts/{account}/connections", { params: { path: { account } }, signal })),
+  });
+
+export const refusalsOf = (account: string) =>
+  infiniteQueryOptions({
+    queryKey: ["accounts", account, "refusals"],
+    queryFn: ({ pageParam, signal }) =>
+      answer(
+        client.GET("/v1/accounts/{account}/refusals", {
+          params: { path: { account }, query: { cursor: pageParam ?? undefined } },
+          signal,
+        }),
+      ),
+    initialPageParam: firstPage,
+    getNextPageParam: (page) => page.next_cursor,
   });
 
 export function createAccount(tenant: string, body: AccountCreate, idempotencyKey: string): Promise<Account> {

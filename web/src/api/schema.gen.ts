@@ -313,6 +313,30 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/accounts/{account}/refusals": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * Logins that were refused, and why
+     * @description What clients of the account were refused for in the last seven days, what happened last first: one item for each way,
+     *     at most 500. A client only ever hears "Authorization Violation"; here is the reason. Brokers report within about two
+     *     seconds, and make up for it when control was away. Anybody who knows the account's public key can cause items.
+     */
+    get: operations["listRefusals"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/accounts/{account}/roles": {
     parameters: {
       query?: never;
@@ -971,6 +995,51 @@ export interface components {
       brokers_asked: number;
       /** @description How many answered in time; when fewer than asked, the list is not whole. */
       brokers_answered: number;
+    };
+    RefusedLogin: {
+      /** @description Of the last report: it changes when the same happens again. */
+      id: string;
+      /** @example credential_revoked */
+      reason: string;
+      /**
+       * @description What that means and what helps.
+       * @example This credential was revoked. Issue another one.
+       */
+      explanation: string;
+      /** @description What of the reason depends on the login; may be empty. */
+      detail: string;
+      /** @description STANDARD, WEBSOCKET, LEAFNODE, LEAFNODE_WS, MQTT, MQTT_WS or IN_PROCESS; empty when it is none of them. */
+      connection_type: string;
+      /**
+       * @description The client's, without port.
+       * @example 192.0.2.7
+       */
+      address: string;
+      /** @example broker-1 */
+      broker: string;
+      /** @description As the client presented it; empty when it presented none. */
+      user_public_key: string;
+      /** @description Null when the account never issued a credential with that key. */
+      user_id: string | null;
+      /** @description The user's name. */
+      user: string | null;
+      credential_id: string | null;
+      /** @description The credential's name; may be empty. */
+      credential: string | null;
+      /**
+       * Format: int64
+       * @description How often that happened.
+       * @example 3
+       */
+      count: number;
+      /** Format: date-time */
+      first_at: string;
+      /** Format: date-time */
+      last_at: string;
+    };
+    RefusedLoginPage: {
+      items: components["schemas"]["RefusedLogin"][];
+      next_cursor: components["schemas"]["Cursor"];
     };
     /** @enum {string} */
     ConnectionType: "STANDARD" | "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS";
@@ -1901,6 +1970,34 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["ConnectionList"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listRefusals: {
+    parameters: {
+      query?: {
+        /** @description Items a page. */
+        limit?: components["parameters"]["PageLimit"];
+        /** @description `next_cursor` of the page before. */
+        cursor?: components["parameters"]["PageCursor"];
+      };
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page of refused logins. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RefusedLoginPage"];
         };
       };
       default: components["responses"]["Refused"];

@@ -1,8 +1,8 @@
 import { Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
-import { CircleCheck } from "lucide-react";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { CircleAlert, CircleCheck } from "lucide-react";
 import { useState } from "react";
-import { type Connection, connectionsOf } from "../../api/accounts";
+import { type Connection, connectionsOf, refusalsOf } from "../../api/accounts";
 import { plural } from "../../ui/format";
 import { clientWords, protocolName } from "../accounts/connectionWords";
 import classes from "./Connect.module.css";
@@ -15,10 +15,15 @@ type WaitForConnectionProps = {
   publicKey?: string;
 };
 
-/** WaitForConnection watches for the first client that uses the creds just made, and remembers it when it has gone. */
+/**
+ * WaitForConnection watches for the first client that uses the creds just made, and remembers it when it has gone. It
+ * says why one was refused, which the client itself is not told.
+ */
 export function WaitForConnection({ account, publicKey }: WaitForConnectionProps) {
   const [seen, setSeen] = useState<Connection>();
   const connections = useQuery({ ...connectionsOf(account), refetchInterval: poll });
+  const refusals = useInfiniteQuery({ ...refusalsOf(account), refetchInterval: poll, enabled: !!publicKey });
+  const refusal = refusals.data?.pages[0]?.items.find((refused) => refused.user_public_key === publicKey);
   const items = connections.data?.items;
   const match = publicKey ? items?.find((connection) => connection.user_public_key === publicKey) : undefined;
   if (match && match !== seen) setSeen(match);
@@ -43,6 +48,21 @@ export function WaitForConnection({ account, publicKey }: WaitForConnectionProps
               .filter(Boolean)
               .join(", ")}
             {match ? "." : "; it has left since."}
+          </Text>
+        </div>
+      </div>
+    );
+  }
+  if (publicKey && refusal) {
+    return (
+      <div className={classes.wait} role="status">
+        <CircleAlert size={18} aria-hidden />
+        <div>
+          <Text size="sm" fw={600}>
+            A client from {refusal.address} was refused
+          </Text>
+          <Text size="sm" c="dimmed">
+            {refusal.explanation} Still waiting.
           </Text>
         </div>
       </div>

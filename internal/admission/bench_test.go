@@ -1,0 +1,61 @@
+package admission_test
+
+import (
+	"fmt"
+	"net"
+	"sync/atomic"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/signalbox-io/signalbox/internal/broker/brokertest"
+)
+
+// BenchmarkLogin logs in to accounts that are in use already, from as many
+// clients at once as there are cores, on a broker and on a stock server.
+func BenchmarkLogin(b *testing.B) {
+	const accounts = 100
+	cluster := brokertest.Start(b, 1)
+	node := cluster.Nodes[0]
+	stored := map[string]string{}
+	var users []brokertest.Credential
+	for i := range accounts {
+		account := cluster.Control.NewAccount(fmt.Sprintf("account-%d", i))
+		node.WaitApplied(account.Change(nil))
+		stored[string(account.Key)] = account.Edit(nil)
+		users = append(users, account.Issue("app"))
+	}
+	servers := map[string]*server.Server{"stock": stock(b, cluster.Control, stored), "signalbox": node.Server()}
+	for _, name := range []string{"stock", "signalbox"} {
+		url := servers[name].ClientURL()
+		for _, user := range users {
+			user.Connect(b, url)
+		}
+		b.Run(name, func(b *testing.B) {
+			var next atomic.Int64
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					nc, err := users[int(next.Add(1))%accounts].Dial(url, nats.SetCustomDialer(abortive{}))
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					nc.Close()
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "logins/s")
+		})
+	}
+}
+
+// abortive dials connections that leave no port behind in TIME_WAIT.
+type abortive struct{}
+
+func (abortive) Dial(network, address string) (net.Conn, error) {
+	conn, err := net.Dial(network, address)
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		err = tcp.SetLinger(0)
+	}
+	return conn, err
+}

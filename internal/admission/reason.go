@@ -1,0 +1,102 @@
+package admission
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+// Reason says why a login was refused. The strings are for programs, and stay.
+type Reason string
+
+// The reasons, in the order of the checks.
+const (
+	ConnectionUnknown     Reason = "connection_unknown" // neither a kind that there is, nor open any more
+	NoCredential          Reason = "no_credential"
+	Malformed             Reason = "malformed" // no user JWT, or one whose signature is not its issuer's
+	CredentialExpired     Reason = "credential_expired"
+	CredentialNotYetValid Reason = "credential_not_yet_valid"
+	NotCaughtUp           Reason = "not_caught_up"
+	AccountUnknown        Reason = "account_unknown"
+	AccountUnavailable    Reason = "account_unavailable"
+	AccountInvalid        Reason = "account_invalid"
+	UnknownSigningKey     Reason = "unknown_signing_key" // not one of the account's, any more: a role that was removed
+	RoleMismatch          Reason = "role_mismatch"       // signed by a role, and claims permissions of its own
+	RoleTemplate          Reason = "role_template"       // the role's template makes no valid permissions for this user
+	ProxyRequired         Reason = "proxy_required"
+	AccountExpired        Reason = "account_expired"
+	AccountClosed         Reason = "account_closed" // deleted or suspended: it allows no connections and revokes everybody
+	BearerNotAllowed      Reason = "bearer_not_allowed"
+	ConnectionType        Reason = "connection_type"
+	BadSignature          Reason = "bad_signature"
+	CredentialRevoked     Reason = "credential_revoked"
+	WrongNetwork          Reason = "wrong_network"
+	OutsideHours          Reason = "outside_hours"
+	ServerLimit           Reason = "server_limit" // nats-server would not register it: the account's connections, mostly
+)
+
+// Reasons are all of them.
+var Reasons = []Reason{
+	ConnectionUnknown, NoCredential, Malformed, CredentialExpired, CredentialNotYetValid, NotCaughtUp,
+	AccountUnknown, AccountUnavailable, AccountInvalid, UnknownSigningKey, RoleMismatch, RoleTemplate, ProxyRequired,
+	AccountExpired, AccountClosed, BearerNotAllowed, ConnectionType, BadSignature, CredentialRevoked, WrongNetwork,
+	OutsideHours, ServerLimit,
+}
+
+// refusal is an error with a reason. The detail is safe to show to the account's people.
+type refusal struct {
+	reason Reason
+	detail string
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("%s: %s", r.reason, r.detail) }
+
+func refused(reason Reason, format string, args ...any) error {
+	return &refusal{reason: reason, detail: fmt.Sprintf(format, args...)}
+}
+
+// Refusal is a login that was refused. Account and User are what the client
+// says, or what was found to be true, depending on how far it got.
+type Refusal struct {
+	Reason  Reason
+	Detail  string // what of the reason depends on the login
+	Account string // public key; empty when the JWT could not be read
+	User    string // public key of the credential
+	Kind    string // of the connection, as in jwt.ConnectionType…
+	Host    string // where it came from
+}
+
+type counts struct {
+	admitted atomic.Int64
+	ended    atomic.Int64
+	refused  map[Reason]*atomic.Int64 // not written to after init
+}
+
+func (c *counts) init() {
+	c.refused = make(map[Reason]*atomic.Int64, len(Reasons))
+	for _, r := range Reasons {
+		c.refused[r] = new(atomic.Int64)
+	}
+}
+
+func (a *Admission) refuse(r Refusal, err error) {
+	var why *refusal
+	if !errors.As(err, &why) {
+		why = &refusal{reason: Malformed, detail: err.Error()}
+	}
+	r.Reason, r.Detail = why.reason, why.detail
+	a.counts.refused[r.Reason].Add(1)
+	if a.cfg.Refused != nil {
+		a.cfg.Refused(r)
+	}
+	a.log.Debug("refused a login", "reason", r.Reason, "detail", r.Detail, "account", r.Account, "user", r.User, "kind", r.Kind, "host", r.Host)
+}
+
+// Admitted is how many logins were let in since the start.
+func (a *Admission) Admitted() int64 { return a.counts.admitted.Load() }
+
+// Refused is how many logins were refused for a reason since the start.
+func (a *Admission) Refused(r Reason) int64 { return a.counts.refused[r].Load() }
+
+// Ended is how many connections changes of claims have ended since the start.
+func (a *Admission) Ended() int64 { return a.counts.ended.Load() }

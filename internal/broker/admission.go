@@ -1,0 +1,128 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/signalbox-io/signalbox/internal/admission"
+	"github.com/signalbox-io/signalbox/internal/resolver"
+)
+
+const (
+	maxAge       = 24 * time.Hour
+	aloneAfter   = 5 * time.Second
+	beatEvery    = time.Second
+	confirmEvery = 10 * time.Second // how far behind the stored confirmation may be
+
+	metaConfirmed = "confirmed" // in the store: when control last confirmed what is in it
+)
+
+// useAdmission puts the judging of logins between the server and the resolver.
+func (b *Broker) useAdmission(trust *resolver.Trust) error {
+	b.gate = admission.NewGate(b.cfg.WhenAlone, b.cfg.MaxAge, b.cfg.AloneAfter, b.confirmed(), b.contact)
+	var err error
+	b.admission, err = admission.New(admission.Config{
+		Server:        func() *server.Server { return b.server },
+		SystemAccount: b.identity.SystemAccount,
+		OwnKeySigns:   !trust.Claims().StrictSigningKeyUsage,
+		Account:       b.resolver.Claims,
+		Release:       b.resolver.Release,
+		Refused:       b.refused,
+		Gate:          b.gate.Err,
+		Logger:        b.log,
+	})
+	if err != nil {
+		return fmt.Errorf("set up admission: %w", err)
+	}
+	b.options.CustomClientAuthentication = b.admission
+	return b.resolver.Watch(resolver.Watcher{Knows: b.admission.Knows, Publish: b.admission.Publish, Updated: b.admission.Updated})
+}
+
+// refused tells control of logins that somebody there may want to hear of.
+func (b *Broker) refused(r admission.Refusal) {
+	if r.Account == "" || r.Account == b.identity.SystemAccount {
+		return
+	}
+	b.follower.Refused(resolver.RefusedLogin{Account: r.Account, User: r.User, Reason: string(r.Reason), ConnectionType: r.Kind, Address: r.Host}, r.Detail)
+}
+
+func (b *Broker) contact() admission.Contact {
+	p, _ := b.follower.Progress()
+	return admission.Contact{HeardAt: p.HeardAt, ConfirmedAt: p.ConfirmedAt}
+}
+
+// confirmed is when control confirmed what is stored, before this start; zero: never.
+func (b *Broker) confirmed() time.Time {
+	var at time.Time
+	if err := at.UnmarshalText(b.store.Meta(metaConfirmed)); err != nil {
+		return time.Time{}
+	}
+	return at
+}
+
+// beat keeps the gate going, tells the log when it opens or shuts, and keeps
+// what control confirmed for the next start.
+func (b *Broker) beat(ctx context.Context) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	open := false
+	for {
+		_, changed := b.follower.Progress()
+		b.gate.Beat()
+		why := b.gate.Err()
+		switch {
+		case why == nil && !open:
+			b.log.Info("clients may log in")
+		case why != nil && open:
+			b.log.Warn("clients are refused", "reason", why)
+		}
+		open = why == nil
+		b.keepConfirmed(confirmEvery)
+		select {
+		case <-ctx.Done():
+			b.keepConfirmed(0)
+			return
+		case <-changed: // a first confirmation is stored at once: the broker may not live for another second
+		case <-tick.C:
+		}
+	}
+}
+
+// keepConfirmed stores the time of control's last confirmation, if what is
+// stored is older by more than that.
+func (b *Broker) keepConfirmed(slack time.Duration) {
+	at := b.contact().ConfirmedAt
+	if at.IsZero() || at.Sub(b.confirmed()).Abs() <= slack {
+		return
+	}
+	text, err := at.MarshalText()
+	if err == nil {
+		err = b.store.SetMeta(metaConfirmed, text)
+	}
+	if err != nil {
+		b.log.Error("cannot store when control was last heard", "error", err)
+	}
+}
+
+// WaitOpen waits until tenants' clients may log in.
+func (b *Broker) WaitOpen(ctx context.Context) error {
+	retry := time.NewTicker(10 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		why := b.gate.Err()
+		if why == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait until clients may log in: %w: %w", ctx.Err(), why)
+		case <-retry.C:
+		}
+	}
+}
+
+// Admission is what judges the broker's logins.
+func (b *Broker) Admission() *admission.Admission { return b.admission }
