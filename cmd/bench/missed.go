@@ -38,7 +38,7 @@ func (o *operator) revokeOneEach(ctx context.Context, accounts []*account) ([]cr
 func (b *bench) measureMissed(ctx context.Context, in *installation, broker *node, changing []*account) error {
 	missed := func() (float64, error) { return in.missByBroker(ctx, broker, changing) }
 	stockMissed := func() (float64, error) { return in.missByStock(ctx) }
-	stocks, ours, err := alternate(ctx, b.scale.misses, b.scale.stockMisses, seconds, stockMissed, missed)
+	stocks, ours, err := alternate(ctx, b.scale.misses, 1, seconds, stockMissed, missed)
 	if err != nil {
 		return err
 	}
