@@ -20,6 +20,14 @@ test: build $(POSTGRES_NPM)/node_modules chromium ## every test: Go with real Po
 	cd web && npm test
 	cd web && npm run e2e
 
+SCALE ?= small
+
+.PHONY: bench
+bench: build $(POSTGRES_NPM)/node_modules ## Signalbox measured beside the stock nats-server; SCALE=full takes a quarter of an hour, README=1 keeps the table
+	go build -o bin/bench ./cmd/bench
+	@mkdir -p .data
+	bin/bench -scale $(SCALE) -o .data/bench.json $(if $(README),-readme README.md)
+
 .PHONY: check
 check: web/node_modules ## format, vet, lint, generated files fresh
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }

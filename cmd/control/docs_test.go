@@ -107,7 +107,7 @@ func commandExists(t *testing.T, words []string, targets map[string]bool) error 
 	switch program, args := words[0], words[1:]; program {
 	case "make":
 		for _, target := range args {
-			if !targets[target] {
+			if !strings.Contains(target, "=") && !targets[target] {
 				return fmt.Errorf("the Makefile has no target %q", target)
 			}
 		}
