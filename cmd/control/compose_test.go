@@ -391,10 +391,13 @@ func (h *localhost) start(t *testing.T, binary string, s composeService) {
 func (h *localhost) connect(t *testing.T, c *customer, address string) *nats.Conn {
 	t.Helper()
 	name := strings.ReplaceAll(strings.ReplaceAll(address, ":", "-"), ".", "-")
-	nc, err := nats.Connect("nats://"+h.translate(address), nats.UserCredentials(c.issue(c.user(name, "").ID).file))
-	if err != nil {
-		t.Fatalf("connect to %s: %v", address, err)
-	}
+	creds := nats.UserCredentials(c.issue(c.user(name, "").ID).file)
+	var nc *nats.Conn
+	// The broker lets nobody in before it has heard from control that it is up to date.
+	eventually(t, "a login at "+address, func() (err error) {
+		nc, err = nats.Connect("nats://"+h.translate(address), creds)
+		return err
+	})
 	t.Cleanup(nc.Close)
 	return nc
 }
