@@ -90,6 +90,9 @@ func TestWrongFlagsAreRefused(t *testing.T) {
 		`"serve" is not a flag`:            {"serve"},
 		`--log-level "loud"`:               {"--log-level", "loud"},
 		`--log-format "xml"`:               {"--log-format", "xml"},
+		`--max-age "a day"`:                {"--max-age", "a day"},
+		`--alone-after "-1s"`:              {"--alone-after", "-1s"},
+		"serve-last-known or refuse":       {"--when-alone", "hope", "--data", t.TempDir()},
 		"begins with http:// or https://":  {"--control", "localhost:8080", "--data", t.TempDir()},
 		"give it control's URL and an enr": {"-c", conf, "--data", t.TempDir()},
 	} {

@@ -203,7 +203,7 @@ func TestAttachedServerIsKeptUpToDate(t *testing.T) {
 	})
 	t.Run("another replica takes the lead", func(t *testing.T) {
 		other := *c
-		other.url = s.secondControl()
+		_, other.url = s.startReplica()
 		s.control.kill()
 		one := other.issue(user.ID)
 		mustConnect(t, st.url(), one.file)

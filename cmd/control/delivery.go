@@ -181,10 +181,12 @@ func (d *delivery) brokers(ctx context.Context) ([]resolver.Membership, error) {
 				memberships = append(memberships, resolver.Membership{
 					OperatorID: string(seat.Operator.ID),
 					Cluster:    cluster,
+					Brokers:    map[string]string{},
 					Login:      func() (resolver.Login, error) { return d.login(seat.Operator.ID, resolver.ControlPermissions()) },
 				})
 			}
 			memberships[i].URLs = append(memberships[i].URLs, b.ControlURL)
+			memberships[i].Brokers[string(b.PublicKey)] = b.ControlURL
 		}
 	}
 	return memberships, nil

@@ -71,7 +71,7 @@ func TestRevokingCanWaitForTheProof(t *testing.T) {
 	})
 	t.Run("at another replica than the broker's", func(t *testing.T) {
 		other := *c
-		other.url = s.secondControl()
+		_, other.url = s.startReplica()
 		user := c.user("roaming", "")
 		for range 10 {
 			one := c.issue(user.ID)
@@ -118,8 +118,10 @@ type operatorDelivery struct {
 	InForce  bool `json:"in_force"`
 	Brokers  []struct {
 		Broker    string
+		Applied   int64 `json:"applied_revision"`
 		Lag       int64
 		Connected bool
+		Refusals  []struct{ Reason string }
 	}
 }
 
@@ -139,15 +141,11 @@ func (c *customer) asStaff(s *stack) resource {
 	return page.Items[0]
 }
 
-// secondControl starts another replica on the same database, and returns its URL.
-func (s *stack) secondControl() string {
+// startReplica starts another control on the same database.
+func (s *stack) startReplica() (p *process, url string) {
 	s.t.Helper()
-	port := freePorts(s.t, 1)[0]
-	startProcess(s.t, s.env, "control", "serve", "--listen", "127.0.0.1:"+port)
-	first := s.url
-	s.url = "http://127.0.0.1:" + port
-	s.awaitReady()
-	second := s.url
-	s.url = first
-	return second
+	address := "127.0.0.1:" + freePorts(s.t, 1)[0]
+	p, url = startProcess(s.t, s.env, "control", "serve", "--listen", address), "http://"+address
+	eventually(s.t, "another control to be ready", func() error { return ready(url, http.StatusNoContent) })
+	return p, url
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -142,19 +143,32 @@ func eventually(t *testing.T, what string, try func() error) {
 	}
 }
 
-// freePorts answers n ports that nobody listens on.
+// given are the ports that tests have got, so that none is given twice.
+var given sync.Map
+
+// freePorts answers n ports that nobody listens on. They lie below those that
+// the kernel gives to outgoing connections, one of which could otherwise have
+// the port of a server that is just being started again.
 func freePorts(t *testing.T, n int) []string {
 	t.Helper()
-	ports := make([]string, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	const lowest, outgoing = 16384, 32768
+	var ports []string
+	for range 100 * n {
+		port := strconv.Itoa(lowest + rand.IntN(outgoing-lowest))
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		defer l.Close()
-		ports[i] = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+		l.Close()
+		if _, taken := given.LoadOrStore(port, true); taken {
+			continue
+		}
+		if ports = append(ports, port); len(ports) == n {
+			return ports
+		}
 	}
-	return ports
+	t.Fatal("there are no free ports")
+	return nil
 }
 
 // stack is control, a broker and Postgres, each a process that can be killed
@@ -187,6 +201,19 @@ func startStack(t *testing.T) *stack {
 // startStackOn starts a stack whose broker has that configuration of nats-server.
 func startStackOn(t *testing.T, config func(*stack) string) *stack {
 	t.Helper()
+	s := newStack(t)
+	if err := os.WriteFile(filepath.Join(s.dir, "nats.conf"), []byte(config(s)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.startControl()
+	s.startBroker()
+	s.awaitBroker()
+	return s
+}
+
+// newStack is a stack of which only Postgres runs.
+func newStack(t *testing.T) *stack {
+	t.Helper()
 	master, err := keyring.GenerateMaster()
 	if err != nil {
 		t.Fatal(err)
@@ -199,12 +226,6 @@ func startStackOn(t *testing.T, config func(*stack) string) *stack {
 		"SIGNALBOX_MASTER_KEY=" + string(master),
 		"SIGNALBOX_ENROLLMENT_TOKEN=" + enrolment,
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, "nats.conf"), []byte(config(s)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.startControl()
-	s.startBroker()
-	s.awaitBroker()
 	return s
 }
 
@@ -216,17 +237,21 @@ func (s *stack) startControl() {
 
 func (s *stack) awaitReady() {
 	s.t.Helper()
-	eventually(s.t, "control to be ready", func() error {
-		res, err := http.Get(s.url + "/readyz")
-		if err != nil {
-			return err
-		}
-		defer res.Body.Close()
-		if res.StatusCode != http.StatusNoContent {
-			return fmt.Errorf("status %d", res.StatusCode)
-		}
-		return nil
-	})
+	eventually(s.t, "control to be ready", func() error { return ready(s.url, http.StatusNoContent) })
+}
+
+// ready fails unless /readyz answers with that status.
+func ready(url string, want int) error {
+	res, err := http.Get(url + "/readyz")
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != want {
+		reason, _ := bufio.NewReader(res.Body).ReadString('\n')
+		return fmt.Errorf("status %d: %s", res.StatusCode, reason)
+	}
+	return nil
 }
 
 func (s *stack) startBroker() {
@@ -239,18 +264,7 @@ func (s *stack) startBroker() {
 // awaitBroker waits until the broker has caught up.
 func (s *stack) awaitBroker() {
 	s.t.Helper()
-	eventually(s.t, "the broker to be ready", func() error {
-		res, err := http.Get("http://127.0.0.1:" + s.ports[5] + "/readyz")
-		if err != nil {
-			return err
-		}
-		defer res.Body.Close()
-		if res.StatusCode != http.StatusOK {
-			reason, _ := bufio.NewReader(res.Body).ReadString('\n')
-			return fmt.Errorf("status %d: %s", res.StatusCode, reason)
-		}
-		return nil
-	})
+	eventually(s.t, "the broker to be ready", func() error { return ready("http://127.0.0.1:"+s.ports[5], http.StatusOK) })
 }
 
 // customer is somebody who has signed up, calling the API with their session.
@@ -315,20 +329,27 @@ func (c *customer) call(method, path string, in any) (int, []byte, error) {
 	return res.StatusCode, text, err
 }
 
+// ask sends a request and decodes the answer into out unless that is nil. An
+// answer that is not a success is an error.
+func (c *customer) ask(method, path string, in, out any) error {
+	status, body, err := c.call(method, path, in)
+	if err != nil {
+		return err
+	}
+	if status >= 300 {
+		return fmt.Errorf("%s %s: %d %s", method, path, status, body)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(body, out)
+}
+
 // must sends a request that has to work, and decodes the answer into out unless that is nil.
 func (c *customer) must(method, path string, in, out any) {
 	c.t.Helper()
-	status, body, err := c.call(method, path, in)
-	if err != nil {
+	if err := c.ask(method, path, in, out); err != nil {
 		c.t.Fatal(err)
-	}
-	if status >= 300 {
-		c.t.Fatalf("%s %s: %d %s", method, path, status, body)
-	}
-	if out != nil {
-		if err := json.Unmarshal(body, out); err != nil {
-			c.t.Fatal(err)
-		}
 	}
 }
 
@@ -386,10 +407,7 @@ func (c *customer) tryCreate(name string, made func(issued)) {
 	made(issued{out.Credential, account.ID, out.Creds})
 }
 
-func (c *customer) attempt(path string, in, out any) bool {
-	status, body, err := c.call("POST", path, in)
-	return err == nil && status == http.StatusCreated && json.Unmarshal(body, out) == nil
-}
+func (c *customer) attempt(path string, in, out any) bool { return c.ask("POST", path, in, out) == nil }
 
 // wantAllWork fails unless each acknowledged credential is there, with its
 // user, and logs in; and unless nothing is there by halves.

@@ -389,7 +389,11 @@ func TestControlStoppedLeavesClientsAndKnownAccountsAlone(t *testing.T) {
 
 	// And what happens once control is back takes effect again.
 	s.startControl()
-	revoked := mustConnect(t, s.nats, creds.file)
+	var revoked *client
+	eventually(t, "the broker to have heard what it missed", func() (err error) {
+		revoked, err = connect(t, s.nats, creds.file)
+		return err
+	})
 	c.must("POST", "/v1/credentials/"+creds.ID+"/revoke", map[string]any{}, nil)
 	wantThrownOut(t, revoked)
 }

@@ -21,7 +21,8 @@ type law struct {
 	signers     map[string]*jwt.UserPermissionLimits // by public key; nil: what it signs has permissions of its own
 	defaults    jwt.Permissions
 	revocations revocations
-	expires     int64 // unix seconds; 0: never
+	expires     int64    // unix seconds; 0: never
+	authUsers   []string // not empty: all others are for the account's own service to judge
 	noBearer    bool
 	closed      bool
 }
@@ -30,7 +31,7 @@ func newLaw(c *jwt.AccountClaims, pages claims.RevocationPages, ownKeySigns bool
 	own, _, _ := claims.SplitTags(c.Tags) // those that name the pages have done so
 	w := &law{
 		name: c.Name, tags: own, defaults: c.DefaultPermissions, expires: c.Expires, noBearer: c.Limits.DisallowBearer,
-		revocations: revocations{inline: c.Revocations, pages: pages}, signers: make(map[string]*jwt.UserPermissionLimits, len(c.SigningKeys)+1),
+		authUsers: c.Authorization.AuthUsers, revocations: revocations{inline: c.Revocations, pages: pages}, signers: make(map[string]*jwt.UserPermissionLimits, len(c.SigningKeys)+1),
 	}
 	for key, scope := range c.SigningKeys {
 		w.signers[key] = nil
@@ -60,7 +61,7 @@ func (w *law) open(now time.Time) error {
 // allows says whether a connection that was let in by earlier claims may stay. If
 // its role has changed, it may not: the next one gets the new permissions.
 func (w *law) allows(s *session, was *law, now time.Time) bool {
-	return w.keeps(s.signer, was) && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
+	return w.keeps(s.signer, was) && !w.delegates(s.user) && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
 }
 
 // keeps says whether a key signs for the account still, by the same template.
@@ -77,6 +78,17 @@ func (w *law) keepsAll(was *law) bool {
 		}
 	}
 	return true
+}
+
+// delegates says whether the account leaves the user to an authorization service
+// of its own (auth callout). Signalbox asks none, and so refuses.
+func (w *law) delegates(user string) bool {
+	return len(w.authUsers) > 0 && !slices.Contains(w.authUsers, user)
+}
+
+// concernsOne says whether a law differs from the one before, if at all, in whom it revokes.
+func (w *law) concernsOne(was *law, now time.Time) bool {
+	return w.noBearer == was.noBearer && slices.Equal(w.authUsers, was.authUsers) && w.open(now) == nil && w.keepsAll(was)
 }
 
 // revocations say up to which second what was issued to a user's key is revoked.
@@ -171,7 +183,7 @@ func (a *account) publish(w *law, now time.Time) (ended []*session) {
 			ended = append(ended, s)
 		}
 	}
-	if was.noBearer == w.noBearer && w.open(now) == nil && w.keepsAll(was) {
+	if w.concernsOne(was, now) {
 		w.revocations.since(was.revocations, maps.Keys(a.sessions.byUser), func(key string) { a.sessions.of(key, end) })
 	} else {
 		a.sessions.of(jwt.All, end)

@@ -45,7 +45,8 @@ type Config struct {
 	Account func(key string) (*jwt.AccountClaims, claims.RevocationPages, error)
 	// Release says that claims which Account returned are not held any more. Nil does nothing.
 	Release func(key string)
-	Gate    func() error // nil when tenants may come in, else why not; nil itself is an open gate
+	Refused func(Refusal) // is told of each login that is not let in, and must not wait; nil is fine
+	Gate    func() error  // nil when tenants may come in, else why not; nil itself is an open gate
 	Logger  *slog.Logger
 }
 
@@ -88,7 +89,7 @@ type client interface {
 // Check lets a connection in, and registers it with its account, or refuses it.
 // It may come again for the same connection, after a second CONNECT.
 func (a *Admission) Check(c server.ClientAuthentication) bool {
-	l := login{refusal: Refusal{At: time.Now()}}
+	l := login{at: time.Now()}
 	err := a.admit(c, &l)
 	if err == nil {
 		a.counts.admitted.Add(1)
@@ -103,6 +104,7 @@ type login struct {
 	client  client
 	source  source
 	user    *jwt.UserClaims
+	at      time.Time
 	refusal Refusal // who and from where, should it come to that
 }
 
@@ -117,11 +119,14 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 		return err
 	}
 	l.refusal.Kind, l.refusal.Host = string(l.source.kind), l.source.host
-	if err := l.read(); err != nil {
+	if l.user, err = readUser(l.source.token(l.client.GetOpts())); l.user == nil {
 		return err
 	}
 	key := accountOf(l.user)
 	l.refusal.Account, l.refusal.User = key, l.user.Subject
+	if err != nil {
+		return err
+	}
 	if err := a.checkGate(key); err != nil {
 		return err
 	}
@@ -132,12 +137,6 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 		}
 		// The account's claims changed meanwhile: judge again, by those.
 	}
-}
-
-// read takes the user's claims out of what the client sent.
-func (l *login) read() (err error) {
-	l.user, err = readUser(l.source.token(l.client.GetOpts()))
-	return err
 }
 
 func (a *Admission) checkGate(account string) error {

@@ -197,7 +197,7 @@ func TestFirstUseOfAnAccountByRevokedClients(t *testing.T) {
 		stored[string(account.Key)] = account.Edit(nil)
 		users = append(users, user)
 	}
-	count := func(s *server.Server) (in int) {
+	count := func(s *server.Server, users []brokertest.Credential) (in int) {
 		for _, user := range users {
 			for _, nc := range race(user, s.ClientURL(), clients, func() {}) {
 				in++
@@ -206,10 +206,11 @@ func TestFirstUseOfAnAccountByRevokedClients(t *testing.T) {
 		}
 		return in
 	}
-	if n := count(node.Server()); n != 0 {
+	if n := count(node.Server(), users); n != 0 {
 		t.Errorf("%d of %d revoked clients were let in", n, accounts*clients)
 	}
-	t.Logf("a stock server lets %d of %d in", count(stock(t, cluster.Control, stored)), accounts*clients)
+	some := users[:100]
+	t.Logf("a stock server lets %d of %d in", count(stock(t, cluster.Control, stored), some), len(some)*clients)
 }
 
 // However fast an account's revocations follow each other, and however many

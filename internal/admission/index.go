@@ -26,7 +26,7 @@ type session struct {
 func (v verdict) session(l *login) *session {
 	s := &session{
 		id: l.client.GetID(), user: v.user.Subject, issued: v.user.IssuedAt, signer: v.user.Issuer, bearer: v.user.BearerToken,
-		since: l.refusal.At, leaf: l.client.Kind() == server.LEAF, limits: v.user.NatsLimits,
+		since: l.at, leaf: l.client.Kind() == server.LEAF, limits: v.user.NatsLimits,
 	}
 	s.limited = s.limits.Payload != jwt.NoLimit || s.limits.Subs != jwt.NoLimit
 	if s.leaf || s.limited {

@@ -1,13 +1,9 @@
 package admission
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // Reason says why a login was refused. The strings are for programs, and stay.
@@ -30,6 +26,7 @@ const (
 	ProxyRequired         Reason = "proxy_required"
 	AccountExpired        Reason = "account_expired"
 	AccountClosed         Reason = "account_closed" // deleted or suspended: it allows no connections and revokes everybody
+	Delegated             Reason = "delegated"      // the account leaves logins to a service of its own (auth callout), which is not asked
 	BearerNotAllowed      Reason = "bearer_not_allowed"
 	ConnectionType        Reason = "connection_type"
 	BadSignature          Reason = "bad_signature"
@@ -43,7 +40,7 @@ const (
 var Reasons = []Reason{
 	ConnectionUnknown, NoCredential, Malformed, CredentialExpired, CredentialNotYetValid, NotCaughtUp,
 	AccountUnknown, AccountUnavailable, AccountInvalid, UnknownSigningKey, RoleMismatch, RoleTemplate, ProxyRequired,
-	AccountExpired, AccountClosed, BearerNotAllowed, ConnectionType, BadSignature, CredentialRevoked, WrongNetwork,
+	AccountExpired, AccountClosed, Delegated, BearerNotAllowed, ConnectionType, BadSignature, CredentialRevoked, WrongNetwork,
 	OutsideHours, ServerLimit,
 }
 
@@ -59,34 +56,21 @@ func refused(reason Reason, format string, args ...any) error {
 	return &refusal{reason: reason, detail: fmt.Sprintf(format, args...)}
 }
 
-// Refusal is a login that was refused, or several of one kind. Until the
-// signature is checked, Account and User are what the client says.
+// Refusal is a login that was refused. Account and User are what the client
+// says, or what was found to be true, depending on how far it got.
 type Refusal struct {
-	Reason  Reason    `json:"reason"`
-	Detail  string    `json:"detail"`         // of the last one
-	Account string    `json:"account"`        // public key; empty when the JWT could not be read
-	User    string    `json:"user,omitempty"` // public key of the credential
-	Kind    string    `json:"kind,omitempty"` // of the connection, as in jwt.ConnectionType…
-	Host    string    `json:"host,omitempty"` // where it came from, last
-	At      time.Time `json:"at"`             // of the last one
-	Count   int64     `json:"count"`
+	Reason  Reason
+	Detail  string // what of the reason depends on the login
+	Account string // public key; empty when the JWT could not be read
+	User    string // public key of the credential
+	Kind    string // of the connection, as in jwt.ConnectionType…
+	Host    string // where it came from
 }
-
-// maxRefusals are remembered until somebody takes them: anyone can invent users.
-const maxRefusals = 1000
 
 type counts struct {
 	admitted atomic.Int64
 	ended    atomic.Int64
 	refused  map[Reason]*atomic.Int64 // not written to after init
-
-	mu     sync.Mutex
-	recent map[refusalKey]*Refusal
-}
-
-type refusalKey struct {
-	reason              Reason
-	account, user, kind string
 }
 
 func (c *counts) init() {
@@ -94,11 +78,8 @@ func (c *counts) init() {
 	for _, r := range Reasons {
 		c.refused[r] = new(atomic.Int64)
 	}
-	c.recent = map[refusalKey]*Refusal{}
 }
 
-// refuse counts a refusal, together with others of its kind: a client that
-// tries again and again costs no more than one that does not.
 func (a *Admission) refuse(r Refusal, err error) {
 	var why *refusal
 	if !errors.As(err, &why) {
@@ -106,37 +87,10 @@ func (a *Admission) refuse(r Refusal, err error) {
 	}
 	r.Reason, r.Detail = why.reason, why.detail
 	a.counts.refused[r.Reason].Add(1)
-	a.counts.remember(r)
+	if a.cfg.Refused != nil {
+		a.cfg.Refused(r)
+	}
 	a.log.Debug("refused a login", "reason", r.Reason, "detail", r.Detail, "account", r.Account, "user", r.User, "kind", r.Kind, "host", r.Host)
-}
-
-func (c *counts) remember(r Refusal) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := refusalKey{r.Reason, r.Account, r.User, r.Kind}
-	if known := c.recent[key]; known != nil {
-		r.Count = known.Count
-	} else if len(c.recent) >= maxRefusals {
-		return
-	}
-	r.Count++
-	c.recent[key] = &r
-}
-
-// TakeRefusals returns what was refused since it was last called, oldest first:
-// logins of one credential for one reason count as one Refusal. There are at
-// most 1,000; what goes beyond is only in the counters.
-func (a *Admission) TakeRefusals() []Refusal {
-	a.counts.mu.Lock()
-	taken := a.counts.recent
-	a.counts.recent = map[refusalKey]*Refusal{}
-	a.counts.mu.Unlock()
-	all := make([]Refusal, 0, len(taken))
-	for _, r := range taken {
-		all = append(all, *r)
-	}
-	slices.SortFunc(all, func(x, y Refusal) int { return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.User, y.User)) })
-	return all
 }
 
 // Admitted is how many logins were let in since the start.

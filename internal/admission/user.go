@@ -11,7 +11,8 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// readUser decodes a user JWT and verifies that its issuer signed it, whoever that is.
+// readUser decodes a user JWT and verifies that its issuer signed it, whoever
+// that is. With an error it returns the user all the same, if that is so.
 func readUser(token string) (*jwt.UserClaims, error) {
 	if token == "" {
 		return nil, refused(NoCredential, "the client sent no user JWT")
@@ -20,21 +21,23 @@ func readUser(token string) (*jwt.UserClaims, error) {
 	if err != nil {
 		return nil, refused(Malformed, "the user JWT cannot be read, or its signature is not right")
 	}
-	if user.ProxyRequired {
-		return nil, refused(ProxyRequired, "the user may come through a proxy only")
-	}
+	return user, valid(user, time.Now().Unix())
+}
+
+func valid(user *jwt.UserClaims, now int64) error {
 	problems := jwt.CreateValidationResults()
 	user.Validate(problems)
-	if !problems.IsBlocking(true) {
-		return user, nil
-	}
-	switch now := time.Now().Unix(); {
+	switch {
+	case user.ProxyRequired:
+		return refused(ProxyRequired, "the user may come through a proxy only")
+	case !problems.IsBlocking(true):
+		return nil
 	case user.Expires > 0 && user.Expires < now:
-		return nil, refused(CredentialExpired, "the credential expired at %s", time.Unix(user.Expires, 0).UTC().Format(time.RFC3339))
+		return refused(CredentialExpired, "the credential expired at %s", time.Unix(user.Expires, 0).UTC().Format(time.RFC3339))
 	case user.NotBefore > now:
-		return nil, refused(CredentialNotYetValid, "the credential is valid from %s", time.Unix(user.NotBefore, 0).UTC().Format(time.RFC3339))
+		return refused(CredentialNotYetValid, "the credential is valid from %s", time.Unix(user.NotBefore, 0).UTC().Format(time.RFC3339))
 	}
-	return nil, refused(Malformed, "the user's claims are not valid")
+	return refused(Malformed, "the user's claims are not valid")
 }
 
 // accountOf is the account that the user claims to be of.
@@ -63,6 +66,9 @@ func (w *law) judge(l *login, now time.Time) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
+	if w.delegates(user.Subject) {
+		return verdict{}, refused(Delegated, "the account leaves logins to an authorization service, which is not asked here")
+	}
 	if user.BearerToken && w.noBearer {
 		return verdict{}, refused(BearerNotAllowed, "the account allows no bearer credentials")
 	}
@@ -88,6 +94,9 @@ func (w *law) judge(l *login, now time.Time) (verdict, error) {
 	v := verdict{user: user, types: types, deadline: earlier(expiry(user), until), permissions: permissionsOf(user.Permissions)}
 	if v.permissions == nil {
 		v.byDefault, v.permissions = true, permissionsOf(w.defaults)
+	}
+	if len(w.authUsers) > 0 {
+		v.permissions = denyPublish(v.permissions, server.AuthCalloutSubject)
 	}
 	return v, nil
 }
@@ -249,6 +258,18 @@ func permissionsOf(p jwt.Permissions) *server.Permissions {
 		response.Expires = server.DEFAULT_ALLOW_RESPONSE_EXPIRATION
 	}
 	return &server.Permissions{Publish: publish, Subscribe: subscribe, Response: response}
+}
+
+// denyPublish takes a subject from what a user may publish.
+func denyPublish(p *server.Permissions, subject string) *server.Permissions {
+	if p == nil {
+		p = &server.Permissions{}
+	}
+	if p.Publish == nil {
+		p.Publish = &server.SubjectPermission{}
+	}
+	p.Publish.Deny = append(p.Publish.Deny, subject)
+	return p
 }
 
 func subjects(p jwt.Permission) *server.SubjectPermission {

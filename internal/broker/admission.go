@@ -30,6 +30,7 @@ func (b *Broker) useAdmission(trust *resolver.Trust) error {
 		OwnKeySigns:   !trust.Claims().StrictSigningKeyUsage,
 		Account:       b.resolver.Claims,
 		Release:       b.resolver.Release,
+		Refused:       b.refused,
 		Gate:          b.gate.Err,
 		Logger:        b.log,
 	})
@@ -38,6 +39,14 @@ func (b *Broker) useAdmission(trust *resolver.Trust) error {
 	}
 	b.options.CustomClientAuthentication = b.admission
 	return b.resolver.Watch(resolver.Watcher{Knows: b.admission.Knows, Publish: b.admission.Publish, Updated: b.admission.Updated})
+}
+
+// refused tells control of logins that somebody there may want to hear of.
+func (b *Broker) refused(r admission.Refusal) {
+	if r.Account == "" || r.Account == b.identity.SystemAccount {
+		return
+	}
+	b.follower.Refused(resolver.RefusedLogin{Account: r.Account, User: r.User, Reason: string(r.Reason), ConnectionType: r.Kind, Address: r.Host}, r.Detail)
 }
 
 func (b *Broker) contact() admission.Contact {

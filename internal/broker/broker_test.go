@@ -464,4 +464,22 @@ func TestBrokerThatNeverHeardFromControlIsNotReady(t *testing.T) {
 	if response.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("readyz = %d, want 503: nothing is known about any account", response.StatusCode)
 	}
+	if nc, err := cluster.Control.NewAccount("acme").Issue("app").Dial(node.ClientURL()); err == nil {
+		nc.Close()
+		t.Error("a client was let in")
+	}
+	response, err = http.Get(node.MetricsURL() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"signalbox_broker_gate_open 0", `signalbox_broker_logins_refused_total{reason="not_caught_up"} 1`} {
+		if !strings.Contains(string(body), want) {
+			t.Errorf("metrics lack %s", want)
+		}
+	}
 }

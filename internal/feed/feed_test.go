@@ -273,6 +273,24 @@ func TestReceiptIsWhatTheBrokerSaidLast(t *testing.T) {
 }
 
 // Whoever waits for an effect finds it even if later receipts came before they looked.
+func TestEffectThatIsReportedAgainIsKeptOnce(t *testing.T) {
+	t.Parallel()
+	pool := setup(t, "o")
+	first, second := feed.Effect{AccountKey: "A", Revision: 7, Closed: 2}, feed.Effect{AccountKey: "A", Revision: 8}
+	for _, effects := range [][]feed.Effect{{first}, {first, second}, {{AccountKey: "A", Revision: 7}}} {
+		if err := feed.RecordReceipt(t.Context(), pool, "o", feed.Receipt{BrokerKey: "U", Applied: 8, Effects: effects}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := feed.Receipts(t.Context(), pool, "o")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]feed.Effect{first, second}, got["U"].Effects); diff != "" {
+		t.Errorf("effects (-want +got):\n%s", diff)
+	}
+}
+
 func TestEffectsStayUntilManyLaterOnes(t *testing.T) {
 	t.Parallel()
 	pool := setup(t, "o")

@@ -40,8 +40,9 @@ const maxEffects = 200
 
 // RecordReceipt keeps what the broker says now in place of what it said before.
 // Applied may go down: a broker that lost its store starts again from 0, and
-// then that is the truth. Effects are added to those kept. HeardAt is set here. Any broker_key is taken; whether
-// it is one of the operator's, the reader knows.
+// then that is the truth. Effects are added to those kept, unless they are known.
+// HeardAt is set here. Any broker_key is taken; whether it is one of the
+// operator's, the reader knows.
 func RecordReceipt(ctx context.Context, q Querier, operatorID string, r Receipt) error {
 	const query = `
 		INSERT INTO receipts (operator_id, broker_key, applied, refusals, effects, heard_at)
@@ -54,8 +55,9 @@ func RecordReceipt(ctx context.Context, q Querier, operatorID string, r Receipt)
 				ELSE (
 					SELECT jsonb_agg(effect ORDER BY place)
 					FROM (
-						SELECT effect, place
+						SELECT (array_agg(effect ORDER BY place))[1] AS effect, min(place) AS place
 						FROM jsonb_array_elements(receipts.effects || EXCLUDED.effects) WITH ORDINALITY AS list (effect, place)
+						GROUP BY effect -> 'account', effect -> 'revision'
 						ORDER BY place DESC
 						LIMIT @kept
 					) AS newest

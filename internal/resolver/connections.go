@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -61,7 +62,9 @@ func (h *Hub) Connections(ctx context.Context, operatorID, account string, limit
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, list)
+			if !slices.ContainsFunc(all, func(known BrokerConnections) bool { return known.Broker == list.Broker }) {
+				all = append(all, list) // of a cluster that falls apart, two links may lead to one broker
+			}
 		case <-ctx.Done():
 			return all, nil
 		}

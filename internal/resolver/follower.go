@@ -63,6 +63,7 @@ type Follower struct {
 
 	mu       sync.Mutex
 	progress Progress
+	doubtful bool          // what control says may be old
 	awaited  Revision      // the head that will be a confirmation once it is applied; 0: none
 	spokenAt time.Time     // when control spoke of it
 	changed  chan struct{} // closed and replaced whenever progress changes
@@ -82,6 +83,7 @@ type Progress struct {
 
 type catchUpResult struct {
 	since    Revision
+	asked    time.Time
 	nothing  bool // asked as a cache that holds nothing
 	answer   catchUpAnswer
 	err      error // why control did not answer
@@ -96,6 +98,7 @@ const (
 	retryFirst    = 100 * time.Millisecond
 	retryAtMost   = 5 * time.Second
 	reconnectWait = 100 * time.Millisecond
+	doubtAfter    = 2*headEvery + headEvery/2
 	worrying      = 10 // failed catch-ups in a row, some ten seconds of them
 )
 
@@ -122,9 +125,36 @@ func (f *Follower) update(change func(*Progress)) {
 	defer f.mu.Unlock()
 	heard := f.progress.HeardAt
 	change(&f.progress)
+	f.doubtful = f.doubtful || !heard.IsZero() && elapsed(heard, f.progress.HeardAt) > doubtAfter
 	f.confirm(f.progress.HeardAt.After(heard))
 	close(f.changed)
 	f.changed = make(chan struct{})
+}
+
+// elapsed is the time between two readings, by the wall's clock or by the one
+// that nobody sets but that stands still while a machine sleeps; whichever says more.
+func elapsed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
+}
+
+// doubts says whether control must be asked before what it says confirms anything.
+// When it was not heard for a while, because the process was paused or the
+// network cut, then what comes first has been waiting on the way.
+func (f *Follower) doubts() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.doubtful
+}
+
+// believe ends doubts, by an answer to what was asked then: one that did not
+// wait on the way itself.
+func (f *Follower) believe(asked time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.doubtful && elapsed(asked, time.Now()) <= doubtAfter {
+		f.doubtful = false
+		f.confirm(true)
+	}
 }
 
 // confirm keeps ConfirmedAt. Needs mu.
@@ -138,7 +168,7 @@ func (f *Follower) confirm(heard bool) {
 		f.awaited, p.ConfirmedAt = 0, f.spokenAt
 	}
 	switch {
-	case !heard:
+	case !heard, f.doubtful:
 	case p.Applied >= p.Head:
 		f.awaited, p.ConfirmedAt = 0, p.HeardAt
 	case f.awaited == 0:
@@ -292,6 +322,9 @@ func (f *Follower) takePushes(ctx context.Context, messages []*nats.Msg) {
 		}
 	}
 	f.commitPushes(ctx, good, taken, since, at)
+	if f.doubts() {
+		f.ask(ctx)
+	}
 }
 
 // readPush returns what it could make out even when there is an error.
@@ -394,7 +427,7 @@ func (f *Follower) report() {
 	m := nats.NewMsg(SubjectApplied)
 	m.Data = mustJSON(Receipt{
 		Broker: f.broker, Applied: f.applied(), Stored: f.store.Stored(), Refusals: append(f.transient, standing...),
-		Effects:  f.resolver.effects.take(),
+		Effects:  f.resolver.effects.report(time.Now()),
 		ServerID: f.server.ID(), Version: server.VERSION,
 	})
 	f.transient = nil
@@ -409,11 +442,16 @@ func (f *Follower) takeHead(ctx context.Context, m *nats.Msg) {
 	}
 	f.update(func(p *Progress) { p.Head, p.HeardAt = head.Revision, time.Now() })
 	progress, _ := f.Progress()
-	if head.Revision > progress.Applied || !progress.CaughtUp || len(f.lacking()) > 0 {
+	if head.Revision > progress.Applied || !progress.CaughtUp || f.doubts() || len(f.lacking()) > 0 {
 		f.ask(ctx)
 	}
 	f.noteAhead(head.Revision < progress.Applied, head.Revision)
 	f.report()
+	if m.Reply != "" {
+		answer := nats.NewMsg(m.Reply)
+		answer.Header.Set(HeaderBroker, f.broker)
+		f.publish(answer)
+	}
 }
 
 // noteAhead says, once, that control knows less than this broker has applied.
@@ -433,7 +471,7 @@ func (f *Follower) ask(ctx context.Context) {
 		return
 	}
 	f.asking, f.askAgain = true, false
-	go f.catchUp(ctx, catchUpResult{since: f.applied(), nothing: f.store.empty()}, f.lacking(), maps.Clone(f.peers))
+	go f.catchUp(ctx, catchUpResult{asked: time.Now(), since: f.applied(), nothing: f.store.empty()}, f.lacking(), maps.Clone(f.peers))
 }
 
 // lacking are the accounts that were refused for want of their pages.
@@ -563,10 +601,17 @@ func (f *Follower) applyAnswer(result catchUpResult) error {
 	for _, r := range refusals {
 		f.log.Error("refused claims", "account", r.Account, "revision", r.Revision, "reason", r.Reason)
 	}
+	head := a.AppliedTo
+	if a.More {
+		head++ // at least
+	}
 	f.update(func(p *Progress) {
-		p.Applied, p.Head, p.HeardAt, p.LastError = max(p.Applied, a.AppliedTo), max(p.Head, a.AppliedTo), time.Now(), ""
+		p.Applied, p.Head, p.HeardAt, p.LastError = max(p.Applied, a.AppliedTo), max(p.Head, head), time.Now(), ""
 		p.CaughtUp = p.CaughtUp || !a.More
 	})
+	if !a.More {
+		f.believe(result.asked)
+	}
 	f.noteAhead(!a.More && a.AppliedTo < f.applied(), a.AppliedTo)
 	f.report()
 	return nil

@@ -61,6 +61,9 @@ type Membership struct {
 	Cluster    string   // the cluster's name; of an attachment and of a broker that stands alone, something else that is unique to it
 	URLs       []string // where control reaches its servers
 	Attached   bool     // it is an attachment
+	// Brokers are its members, URL by public key: those that the connection turns
+	// out not to lead to get one each. Nil: they are not looked after one by one.
+	Brokers map[string]string
 	// Login makes a system-account user with [ControlPermissions], or with
 	// [CourierPermissions] for an attachment. It is called for each attempt to
 	// connect, so that none needs to be valid for long.
@@ -93,6 +96,8 @@ type Hub struct {
 	wake   chan struct{}
 	moved  chan struct{} // links came or went, or one has started
 
+	clusters []Membership // as they were read last; known to Run's goroutine only
+
 	mu    sync.Mutex
 	links map[string]*link
 }
@@ -120,6 +125,7 @@ func (h *Hub) Run(ctx context.Context) error {
 			h.refresh(ctx)
 		case <-heads.C:
 			h.announceAll(ctx)
+			h.keepLinks(ctx)
 		}
 	}
 }
@@ -135,8 +141,14 @@ func (h *Hub) refresh(ctx context.Context) {
 		}
 		return
 	}
+	h.clusters = wanted
+	h.keepLinks(ctx)
+}
+
+// keepLinks makes the links that are wanted, and ends the others.
+func (h *Hub) keepLinks(ctx context.Context) {
 	keep := map[string]bool{}
-	for _, m := range wanted {
+	for _, m := range slices.Concat(h.clusters, h.apart(h.clusters)) {
 		m.URLs = slices.Sorted(slices.Values(m.URLs))
 		keep[m.key()] = true
 		h.ensure(ctx, m)
@@ -163,7 +175,7 @@ func (h *Hub) ensure(ctx context.Context, m Membership) {
 	h.mu.Lock()
 	l := h.links[m.key()]
 	h.mu.Unlock()
-	if l != nil && l.move(m.URLs) {
+	if l != nil && l.move(m) {
 		return
 	}
 	l = newLink(ctx, h, m)
@@ -275,6 +287,7 @@ func (h *Hub) Publish(_ context.Context, operatorID string, previous Revision, e
 }
 
 // Status returns the state of each connection, ordered by operator and cluster.
+// One to a broker that its cluster's does not reach has its public key for a cluster.
 func (h *Hub) Status() []LinkStatus {
 	var all []LinkStatus
 	for _, l := range h.all() {

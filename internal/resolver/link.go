@@ -24,30 +24,32 @@ type link struct {
 	ctx        context.Context // ends with the hub's Run: bounds what is done for brokers' requests
 	inbox      string          // answers to pushes arrive on inbox.<revision>
 	changed    chan struct{}   // wakes an attachment's courier
+	rollCall   string          // answers to heads arrive here
 	busy       chan struct{}   // a place for each request that is being answered
 	stock      atomic.Bool     // an unmodified nats-server has been heard of
 
-	mu     sync.Mutex
-	conn   *nats.Conn // nil until start has returned
-	failed bool       // start has, and it will never work
-	closed bool
-	state  LinkStatus
-	login  Login           // made for the attempt to connect that is under way
-	heard  map[string]bool // refusals already logged
+	mu      sync.Mutex
+	conn    *nats.Conn // nil until start has returned
+	failed  bool       // start has, and it will never work
+	closed  bool
+	state   LinkStatus
+	login   Login                // made for the attempt to connect that is under way
+	heard   map[string]bool      // refusals already logged
+	reached map[string]time.Time // by broker, when it last answered a head
 }
 
 const (
 	linkWait    = 50 * time.Millisecond // between attempts on a cluster's list of servers, plus up to linkJitter
 	linkJitter  = 150 * time.Millisecond
 	linkTimeout = 2 * time.Second // for one attempt
-	linkPing    = 5 * time.Second // a broker that is silent for about two of these is taken for dead
+	linkPing    = time.Second     // a broker that is silent for about three of these is taken for dead
 	atOnce      = 16              // requests answered at the same time
 	answerLimit = 10 * time.Second
 	maxHeard    = 1000 // refusals remembered as logged
 )
 
 func newLink(ctx context.Context, h *Hub, m Membership) *link {
-	l := &link{Membership: m, hub: h, ctx: ctx, inbox: nats.NewInbox(), changed: make(chan struct{}, 1), busy: make(chan struct{}, atOnce)}
+	l := &link{Membership: m, hub: h, ctx: ctx, inbox: nats.NewInbox(), rollCall: nats.NewInbox(), changed: make(chan struct{}, 1), busy: make(chan struct{}, atOnce)}
 	l.setState(false, nil)
 	return l
 }
@@ -100,9 +102,11 @@ func (l *link) listen(nc *nats.Conn) error {
 			return fmt.Errorf("listen on %s: %w", subject, err)
 		}
 	}
-	if _, err := nc.Subscribe(l.inbox+".*", l.takePushAnswer); err != nil {
-		nc.Close()
-		return fmt.Errorf("listen for answers: %w", err)
+	for subject, take := range map[string]nats.MsgHandler{l.inbox + ".*": l.takePushAnswer, l.rollCall: l.takeRollCall} {
+		if _, err := nc.Subscribe(subject, take); err != nil {
+			nc.Close()
+			return fmt.Errorf("listen for answers: %w", err)
+		}
 	}
 	return nil
 }
@@ -184,8 +188,10 @@ func (l *link) connected() bool { return l.status().Connected }
 
 // move makes the link use other addresses from its next attempt to connect on;
 // a connection that stands is left alone. False: the link is of no use.
-func (l *link) move(urls []string) bool {
+func (l *link) move(m Membership) bool {
+	urls := m.URLs
 	l.mu.Lock()
+	l.Brokers = m.Brokers
 	nc, failed, same := l.conn, l.failed, slices.Equal(l.URLs, urls)
 	l.mu.Unlock()
 	if failed || nc == nil || same {
@@ -255,7 +261,7 @@ func (l *link) announce(head Revision) {
 	if nc == nil {
 		return
 	}
-	if err := nc.Publish(SubjectHead, mustJSON(headMessage{Revision: head})); err != nil {
+	if err := nc.PublishRequest(SubjectHead, l.rollCall, mustJSON(headMessage{Revision: head})); err != nil {
 		l.fail("announce the head", err)
 	}
 }

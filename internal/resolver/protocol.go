@@ -37,6 +37,9 @@ const (
 // seconds, and whenever it gets a connection, how far the operator has come:
 //
 //	{"revision":43}
+//
+// Brokers answer that they have heard it, with nothing but HeaderBroker: that is
+// how control learns whom it reaches.
 const SubjectHead = "signalbox.head"
 
 // A broker that is behind, or has just started, asks for what came after the

@@ -29,7 +29,6 @@ type RefusedLogin struct {
 	Account        string `json:"account"`        // the public key that the client's JWT names; checked to be one, not to exist
 	User           string `json:"user,omitempty"` // likewise
 	Reason         string `json:"reason"`
-	Detail         string `json:"detail,omitempty"`
 	ConnectionType string `json:"connection_type,omitempty"`
 	Address        string `json:"address,omitempty"` // without port
 }
@@ -37,9 +36,10 @@ type RefusedLogin struct {
 // RefusedLogins is how often that happened.
 type RefusedLogins struct {
 	RefusedLogin
-	Count    int64 `json:"count"`
-	FirstAgo int64 `json:"first_ago_ms"`
-	LastAgo  int64 `json:"last_ago_ms"`
+	Detail   string `json:"detail,omitempty"` // what of the reason depends on the login: the last one's
+	Count    int64  `json:"count"`
+	FirstAgo int64  `json:"first_ago_ms"`
+	LastAgo  int64  `json:"last_ago_ms"`
 }
 
 type refusedMessage struct {
@@ -65,6 +65,7 @@ type refused struct {
 }
 
 type tally struct {
+	detail      string // of the last
 	count       int64
 	first, last time.Time
 }
@@ -74,7 +75,9 @@ func newRefused() *refused {
 }
 
 // note counts a login that was refused at a time. It never waits.
-func (r *refused) note(l RefusedLogin, at time.Time) { r.add(l, tally{count: 1, first: at, last: at}) }
+func (r *refused) note(l RefusedLogin, detail string, at time.Time) {
+	r.add(l, tally{detail: detail, count: 1, first: at, last: at})
+}
 
 func (r *refused) add(l RefusedLogin, more tally) {
 	r.mu.Lock()
@@ -93,7 +96,7 @@ func (r *refused) add(l RefusedLogin, more tally) {
 		t.first = more.first
 	}
 	if more.last.After(t.last) {
-		t.last = more.last
+		t.last, t.detail = more.last, more.detail
 	}
 	signal(r.news)
 }
@@ -123,7 +126,7 @@ func (r *refused) take() map[RefusedLogin]tally {
 
 // Refused counts a login that was not let in, for control to hear of. It never
 // waits, and may be called from any goroutine.
-func (f *Follower) Refused(l RefusedLogin) { f.refused.note(l, time.Now()) }
+func (f *Follower) Refused(l RefusedLogin, detail string) { f.refused.note(l, detail, time.Now()) }
 
 // tellRefused runs beside the follower's loop until ctx ends.
 func (f *Follower) tellRefused(ctx context.Context) {
@@ -153,7 +156,7 @@ func (f *Follower) tellRefused(ctx context.Context) {
 func (f *Follower) tell(ctx context.Context, taken map[RefusedLogin]tally) error {
 	message, now := refusedMessage{Broker: f.broker}, time.Now()
 	for l, t := range taken {
-		message.Logins = append(message.Logins, RefusedLogins{RefusedLogin: l, Count: t.count,
+		message.Logins = append(message.Logins, RefusedLogins{RefusedLogin: l, Detail: t.detail, Count: t.count,
 			FirstAgo: now.Sub(t.first).Milliseconds(), LastAgo: now.Sub(t.last).Milliseconds()})
 	}
 	slices.SortFunc(message.Logins, func(a, b RefusedLogins) int { return cmp.Compare(b.FirstAgo, a.FirstAgo) })

@@ -12,15 +12,15 @@ func TestRefusedLoginsWaitToBeToldWithinBounds(t *testing.T) {
 	at := time.Now()
 	for account := range 100 {
 		for way := range 2 * maxRefusedEach {
-			r.note(RefusedLogin{Account: fmt.Sprint("A", account), Address: fmt.Sprint(way)}, at)
+			r.note(RefusedLogin{Account: fmt.Sprint("A", account), Address: fmt.Sprint(way)}, "", at)
 		}
 	}
 	if len(r.ways) != maxRefused {
 		t.Fatalf("%d ways wait, want %d", len(r.ways), maxRefused)
 	}
 	again := RefusedLogin{Account: "A0", Address: "0"}
-	r.note(again, at.Add(time.Second))
-	r.note(RefusedLogin{Account: "A0", Address: fmt.Sprint(maxRefusedEach)}, at)
+	r.note(again, "later", at.Add(time.Second))
+	r.note(RefusedLogin{Account: "A0", Address: fmt.Sprint(maxRefusedEach)}, "", at)
 
 	told := map[RefusedLogin]tally{}
 	for len(r.ways) > 0 {
@@ -33,7 +33,7 @@ func TestRefusedLoginsWaitToBeToldWithinBounds(t *testing.T) {
 			told[l] = n
 		}
 	}
-	if got, want := told[again], (tally{2, at, at.Add(time.Second)}); got != want {
+	if got, want := told[again], (tally{"later", 2, at, at.Add(time.Second)}); got != want {
 		t.Errorf("the one that happened twice: %+v, want %+v", got, want)
 	}
 	if _, over := told[RefusedLogin{Account: "A0", Address: fmt.Sprint(maxRefusedEach)}]; over || len(told) != maxRefused {
@@ -54,13 +54,13 @@ func TestRefusedLoginsThatWereNotHeardAreAddedToWhatCameMeanwhile(t *testing.T) 
 	r := newRefused()
 	at := time.Now()
 	l := RefusedLogin{Account: "A", Reason: "credential_revoked"}
-	r.note(l, at)
+	r.note(l, "first", at)
 	taken := r.take()
-	r.note(l, at.Add(time.Minute))
+	r.note(l, "last", at.Add(time.Minute))
 	for l, n := range taken {
 		r.add(l, n)
 	}
-	if got, want := r.take()[l], (tally{2, at, at.Add(time.Minute)}); got != want {
+	if got, want := r.take()[l], (tally{"last", 2, at, at.Add(time.Minute)}); got != want {
 		t.Errorf("tally = %+v, want %+v", got, want)
 	}
 }

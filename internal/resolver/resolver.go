@@ -52,7 +52,7 @@ type Receipt struct {
 	Applied  Revision  `json:"applied"`
 	Stored   int64     `json:"stored,omitempty"` // accounts in its store
 	Refusals []Refusal `json:"refusals,omitempty"`
-	Effects  []Effect  `json:"effects,omitempty"` // of what was applied since the receipt before, at most 100
+	Effects  []Effect  `json:"effects,omitempty"` // of what was applied in the last seconds, at most 100; they repeat
 	ServerID string    `json:"server_id,omitempty"`
 	Version  string    `json:"version,omitempty"` // nats-server's
 	// Partial receipts are answers to one push: that Refusals does not name an

@@ -100,6 +100,7 @@ var explanations = map[string]string{
 	"proxy_required":           "The credential may only be used through a trusted proxy, and this connection did not come through one.",
 	"account_expired":          "The account's claims have expired.",
 	"account_closed":           "The account is deleted or suspended.",
+	"delegated":                "The account leaves logins to an authorization service of its own, which brokers do not ask.",
 	"bearer_not_allowed":       "The credential is a bearer token, and the account allows none.",
 	"connection_type":          "The role does not allow this kind of connection. Allow it in the role, or connect in another way.",
 	"bad_signature":            "The client did not prove that it holds the credential's seed: JWT and seed are not of one creds file, or the answer was not for this connection.",

@@ -49,6 +49,12 @@ test("revoking closes the live connection, the client cannot return, and the pag
 
   await dialog.getByRole("button", { name: "Done" }).click();
   await drawer.getByText("laptop lost").waitFor();
+  await drawer.getByRole("button", { name: "Close" }).click();
+  // The client heard "Authorization Violation"; its owner can read why.
+  await page.getByRole("link", { name: "Connections" }).click();
+  const refused = page.getByRole("table", { name: "Refused logins" });
+  await refused.getByText("The credential was revoked. Issue another one.").waitFor();
+  await refused.getByRole("link", { name: "nats-cli" }).waitFor();
   expect(complaints).toEqual([]);
   await context.close();
 });

@@ -367,11 +367,15 @@ func (c *Control) memberships(context.Context) ([]resolver.Membership, error) {
 	clusters := map[string]resolver.Membership{}
 	for key, s := range c.brokers {
 		name := cmp.Or(s.cluster, key)
-		m := clusters[name]
+		m, ok := clusters[name]
+		if !ok {
+			m = resolver.Membership{OperatorID: OperatorID, Cluster: name, Brokers: map[string]string{}, Login: c.login}
+		}
 		if s.url != "" {
 			m.URLs = append(m.URLs, s.url)
+			m.Brokers[key] = s.url
 		}
-		clusters[name] = resolver.Membership{OperatorID: OperatorID, Cluster: name, URLs: m.URLs, Login: c.login}
+		clusters[name] = m
 	}
 	var all []resolver.Membership
 	for _, m := range clusters {

@@ -1,0 +1,65 @@
+package resolver
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// A cluster can fall apart while control reaches all of it: its brokers lose
+// each other, and one connection then leads to some of them only. Every broker
+// that hears a head answers whoever announced it. So a link knows whom it
+// reaches, and the hub makes a link of its own to each broker that the link to
+// its cluster does not reach, until that does again.
+
+// missingAfter is how long a broker may leave heads unanswered before it counts
+// as not reached.
+const missingAfter = 2*headEvery + headEvery/2
+
+// takeRollCall notes that a broker has answered a head.
+func (l *link) takeRollCall(m *nats.Msg) {
+	broker := m.Header.Get(HeaderBroker)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, member := l.Brokers[broker]; !member {
+		return
+	}
+	if l.reached == nil {
+		l.reached = map[string]time.Time{}
+	}
+	l.reached[broker] = time.Now()
+}
+
+// missing are the members of the link's cluster that it has not reached for a
+// while, with their URLs. While it is not connected, that says nothing of them.
+func (l *link) missing() map[string]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.state.Connected || time.Since(l.state.Since) < missingAfter || len(l.Brokers) < 2 {
+		return nil
+	}
+	missing := maps.Clone(l.Brokers)
+	maps.DeleteFunc(missing, func(broker, _ string) bool { return time.Since(l.reached[broker]) < missingAfter })
+	return missing
+}
+
+// apart are the brokers that the links to their clusters do not reach, each as
+// a cluster of one.
+func (h *Hub) apart(clusters []Membership) []Membership {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var apart []Membership
+	for _, m := range clusters {
+		l := h.links[m.key()]
+		if l == nil {
+			continue
+		}
+		missing := l.missing()
+		for _, broker := range slices.Sorted(maps.Keys(missing)) {
+			apart = append(apart, Membership{OperatorID: m.OperatorID, Cluster: broker, URLs: []string{missing[broker]}, Login: m.Login})
+		}
+	}
+	return apart
+}
