@@ -55,6 +55,7 @@ type Follower struct {
 	cursor    Revision // pushes and answers follow on this; not below what is applied
 	asking    bool     // a catch-up is on its way
 	askAgain  bool     // something happened since it was sent
+	question  question // the last in doubt
 	failures  int      // catch-ups in a row without an answer
 	ahead     bool     // control was behind us, and we have said so
 	transient []Refusal
@@ -82,6 +83,13 @@ type Progress struct {
 	LastError   string // why the last catch-up failed; empty when it did not
 }
 
+// question is one to the replica that announced a head: what it is now.
+type question struct {
+	inbox  string // answers arrive on inbox.<number>
+	number int
+	asked  time.Time
+}
+
 type catchUpResult struct {
 	since    Revision
 	applied  Revision // when it was asked
@@ -100,8 +108,8 @@ const (
 	retryFirst    = 100 * time.Millisecond
 	retryAtMost   = 5 * time.Second
 	reconnectWait = 100 * time.Millisecond
-	doubtAfter    = 2*headEvery + headEvery/2
-	worrying      = 10 // failed catch-ups in a row, some ten seconds of them
+	doubtAfter    = 2*headEvery + headEvery/2 // without a word of control's; it announces heads
+	worrying      = 10                        // failed catch-ups in a row, some ten seconds of them
 )
 
 // NewFollower makes the follower of the broker whose system-account user has
@@ -196,9 +204,11 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	}
 	defer nc.Close()
 	f.conn, f.server = nc, s
+	f.question.inbox = nc.NewInbox()
+	answers := make(chan *nats.Msg, 64)
 	// Listening comes before asking, so that nothing falls between the answer
 	// and the first push.
-	for subject, ch := range map[string]chan *nats.Msg{SubjectUpdate: pushes, SubjectHead: heads} {
+	for subject, ch := range map[string]chan *nats.Msg{SubjectUpdate: pushes, SubjectHead: heads, f.question.inbox + ".*": answers} {
 		if _, err := nc.ChanSubscribe(subject, ch); err != nil {
 			return fmt.Errorf("listen on %s: %w", subject, err)
 		}
@@ -220,7 +230,7 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 		defer close(telling)
 		f.tellRefused(ctx)
 	}()
-	f.loop(ctx, pushes, heads, reconnected)
+	f.loop(ctx, pushes, heads, answers, reconnected)
 	<-telling
 	return nil
 }
@@ -243,7 +253,7 @@ func signal(ch chan<- struct{}) {
 	}
 }
 
-func (f *Follower) loop(ctx context.Context, pushes, heads <-chan *nats.Msg, reconnected <-chan struct{}) {
+func (f *Follower) loop(ctx context.Context, pushes, heads, answers <-chan *nats.Msg, reconnected <-chan struct{}) {
 	retry := time.NewTimer(0) // the first catch-up is due at once
 	defer retry.Stop()
 	f.report()
@@ -255,6 +265,8 @@ func (f *Follower) loop(ctx context.Context, pushes, heads <-chan *nats.Msg, rec
 			f.takePushes(ctx, gather(m, pushes))
 		case m := <-heads:
 			f.takeHead(ctx, m)
+		case m := <-answers:
+			f.takeHeadAnswer(ctx, m)
 		case <-reconnected:
 			f.ask(ctx)
 			f.report()
@@ -331,9 +343,6 @@ func (f *Follower) takePushes(ctx context.Context, messages []*nats.Msg) {
 		}
 	}
 	f.commitPushes(ctx, good, taken, at, whole)
-	if f.doubts() {
-		f.ask(ctx)
-	}
 }
 
 // readPush returns what it could make out even when there is an error.
@@ -429,9 +438,9 @@ func (f *Follower) publish(m *nats.Msg) {
 }
 
 // report sends the receipt to any of the replicas.
-func (f *Follower) report() { f.reportTo(SubjectApplied) }
+func (f *Follower) report() { f.publish(f.receipt(SubjectApplied)) }
 
-func (f *Follower) reportTo(subject string) {
+func (f *Follower) receipt(subject string) *nats.Msg {
 	standing, err := f.store.Refusals(maxReported)
 	if err != nil {
 		f.log.Error("cannot report refusals", "error", err)
@@ -443,7 +452,7 @@ func (f *Follower) reportTo(subject string) {
 		ServerID: f.server.ID(), Version: server.VERSION,
 	})
 	f.transient = nil
-	f.publish(m)
+	return m
 }
 
 func (f *Follower) takeHead(ctx context.Context, m *nats.Msg) {
@@ -452,17 +461,36 @@ func (f *Follower) takeHead(ctx context.Context, m *nats.Msg) {
 		f.log.Warn("ignored an unreadable head", "error", errors.Join(err, fmt.Errorf("revision %d", head.Revision)))
 		return
 	}
-	f.update(func(p *Progress) { p.Head, p.HeardAt = head.Revision, time.Now() })
-	progress, _ := f.Progress()
-	if head.Revision > progress.Applied || !progress.CaughtUp || f.doubts() || len(f.lacking()) > 0 {
-		f.ask(ctx)
-	}
-	f.noteAhead(head.Revision < progress.Applied, head.Revision)
+	f.heed(ctx, head.Revision)
 	if m.Reply == "" {
 		f.report()
 		return
 	}
-	f.reportTo(m.Reply)
+	receipt := f.receipt(m.Reply)
+	if f.doubts() {
+		f.question.number, f.question.asked = f.question.number+1, time.Now()
+		receipt.Reply = f.question.inbox + "." + strconv.Itoa(f.question.number)
+	}
+	f.publish(receipt)
+}
+
+// takeHeadAnswer takes what the head was when the last question was asked, or later.
+func (f *Follower) takeHeadAnswer(ctx context.Context, m *nats.Msg) {
+	var head headMessage
+	if m.Subject != f.question.inbox+"."+strconv.Itoa(f.question.number) || json.Unmarshal(m.Data, &head) != nil || head.Revision < 0 {
+		return
+	}
+	f.heed(ctx, head.Revision)
+	f.believe(f.question.asked)
+}
+
+func (f *Follower) heed(ctx context.Context, head Revision) {
+	f.update(func(p *Progress) { p.Head, p.HeardAt = head, time.Now() })
+	progress, _ := f.Progress()
+	if head > progress.Applied || !progress.CaughtUp || len(f.lacking()) > 0 {
+		f.ask(ctx)
+	}
+	f.noteAhead(head < progress.Applied, head)
 }
 
 // noteAhead says, once, that control knows less than this broker has applied.

@@ -45,6 +45,8 @@ const (
 //	{"revision":43}
 //
 // Brokers answer with their receipt: that is how control learns whom it reaches.
+// After a silence, when what comes first may have been waiting on the way for
+// minutes, they ask with it what the head is now.
 const SubjectHead = "signalbox.head"
 
 // A broker that is behind, or has just started, asks for what came after the

@@ -27,7 +27,21 @@ func (l *link) takeRollCall(ctx context.Context, m *nats.Msg) {
 		return // nobody is there, which an empty message says
 	}
 	l.note(r.Broker)
+	if m.Reply != "" {
+		l.answerHead(ctx, m)
+	}
 	l.keep(ctx, r)
+}
+
+// answerHead tells a broker what the head is now: the one that it has just
+// heard may be old.
+func (l *link) answerHead(ctx context.Context, m *nats.Msg) {
+	head, err := l.hub.source.Head(ctx, l.OperatorID)
+	if err != nil {
+		l.fail("read the operator's revision", err)
+		return
+	}
+	l.respond(m, "", mustJSON(headMessage{Revision: head}))
 }
 
 // note remembers that the link reaches a broker.
