@@ -129,11 +129,6 @@ func (n *node) awaitReady() {
 	eventually(n.t, n.name+" to be ready", func() error { return ready("http://127.0.0.1:"+n.ports[2], http.StatusOK) })
 }
 
-// peers are the other brokers of its cluster.
-func (f *fleet) peers(n *node) []*node {
-	return slices.DeleteFunc(slices.Clone(f.brokers), func(other *node) bool { return other == n || other.cluster != n.cluster })
-}
-
 // between are all wires between the broker and its peers.
 func (n *node) between() []*wire { return slices.Concat(n.toPeers, n.fromPeers) }
 
