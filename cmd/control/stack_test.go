@@ -95,10 +95,21 @@ func startProcess(t *testing.T, env []string, name string, args ...string) *proc
 	t.Cleanup(func() {
 		p.stop()
 		if t.Failed() {
-			t.Logf("%s said:\n%s", name, tail(p.output(), 40))
+			t.Logf("%s said:\n%s", name, tail(withoutRefusals(p.output()), 40))
 		}
 	})
 	return p
+}
+
+// withoutRefusals leaves out what tests provoke by the thousand.
+func withoutRefusals(text string) string {
+	var rest strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.Contains(line, "authentication error") {
+			rest.WriteString(line)
+		}
+	}
+	return rest.String()
 }
 
 func tail(text string, lines int) string {

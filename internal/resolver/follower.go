@@ -56,6 +56,7 @@ type Follower struct {
 	asking    bool     // a catch-up is on its way
 	askAgain  bool     // something happened since it was sent
 	question  question // the last in doubt
+	replica   string   // that announced a head last; empty: none has since it was last in vain that we asked it
 	failures  int      // catch-ups in a row without an answer
 	ahead     bool     // control was behind us, and we have said so
 	transient []Refusal
@@ -88,11 +89,15 @@ type question struct {
 	inbox  string // answers arrive on inbox.<number>
 	number int
 	asked  time.Time
+
+	answered time.Time // when the last that was answered had been asked; zero: no answer waits to be believed
+	head     Revision  // the answer
 }
 
 type catchUpResult struct {
 	since    Revision
 	applied  Revision // when it was asked
+	subject  string   // on which it was
 	asked    time.Time
 	nothing  bool // asked as a cache that holds nothing
 	answer   catchUpAnswer
@@ -278,6 +283,7 @@ func (f *Follower) loop(ctx context.Context, pushes, heads, answers <-chan *nats
 			}
 		}
 		f.noteLoss(ctx)
+		f.noteAnswer()
 	}
 }
 
@@ -461,6 +467,7 @@ func (f *Follower) takeHead(ctx context.Context, m *nats.Msg) {
 		f.log.Warn("ignored an unreadable head", "error", errors.Join(err, fmt.Errorf("revision %d", head.Revision)))
 		return
 	}
+	f.replica = head.Replica
 	f.heed(ctx, head.Revision)
 	if m.Reply == "" {
 		f.report()
@@ -480,8 +487,17 @@ func (f *Follower) takeHeadAnswer(ctx context.Context, m *nats.Msg) {
 	if m.Subject != f.question.inbox+"."+strconv.Itoa(f.question.number) || json.Unmarshal(m.Data, &head) != nil || head.Revision < 0 {
 		return
 	}
+	f.question.answered, f.question.head = f.question.asked, head.Revision
 	f.heed(ctx, head.Revision)
-	f.believe(f.question.asked)
+}
+
+// noteAnswer ends doubts once what control answered is in force. Not before:
+// older heads may still be waiting on the way.
+func (f *Follower) noteAnswer() {
+	if q := &f.question; !q.answered.IsZero() && f.applied() >= q.head {
+		f.believe(q.answered)
+		q.answered = time.Time{}
+	}
 }
 
 func (f *Follower) heed(ctx context.Context, head Revision) {
@@ -510,7 +526,16 @@ func (f *Follower) ask(ctx context.Context) {
 		return
 	}
 	f.asking, f.askAgain = true, false
-	go f.catchUp(ctx, catchUpResult{asked: time.Now(), since: f.cursor, applied: f.applied(), nothing: f.store.empty()}, f.lacking(), maps.Clone(f.peers))
+	go f.catchUp(ctx, catchUpResult{asked: time.Now(), subject: f.catchUpSubject(), since: f.cursor, applied: f.applied(), nothing: f.store.empty()}, f.lacking(), maps.Clone(f.peers))
+}
+
+// catchUpSubject leads to the replica that announced a head last, if any. Of the
+// others some may only seem to be there, behind a peer that is paused or cut off.
+func (f *Follower) catchUpSubject() string {
+	if f.replica == "" {
+		return SubjectCatchUp
+	}
+	return SubjectCatchUp + "." + f.replica
 }
 
 // lacking are the accounts that were refused for want of their pages.
@@ -534,7 +559,7 @@ func (f *Follower) catchUp(ctx context.Context, result catchUpResult, lacking []
 	if result.nothing {
 		since = math.MaxInt64 // only where control is
 	}
-	result.answer, result.err = f.requestCatchUp(ctx, since)
+	result.answer, result.err = f.requestCatchUp(ctx, result.subject, since)
 	if result.err != nil && ctx.Err() == nil {
 		result.peer, result.fromPeer = f.askPeers(ctx, result.since, peers)
 	}
@@ -560,10 +585,10 @@ func (f *Follower) lookUpAll(ctx context.Context, accounts []string) (entries []
 	return entries
 }
 
-func (f *Follower) requestCatchUp(ctx context.Context, since Revision) (catchUpAnswer, error) {
+func (f *Follower) requestCatchUp(ctx context.Context, subject string, since Revision) (catchUpAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, catchUpTimeout)
 	defer cancel()
-	m, err := f.conn.RequestWithContext(ctx, SubjectCatchUp, mustJSON(catchUpRequest{Since: since}))
+	m, err := f.conn.RequestWithContext(ctx, subject, mustJSON(catchUpRequest{Since: since}))
 	if errors.Is(err, nats.ErrNoResponders) {
 		return catchUpAnswer{}, errors.New("control is not connected")
 	}
@@ -626,6 +651,7 @@ func (f *Follower) takeAnswer(ctx context.Context, result catchUpResult) bool {
 		return true
 	}
 	if err != nil {
+		f.replica = ""
 		f.noteFailure(err)
 		if more := f.takeFromPeer(result); more {
 			f.ask(ctx)

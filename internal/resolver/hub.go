@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -92,6 +93,7 @@ type LinkStatus struct {
 // Hub is control's end of the protocol, for all operators.
 type Hub struct {
 	source Source
+	id     string // of this replica
 	log    *slog.Logger
 	wake   chan struct{}
 	moved  chan struct{} // links came or went, or one has started
@@ -104,7 +106,7 @@ type Hub struct {
 
 // NewHub makes a hub; [Hub.Run] brings it to life.
 func NewHub(source Source, log *slog.Logger) *Hub {
-	return &Hub{source: source, log: log, wake: make(chan struct{}, 1), moved: make(chan struct{}, 1), links: map[string]*link{}}
+	return &Hub{source: source, id: rand.Text(), log: log, wake: make(chan struct{}, 1), moved: make(chan struct{}, 1), links: map[string]*link{}}
 }
 
 // Run keeps the connections, announces heads, and answers brokers until ctx ends.

@@ -104,10 +104,11 @@ func (l *link) listen(nc *nats.Conn) error {
 			return fmt.Errorf("listen on %s: %w", subject, err)
 		}
 	}
-	for subject, take := range map[string]nats.MsgHandler{l.inbox + ".*": l.takePushAnswer, l.rollCall: l.beside(l.takeRollCall)} {
+	for subject, take := range map[string]nats.MsgHandler{l.inbox + ".*": l.takePushAnswer, l.rollCall: l.beside(l.takeRollCall),
+		SubjectCatchUp + "." + l.hub.id: l.beside(l.answerCatchUp)} {
 		if _, err := nc.Subscribe(subject, take); err != nil {
 			nc.Close()
-			return fmt.Errorf("listen for answers: %w", err)
+			return fmt.Errorf("listen on %s: %w", subject, err)
 		}
 	}
 	return nil
@@ -263,7 +264,7 @@ func (l *link) announce(head Revision) {
 	if nc == nil {
 		return
 	}
-	if err := nc.PublishRequest(SubjectHead, l.rollCall, mustJSON(headMessage{Revision: head})); err != nil {
+	if err := nc.PublishRequest(SubjectHead, l.rollCall, mustJSON(headMessage{Replica: l.hub.id, Revision: head})); err != nil {
 		l.fail("announce the head", err)
 	}
 }

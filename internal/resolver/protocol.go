@@ -42,7 +42,9 @@ const (
 // Pushes are lost when a broker or control is away. So control says every two
 // seconds, and whenever it gets a connection, how far the operator has come:
 //
-//	{"revision":43}
+//	{"revision":43,"replica":"NB2HI4DT"}
+//
+// Whoever hears it asks that replica, which lives, for what it misses.
 //
 // Brokers answer with their receipt: that is how control learns whom it reaches.
 // After a silence, when what comes first may have been waiting on the way for
@@ -55,7 +57,7 @@ const SubjectHead = "signalbox.head"
 //
 //	{"since":17}  ->  {"entries":[{"account":"A…","revision":18,"jwt":"ey…"}],"applied_to":18,"more":true}
 const (
-	SubjectCatchUp = "signalbox.catchup"
+	SubjectCatchUp = "signalbox.catchup" // and, of the replica that announced a head, signalbox.catchup.<replica>
 	queueControl   = "signalbox"
 )
 
@@ -118,6 +120,7 @@ type peerAnswer struct {
 func inboxOf(broker string) string { return "_INBOX." + broker }
 
 type headMessage struct {
+	Replica  string   `json:"replica,omitempty"` // who announces it
 	Revision Revision `json:"revision"`
 }
 

@@ -41,7 +41,7 @@ func (l *link) answerHead(ctx context.Context, m *nats.Msg) {
 		l.fail("read the operator's revision", err)
 		return
 	}
-	l.respond(m, "", mustJSON(headMessage{Revision: head}))
+	l.respond(m, "", mustJSON(headMessage{Replica: l.hub.id, Revision: head}))
 }
 
 // note remembers that the link reaches a broker.
