@@ -15,6 +15,7 @@ import (
 type refusedLogin struct {
 	Reason         string
 	Explanation    string
+	Detail         string
 	ConnectionType string `json:"connection_type"`
 	Address        string
 	User           *string

@@ -118,6 +118,23 @@ func login(n *node, p pass) (*client, error) {
 	return c, err
 }
 
+// whyRefused is what the API says of the credential's refused logins, if it does soon.
+func (c *customer) whyRefused(credential string) string {
+	for range 50 {
+		var page struct{ Items []refusedLogin }
+		if err := c.ask("GET", "/v1/accounts/"+c.account+"/refusals", nil, &page); err != nil {
+			return err.Error()
+		}
+		for _, r := range page.Items {
+			if r.CredentialID != nil && *r.CredentialID == credential {
+				return fmt.Sprintf(" (%s: %s)", r.Reason, r.Detail)
+			}
+		}
+		time.Sleep(100 * time.Millisecond) // only where the test fails already
+	}
+	return ""
+}
+
 func (tr *trial) mustLogin(n *node, p pass) *client {
 	tr.t.Helper()
 	c, err := login(n, p)
@@ -201,7 +218,7 @@ func (tr *trial) issueAndConnect(c *customer) error {
 	}
 	w := tr.someHealthy()
 	if p.client, err = login(w.node, p); err != nil {
-		return fmt.Errorf("%s refuses creds that were just issued: %w", w.name, err)
+		return fmt.Errorf("%s refuses creds that were just issued: %w%s", w.name, err, c.whyRefused(p.id))
 	}
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
