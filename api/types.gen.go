@@ -413,6 +413,12 @@ type Broker struct {
 	OperatorId Id `json:"operator_id"`
 }
 
+// BrokerAnnounced defines model for BrokerAnnounced.
+type BrokerAnnounced struct {
+	// UserJwt A user of the system account for the broker's public key.
+	UserJwt string `json:"user_jwt"`
+}
+
 // BrokerAnnouncement defines model for BrokerAnnouncement.
 type BrokerAnnouncement struct {
 	Cluster    string    `json:"cluster"`

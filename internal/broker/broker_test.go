@@ -2,6 +2,8 @@ package broker_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,6 +25,7 @@ import (
 	"github.com/signalbox-io/signalbox/internal/broker"
 	"github.com/signalbox-io/signalbox/internal/broker/brokertest"
 	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/resolver"
 )
 
 func TestTenantReachesTheBrokerOverEveryProtocol(t *testing.T) {
@@ -481,5 +485,46 @@ func TestBrokerThatNeverHeardFromControlIsNotReady(t *testing.T) {
 		if !strings.Contains(string(body), want) {
 			t.Errorf("metrics lack %s", want)
 		}
+	}
+}
+
+// Another version of control may have a broker do more than the one that it
+// enrolled with.
+func TestBrokerGetsThePermissionsOfTheControlThatThereIs(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	account := cluster.Control.NewAccount("acme")
+	user, key := account.Issue("app"), claims.UserKey(node.PublicKey())
+	node.Stop()
+	less := resolver.BrokerPermissions(key)
+	less.Publish.Allow = slices.DeleteFunc(less.Publish.Allow, func(subject string) bool { return subject == resolver.SubjectRefused })
+	path := filepath.Join(node.Dir, "identity.json")
+	identity := map[string]string{}
+	text, err := os.ReadFile(path)
+	if err := errors.Join(err, json.Unmarshal(text, &identity)); err != nil {
+		t.Fatal(err)
+	}
+	older := cluster.Control.SystemUser(key, less)
+	identity["user_jwt"] = older
+	if text, err = json.Marshal(identity); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	node.Start()
+	node.WaitApplied(account.Revoke(user.Key))
+	if nc, err := user.Dial(node.ClientURL()); err == nil {
+		nc.Close()
+		t.Fatal("the revoked client was let in")
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), brokertest.Patience)
+	defer cancel()
+	cluster.Control.WaitFor(ctx, "what the broker may tell by now", func() bool { return len(cluster.Control.RefusedLogins()) > 0 })
+	if text, err = os.ReadFile(path); err != nil || strings.Contains(string(text), older) {
+		t.Errorf("the older JWT is kept for the next start (%v)", err)
 	}
 }

@@ -9,7 +9,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path/filepath"
+	"reflect"
 	"time"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
 type announcement struct {
@@ -68,19 +72,51 @@ func (b *Broker) enroll(ctx context.Context, i identity) (identity, error) {
 	}, nil
 }
 
-// announce says where the broker is, once control is there to hear it. Nothing
-// in the broker depends on it.
+// announce says where the broker is, once control is there to hear it, and takes
+// the permissions that control gives to brokers by now. Nothing else in the
+// broker depends on it.
 func (b *Broker) announce(ctx context.Context) {
 	if b.cfg.ControlURL == "" {
 		return
 	}
 	target := b.cfg.ControlURL + "/v1/brokers/" + url.PathEscape(b.identity.BrokerID) + "/announcement"
+	var renewed struct {
+		UserJWT string `json:"user_jwt"`
+	}
 	err := b.insist(ctx, "announce this broker", func() error {
-		return call(ctx, http.MethodPut, target, b.identity.Token, b.announcement(), nil)
+		return call(ctx, http.MethodPut, target, b.identity.Token, b.announcement(), &renewed)
 	})
+	if err == nil {
+		err = b.renew(renewed.UserJWT)
+	}
 	if err != nil && ctx.Err() == nil {
 		b.log.Error("cannot announce this broker: control may not know where it is", "error", err)
 	}
+}
+
+// renew logs in to the system account anew, if that changes what the broker may
+// do there, and keeps the JWT for the next start.
+func (b *Broker) renew(userJWT string) error {
+	now, err := claims.DecodeUser(userJWT)
+	if err != nil {
+		return fmt.Errorf("read the broker's user JWT: %w", err)
+	}
+	before, err := claims.DecodeUser(b.identity.UserJWT)
+	if err == nil && reflect.DeepEqual(before.Permissions, now.Permissions) {
+		return nil
+	}
+	identity := b.identity
+	identity.UserJWT = userJWT
+	login, err := identity.login()
+	if err != nil {
+		return err
+	}
+	if err := writeIdentity(filepath.Join(b.cfg.DataDir, identityFile), identity); err != nil {
+		return err
+	}
+	b.log.Info("control has given this broker other permissions in the system account")
+	b.follower.LogIn(login)
+	return nil
 }
 
 // insist tries until it works, control refuses, or ctx ends.

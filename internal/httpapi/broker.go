@@ -89,11 +89,12 @@ func (s *Server) announceBroker(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	place := placeOf(in.Cluster, in.ControlUrl, in.Endpoints)
-	if err := s.Tenants.AnnounceBroker(r.Context(), callOf(r).caller.bearer, pathID[tenants.BrokerID](r, "broker"), place); err != nil {
+	userJWT, err := s.Tenants.AnnounceBroker(r.Context(), callOf(r).caller.bearer, pathID[tenants.BrokerID](r, "broker"), place)
+	if err != nil {
 		return err
 	}
 	s.BrokersMoved()
-	return noContent(w)
+	return answer(w, http.StatusOK, api.BrokerAnnounced{UserJwt: userJWT})
 }
 
 func placeOf(cluster, controlURL string, e api.Endpoints) tenants.BrokerPlace {

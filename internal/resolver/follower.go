@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -63,6 +64,9 @@ type Follower struct {
 	answers   chan catchUpResult
 	refused   *refused
 	peers     map[string]Revision // how far each peer has told us, while control is away
+
+	login        atomic.Pointer[Login]
+	loginChanged chan struct{} // holds one
 
 	mu       sync.Mutex
 	progress Progress
@@ -122,7 +126,7 @@ const (
 func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 	return &Follower{
 		resolver: r, store: r.store, broker: broker, log: log,
-		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(),
+		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(), loginChanged: make(chan struct{}, 1),
 		cursor:   r.store.Applied(),
 		progress: Progress{Applied: r.store.Applied()},
 	}
@@ -200,10 +204,11 @@ func (f *Follower) applied() Revision {
 
 // Run follows control until ctx ends. The server must be accepting connections.
 func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error {
+	f.login.CompareAndSwap(nil, &login)
 	pushes := make(chan *nats.Msg, pushBuffer)
 	heads := make(chan *nats.Msg, 64)
 	reconnected := make(chan struct{}, 1)
-	nc, err := f.connect(s, login, reconnected)
+	nc, err := f.connect(s, reconnected)
 	if err != nil {
 		return fmt.Errorf("connect to the broker's own server: %w", err)
 	}
@@ -240,15 +245,21 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	return nil
 }
 
-func (f *Follower) connect(s *server.Server, login Login, reconnected chan<- struct{}) (*nats.Conn, error) {
+func (f *Follower) connect(s *server.Server, reconnected chan<- struct{}) (*nats.Conn, error) {
 	return nats.Connect("", nats.InProcessServer(s), nats.Name("signalbox follower"), nats.CustomInboxPrefix(inboxOf(f.broker)),
-		nats.UserJWT(func() (string, error) { return login.JWT, nil }, login.Sign),
+		nats.UserJWT(func() (string, error) { return f.login.Load().JWT, nil }, func(nonce []byte) ([]byte, error) { return f.login.Load().Sign(nonce) }),
 		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.RetryOnFailedConnect(true), nats.IgnoreAuthErrorAbort(),
 		nats.ConnectHandler(func(*nats.Conn) { signal(reconnected) }),
 		nats.ReconnectHandler(func(*nats.Conn) { signal(reconnected) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			f.log.Warn("the follower's connection has a problem", "error", err)
 		}))
+}
+
+// LogIn makes the follower come in to the system account by another login, from now on.
+func (f *Follower) LogIn(login Login) {
+	f.login.Store(&login)
+	signal(f.loginChanged)
 }
 
 func signal(ch chan<- struct{}) {
@@ -275,6 +286,10 @@ func (f *Follower) loop(ctx context.Context, pushes, heads, answers <-chan *nats
 		case <-reconnected:
 			f.ask(ctx)
 			f.report()
+		case <-f.loginChanged:
+			if err := f.conn.ForceReconnect(); err != nil {
+				f.log.Warn("cannot log in to the system account anew", "error", err)
+			}
 		case <-retry.C:
 			f.ask(ctx)
 		case result := <-f.answers:

@@ -166,20 +166,26 @@ func (s *Service) seat(ctx context.Context, tx pgx.Tx, enrollment Enrollment, ke
 	return Seat{Broker: broker, Token: token, Operator: operator, BrokerJWT: jwt}, err
 }
 
-// AnnounceBroker notes where the broker can be reached now. A token that is not
-// that broker's is Unauthenticated.
-func (s *Service) AnnounceBroker(ctx context.Context, brokerToken string, id BrokerID, p BrokerPlace) error {
-	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		known, err := brokerHasToken(ctx, tx, id, hashToken(brokerToken))
+// AnnounceBroker notes where the broker can be reached now, and signs its user
+// of the system account anew, with what a broker may do by now. A token that is
+// not that broker's is Unauthenticated.
+func (s *Service) AnnounceBroker(ctx context.Context, brokerToken string, id BrokerID, p BrokerPlace) (userJWT string, err error) {
+	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		broker, err := brokerByToken(ctx, tx, id, hashToken(brokerToken))
+		if errors.Is(err, pgx.ErrNoRows) {
+			return fault.New(fault.Unauthenticated, "this is not the token that the broker got when it enrolled last")
+		}
 		if err != nil {
 			return err
-		}
-		if !known {
-			return fault.New(fault.Unauthenticated, "this is not the token that the broker got when it enrolled last")
 		}
 		if err := p.validate(); err != nil {
 			return err
 		}
-		return updateBrokerPlace(ctx, tx, id, p, s.clock())
+		if err := updateBrokerPlace(ctx, tx, id, p, s.clock()); err != nil {
+			return err
+		}
+		userJWT, err = s.signSystemUser(ctx, tx, broker.OperatorID, broker.PublicKey, broker.Name, brokerTemplate(broker.PublicKey))
+		return err
 	})
+	return userJWT, err
 }

@@ -49,15 +49,13 @@ func upsertBroker(ctx context.Context, tx pgx.Tx, operator OperatorID, key claim
 	return b, b.ID == id, nil
 }
 
-func brokerHasToken(ctx context.Context, tx pgx.Tx, id BrokerID, tokenHash []byte) (bool, error) {
+func brokerByToken(ctx context.Context, tx pgx.Tx, id BrokerID, tokenHash []byte) (Broker, error) {
 	const query = `
-		SELECT EXISTS (
-			SELECT
-			FROM brokers
-			WHERE id = @id
-			AND token_hash = @hash
-		)`
-	return value[bool](ctx, tx, query, pgx.StrictNamedArgs{"id": id, "hash": tokenHash})
+		SELECT ` + brokerColumns + `
+		FROM brokers
+		WHERE id = @id
+		AND token_hash = @hash`
+	return one[Broker](ctx, tx, query, pgx.StrictNamedArgs{"id": id, "hash": tokenHash})
 }
 
 func updateBrokerPlace(ctx context.Context, tx pgx.Tx, id BrokerID, p BrokerPlace, now time.Time) error {

@@ -426,8 +426,13 @@ func (c *Control) SystemCreds() Credential {
 func (c *Control) BrokerCreds() Credential {
 	c.t.Helper()
 	seed, key := NewUserSeed(c.t)
-	token := must(claims.EncodeSystemUser(key, "broker", c.systemKey, resolver.BrokerPermissions(key), c.system))(c.t)
-	return Credential{Key: key, JWT: token, Seed: seed}
+	return Credential{Key: key, JWT: c.SystemUser(key, resolver.BrokerPermissions(key)), Seed: seed}
+}
+
+// SystemUser is the JWT of a user of the system account who may do that.
+func (c *Control) SystemUser(key claims.UserKey, may claims.Template) string {
+	c.t.Helper()
+	return must(claims.EncodeSystemUser(key, "broker", c.systemKey, may, c.system))(c.t)
 }
 
 func (c *Control) routes() http.Handler {
@@ -480,7 +485,7 @@ func (c *Control) announce(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.seat(key, body)
-	w.WriteHeader(http.StatusNoContent)
+	_ = json.NewEncoder(w).Encode(map[string]string{"user_jwt": c.SystemUser(claims.UserKey(key), resolver.BrokerPermissions(claims.UserKey(key)))})
 }
 
 // Seat enrols a broker that is none: whatever listens at the URL.

@@ -709,7 +709,8 @@ export interface paths {
     get?: never;
     /**
      * Say where a broker can be reached
-     * @description Called by the broker at each start, with the token it got when it enrolled.
+     * @description Called by the broker at each start, with the token it got when it enrolled. It gets its user of the system account anew,
+     *     with the permissions that this version of control gives to brokers.
      */
     put: operations["announceBroker"];
     post?: never;
@@ -1385,6 +1386,10 @@ export interface components {
       operator_jwt: string;
       system_account_public_key: string;
       system_account_jwt: string;
+      /** @description A user of the system account for the broker's public key. */
+      user_jwt: string;
+    };
+    BrokerAnnounced: {
       /** @description A user of the system account for the broker's public key. */
       user_jwt: string;
     };
@@ -2988,11 +2993,13 @@ export interface operations {
     };
     responses: {
       /** @description Noted. */
-      204: {
+      200: {
         headers: {
           [name: string]: unknown;
         };
-        content?: never;
+        content: {
+          "application/json": components["schemas"]["BrokerAnnounced"];
+        };
       };
       default: components["responses"]["Refused"];
     };
