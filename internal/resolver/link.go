@@ -92,7 +92,10 @@ func (l *link) listen(nc *nats.Conn) error {
 		subjectPack:    l.beside(l.answerPack),
 		subjectList:    l.beside(l.answerList),
 	}
+	ours := map[string]nats.MsgHandler{l.inbox + ".*": l.takePushAnswer} // meant for this replica
 	if !l.Attached {
+		ours[l.rollCall] = l.beside(l.takeRollCall)
+		ours[SubjectCatchUp+"."+l.hub.id] = l.beside(l.answerCatchUp)
 		handlers[SubjectCatchUp] = l.beside(l.answerCatchUp)
 		handlers[SubjectApplied] = l.beside(l.takeReceipt)
 		handlers[SubjectRefused] = l.beside(l.takeRefused)
@@ -104,9 +107,8 @@ func (l *link) listen(nc *nats.Conn) error {
 			return fmt.Errorf("listen on %s: %w", subject, err)
 		}
 	}
-	for subject, take := range map[string]nats.MsgHandler{l.inbox + ".*": l.takePushAnswer, l.rollCall: l.beside(l.takeRollCall),
-		SubjectCatchUp + "." + l.hub.id: l.beside(l.answerCatchUp)} {
-		if _, err := nc.Subscribe(subject, take); err != nil {
+	for subject, handle := range ours {
+		if _, err := nc.Subscribe(subject, handle); err != nil {
 			nc.Close()
 			return fmt.Errorf("listen on %s: %w", subject, err)
 		}
