@@ -658,9 +658,20 @@ func (a catchUpAnswer) validate(since Revision) error {
 // takeAnswer returns false when asking should be tried again later.
 func (f *Follower) takeAnswer(ctx context.Context, result catchUpResult) bool {
 	f.asking = false
+	if result.since > f.cursor { // what it follows on could not be stored
+		f.ask(ctx)
+		return true
+	}
 	err := result.err
 	if err == nil {
-		err = f.applyAnswer(result)
+		before := f.cursor
+		if result.answer.More && !result.nothing { // what comes next is on its way while this is stored
+			f.cursor = max(f.cursor, result.answer.AppliedTo)
+			f.ask(ctx)
+		}
+		if err = f.applyAnswer(result); err != nil {
+			f.cursor = before
+		}
 	}
 	if ctx.Err() != nil {
 		return true
@@ -679,7 +690,7 @@ func (f *Follower) takeAnswer(ctx context.Context, result catchUpResult) bool {
 	}
 	f.failures = 0
 	clear(f.peers)
-	if result.answer.More || f.askAgain {
+	if !f.asking && (result.answer.More || f.askAgain) {
 		f.ask(ctx)
 	}
 	return true
