@@ -139,7 +139,7 @@ func TestAccountWithTwentyThousandRevocations(t *testing.T) {
 
 	s.startControl()
 	next := c.issue(user.ID)
-	leaves = mustConnect(t, s.nats, next.file)
+	leaves = eventuallyConnect(t, s.nats, next.file)
 	eventually(t, "control to be connected to the broker", func() error {
 		if d := c.operatorDelivery(s); !d.Brokers[0].Connected {
 			return fmt.Errorf("delivery = %+v", d)

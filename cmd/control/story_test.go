@@ -45,6 +45,18 @@ func mustConnect(t *testing.T, url, creds string) *client {
 	return c
 }
 
+// eventuallyConnect is for when control is back: until the broker has heard what
+// it missed, it lets nobody in.
+func eventuallyConnect(t *testing.T, url, creds string) *client {
+	t.Helper()
+	var c *client
+	eventually(t, "the broker to have heard what it missed", func() (err error) {
+		c, err = connect(t, url, creds)
+		return err
+	})
+	return c
+}
+
 // wantRefused fails unless a login is refused for who it is. A server that
 // closes the connection while the client still writes makes that a broken pipe
 // for the client; then it asks again. It must never be let in.
@@ -389,11 +401,7 @@ func TestControlStoppedLeavesClientsAndKnownAccountsAlone(t *testing.T) {
 
 	// And what happens once control is back takes effect again.
 	s.startControl()
-	var revoked *client
-	eventually(t, "the broker to have heard what it missed", func() (err error) {
-		revoked, err = connect(t, s.nats, creds.file)
-		return err
-	})
+	revoked := eventuallyConnect(t, s.nats, creds.file)
 	c.must("POST", "/v1/credentials/"+creds.ID+"/revoke", map[string]any{}, nil)
 	wantThrownOut(t, revoked)
 }
@@ -416,7 +424,7 @@ func TestControlRecoversFromPostgresGoingAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.awaitReady()
-	connected := mustConnect(t, s.nats, creds.file)
+	connected := eventuallyConnect(t, s.nats, creds.file)
 	c.must("POST", "/v1/credentials/"+creds.ID+"/revoke", map[string]any{}, nil)
 	wantThrownOut(t, connected)
 	select {
