@@ -11,7 +11,7 @@ import (
 
 const (
 	pollReceipts = 50 * time.Millisecond // how often receipts are looked for that another replica has got
-	readReceipts = 2 * time.Second       // how long that may take
+	readReceipts = 10 * time.Second      // how long that may take; a proof that names no broker is worth nothing
 )
 
 // waiters are those who wait for an operator's receipts in this replica.

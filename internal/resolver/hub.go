@@ -100,6 +100,8 @@ type Hub struct {
 
 	clusters []Membership // as they were read last; known to Run's goroutine only
 
+	recording sync.Mutex // held while a report of refused logins is stored
+
 	mu    sync.Mutex
 	links map[string]*link
 }

@@ -172,8 +172,15 @@ func (f *Follower) tell(ctx context.Context, taken map[RefusedLogin]tally) error
 	return nil
 }
 
-// takeRefused is control's end.
+// takeRefused is control's end. Reports are kept one at a time, so that however
+// many there are they leave the database to what matters more: whoever comes
+// meanwhile tells again later.
 func (l *link) takeRefused(ctx context.Context, m *nats.Msg) {
+	if !l.hub.recording.TryLock() {
+		l.cannot(m, "another broker's report is being stored")
+		return
+	}
+	defer l.hub.recording.Unlock()
 	var message refusedMessage
 	if err := json.Unmarshal(m.Data, &message); err != nil || message.Broker == "" {
 		l.fail("read a report of refused logins", errors.Join(err, errors.New("not a report")))

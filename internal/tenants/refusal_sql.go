@@ -63,21 +63,27 @@ func column[T any](reports []RefusalReport, field func(RefusalReport) T) []T {
 }
 
 // pruneRefusals forgets the oldest of these accounts' beyond those that are kept,
-// and everybody's that are too old.
+// and everybody's that are too old. Rows that another report is about to change it
+// leaves to that one, so that the two never wait for each other.
 func pruneRefusals(ctx context.Context, tx pgx.Tx, accounts []AccountID, before time.Time) error {
 	const query = `
 		DELETE FROM refused_logins
-		WHERE last_at < @before
-		OR id IN (
-			SELECT excess.id
-			FROM unnest(@accounts::text[]) AS touched (account_id)
-			CROSS JOIN LATERAL (
-				SELECT id
-				FROM refused_logins
-				WHERE account_id = touched.account_id
-				ORDER BY id DESC
-				OFFSET @kept
-			) AS excess
+		WHERE id IN (
+			SELECT id
+			FROM refused_logins
+			WHERE last_at < @before
+			OR id IN (
+				SELECT excess.id
+				FROM unnest(@accounts::text[]) AS touched (account_id)
+				CROSS JOIN LATERAL (
+					SELECT id
+					FROM refused_logins
+					WHERE account_id = touched.account_id
+					ORDER BY id DESC
+					OFFSET @kept
+				) AS excess
+			)
+			FOR UPDATE SKIP LOCKED
 		)`
 	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{"before": before, "accounts": accounts, "kept": refusalsKept})
 	return err
