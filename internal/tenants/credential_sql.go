@@ -45,15 +45,21 @@ func (u signable) lifetimes() lifetimes {
 	return lifetimes{Role: u.RoleName, Plan: u.PlanName}
 }
 
-func userToSign(ctx context.Context, q querier, actor Actor, id UserID) (signable, error) {
-	const query = `
-		SELECT users.tenant_id, users.name, accounts.name AS account_name, accounts.public_key AS account_key,
-			roles.name AS role_name, roles.public_key AS role_key, roles.sealed_seed, plans.name AS plan_name
-		FROM users
+const (
+	signableColumns = `users.tenant_id, users.name, accounts.name AS account_name, accounts.public_key AS account_key, ` +
+		`roles.name AS role_name, roles.public_key AS role_key, roles.sealed_seed, plans.name AS plan_name`
+
+	joinSignable = `
 		JOIN accounts ON accounts.id = users.account_id
 		JOIN roles ON roles.id = users.role_id
 		JOIN tenants ON tenants.id = users.tenant_id
-		JOIN plans ON plans.id = tenants.plan_id
+		JOIN plans ON plans.id = tenants.plan_id`
+)
+
+func userToSign(ctx context.Context, q querier, actor Actor, id UserID) (signable, error) {
+	const query = `
+		SELECT ` + signableColumns + `
+		FROM users` + joinSignable + `
 		WHERE users.id = @id
 		AND users.tenant_id = ANY(@tenants)
 		AND users.deleted_at IS NULL
