@@ -140,6 +140,7 @@ func (r *replica) run(ctx context.Context) error {
 	g.Go(func() error { return r.delivery.run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, r.listener, r.api) })
 	g.Go(func() error { return r.sweep(ctx) })
+	g.Go(func() error { return r.domain.RunOperations(ctx, r.log) })
 	if r.metrics != nil {
 		g.Go(func() error { return serveHTTP(ctx, r.metrics, r.metricsHandler()) })
 	}

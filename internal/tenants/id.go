@@ -26,12 +26,13 @@ type (
 	EnrollmentID string
 	AuditEventID string
 	RefusalID    string
+	OperationID  string
 )
 
 var crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // NewID makes an id with the three-letter prefix of its noun: ten, per, tok,
-// pln, opr, acc, rol, usr, crd, brk, srv, enr, aud, ref.
+// pln, opr, acc, rol, usr, crd, brk, srv, enr, aud, ref, opn.
 func NewID[T ~string](prefix string) T {
 	id := uuid.Must(uuid.NewV7())
 	return T(prefix + "_" + crockford.EncodeToString(id[:]))
