@@ -177,7 +177,7 @@ func (s *Service) RevokeCredential(ctx context.Context, actor Actor, id Credenti
 		if err := validateReason(reason); err != nil {
 			return err
 		}
-		r.Change = account.change() // what the first revocation was delivered with, or something later
+		r.Change = account.Change() // what the first revocation was delivered with, or something later
 		r.Credential, err = credentialByID(ctx, tx, actor, id)
 		if err != nil || r.RevokedAt != nil {
 			return err

@@ -277,6 +277,95 @@ export interface paths {
     patch: operations["updateAccount"];
     trace?: never;
   };
+  "/v1/accounts/{account}/suspend": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Suspend an account
+     * @description Every client of the account is disconnected and nobody gets in until it is resumed. Streams and everything else stay. The installation's staff may suspend any account; then only staff can resume it. One that is suspended already stays as it is.
+     */
+    post: operations["suspendAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/resume": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Resume a suspended account
+     * @description Creds that worked before do again, those issued meanwhile too. One that is not suspended stays as it is.
+     */
+    post: operations["resumeAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/clone": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Clone an account
+     * @description Makes an account with the same settings, mappings and roles, but with keys of its own and without users. Limits that the plan does not give any more are lowered to it.
+     */
+    post: operations["cloneAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/mappings": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    /** Get an account's subject mappings */
+    get: operations["getMappings"];
+    /**
+     * Replace an account's subject mappings
+     * @description They hold for clients that are connected, too.
+     */
+    put: operations["updateMappings"];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/accounts/{account}/delivery": {
     parameters: {
       query?: never;
@@ -936,6 +1025,8 @@ export interface components {
       action: string;
       /** @description To what: a resource's id. */
       target: string;
+      /** @description Why, if they said so. */
+      reason: string;
       created_at: components["schemas"]["Time"];
     };
     AuditEventPage: {
@@ -991,9 +1082,56 @@ export interface components {
       exports: number;
       /** Format: int64 */
       imports: number;
+      /** @description Exported subjects may have wildcards. */
+      wildcard_exports: boolean;
+      /** @description Users may connect without proof that they have their seed, if their role lets them. MQTT clients need it. */
+      bearer: boolean;
       jetstream: components["schemas"]["JetStreamLimits"];
     };
+    /** @description Without JetStream, or with `tiers`, every number is 0. */
     JetStreamLimits: {
+      /**
+       * Format: int64
+       * @description Of all streams in memory together.
+       */
+      memory_bytes: number;
+      /**
+       * Format: int64
+       * @description Of all streams on disk together.
+       */
+      disk_bytes: number;
+      /** Format: int64 */
+      streams: number;
+      /**
+       * Format: int64
+       * @description Of one stream.
+       */
+      consumers: number;
+      /**
+       * Format: int64
+       * @description Of one consumer: messages delivered and not acknowledged.
+       */
+      ack_pending: number;
+      /**
+       * Format: int64
+       * @description Of one stream in memory.
+       */
+      memory_max_stream_bytes: number;
+      /**
+       * Format: int64
+       * @description Of one stream on disk.
+       */
+      disk_max_stream_bytes: number;
+      /** @description A stream must say how large it may become. */
+      max_bytes_required: boolean;
+      tiers?: components["schemas"]["JetStreamTiers"];
+    };
+    /** @description Limits of their own for streams with one replica and with three, instead of common ones. In a tier that is not there are no streams. */
+    JetStreamTiers: {
+      r1?: components["schemas"]["JetStreamTier"];
+      r3?: components["schemas"]["JetStreamTier"];
+    };
+    JetStreamTier: {
       /** Format: int64 */
       memory_bytes: number;
       /** Format: int64 */
@@ -1002,6 +1140,13 @@ export interface components {
       streams: number;
       /** Format: int64 */
       consumers: number;
+      /** Format: int64 */
+      ack_pending: number;
+      /** Format: int64 */
+      memory_max_stream_bytes: number;
+      /** Format: int64 */
+      disk_max_stream_bytes: number;
+      max_bytes_required: boolean;
     };
     /** @description -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's. */
     LimitsInput: {
@@ -1012,22 +1157,129 @@ export interface components {
       data_bytes?: components["schemas"]["LimitValue"];
       exports?: components["schemas"]["LimitValue"];
       imports?: components["schemas"]["LimitValue"];
+      wildcard_exports?: boolean;
+      bearer?: boolean;
+      /** @description Either common limits or `tiers`; naming one kind takes the place of the other. Where there were none before, both storages begin at 0 and what counts something at -1. */
       jetstream?: {
         memory_bytes?: components["schemas"]["LimitValue"];
         disk_bytes?: components["schemas"]["LimitValue"];
         streams?: components["schemas"]["LimitValue"];
         consumers?: components["schemas"]["LimitValue"];
+        ack_pending?: components["schemas"]["LimitValue"];
+        memory_max_stream_bytes?: components["schemas"]["LimitValue"];
+        disk_max_stream_bytes?: components["schemas"]["LimitValue"];
+        max_bytes_required?: boolean;
+        tiers?: {
+          r1?: components["schemas"]["JetStreamTierInput"];
+          r3?: components["schemas"]["JetStreamTierInput"];
+        };
       };
+    };
+    /** @description With both storages at 0 there is no such tier. */
+    JetStreamTierInput: {
+      memory_bytes?: components["schemas"]["LimitValue"];
+      disk_bytes?: components["schemas"]["LimitValue"];
+      streams?: components["schemas"]["LimitValue"];
+      consumers?: components["schemas"]["LimitValue"];
+      ack_pending?: components["schemas"]["LimitValue"];
+      memory_max_stream_bytes?: components["schemas"]["LimitValue"];
+      disk_max_stream_bytes?: components["schemas"]["LimitValue"];
+      max_bytes_required?: boolean;
     };
     AccountCreate: {
       name: string;
       description?: string;
+      /** @description In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here. */
+      tags?: string[];
       limits?: components["schemas"]["LimitsInput"];
+      /** @description Of users whose role says nothing about subjects. Without `{{…}}`. */
+      default_permissions?: components["schemas"]["Permissions"];
+      /** @description Null: messages are not traced. */
+      trace?: components["schemas"]["Trace"];
+      cluster_traffic?: components["schemas"]["ClusterTraffic"];
+      /** @description How clients may connect: empty is all ways. Roles allow no more than this. */
+      connection_types?: components["schemas"]["ConnectionType"][];
+      connections_per_type?: components["schemas"]["ConnectionsPerType"];
     };
     AccountUpdate: {
       name?: string;
       description?: string;
+      /** @description In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here. */
+      tags?: string[];
       limits?: components["schemas"]["LimitsInput"];
+      /** @description Of users whose role says nothing about subjects. Without `{{…}}`. */
+      default_permissions?: components["schemas"]["Permissions"] | null;
+      /** @description Null: messages are not traced. */
+      trace?: components["schemas"]["Trace"] | null;
+      cluster_traffic?: components["schemas"]["ClusterTraffic"];
+      /** @description How clients may connect: empty is all ways. Roles allow no more than this. */
+      connection_types?: components["schemas"]["ConnectionType"][];
+      connections_per_type?: components["schemas"]["ConnectionsPerTypeUpdate"];
+    };
+    /** @description A share of the messages that carry a `traceparent` header is traced through the brokers. */
+    Trace: {
+      /** @description The subject that hears where a message went. Without wildcards. */
+      destination: string;
+      /** @description In percent. */
+      sampling: number;
+    };
+    /**
+     * @description Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+     * @enum {string}
+     */
+    ClusterTraffic: "system" | "owner";
+    /**
+     * @description The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+     * @example {
+     *       "MQTT": 10
+     *     }
+     */
+    ConnectionsPerType: {
+      [key: string]: number;
+    };
+    /** @description As in the account; null takes a type's limit away. */
+    ConnectionsPerTypeUpdate: {
+      [key: string]: number | null;
+    };
+    /**
+     * @description `suspended`: nobody gets in until it is resumed. Creds can be issued meanwhile; they work afterwards.
+     * @enum {string}
+     */
+    AccountStatus: "active" | "suspended";
+    Suspension: {
+      /**
+       * @description What `staff` suspended, only the installation's staff resume.
+       * @enum {string}
+       */
+      by: "tenant" | "staff";
+      reason: string;
+      since: components["schemas"]["Time"];
+    };
+    Suspend: {
+      reason?: string;
+    };
+    AccountClone: {
+      name: string;
+    };
+    Mappings: {
+      mappings: components["schemas"]["Mapping"][];
+    };
+    /** @description Sends what is published to a subject to others instead. What the weights leave of 100 stays where it was, unless the subject itself is a destination: then the rest is dropped. A message is mapped once. */
+    Mapping: {
+      /** @description `orders.*`, `events.>` */
+      subject: string;
+      destinations: components["schemas"]["MappingDestination"][];
+    };
+    MappingDestination: {
+      /** @description `{{wildcard(1)}}` is what the first `*` of the mapping's subject stood for, `{{partition(3,1)}}` a number from 0 to 2 by its hash; there are split, splitFromLeft, splitFromRight, sliceFromLeft, sliceFromRight, left, right and random as well. */
+      subject: string;
+      /**
+       * @description In percent. Absent: 100. At most 100 together, for each cluster.
+       * @default 100
+       */
+      weight: number;
+      /** @description For clients of that cluster of brokers, instead of the destinations that name none. Absent: for all others. */
+      cluster?: string;
     };
     Account: {
       id: components["schemas"]["Id"];
@@ -1035,9 +1287,23 @@ export interface components {
       operator_id: components["schemas"]["Id"];
       name: string;
       description: string;
+      tags: string[];
       /** @description The account's nkey, `A…`: how NATS names it. */
       public_key: string;
+      status: components["schemas"]["AccountStatus"];
+      /** @description Null: it is not suspended. */
+      suspension: components["schemas"]["Suspension"] | null;
       limits: components["schemas"]["Limits"];
+      /** @description Those in force: the account's within the plan's, which may have become less. */
+      effective_limits: components["schemas"]["Limits"];
+      default_permissions: components["schemas"]["Permissions"];
+      trace: components["schemas"]["Trace"] | null;
+      cluster_traffic: components["schemas"]["ClusterTraffic"];
+      connection_types: components["schemas"]["ConnectionType"][];
+      /** @description Those in force: what account and plan both allow. Empty is all ways, `NONE` alone is none. */
+      effective_connection_types: string[];
+      connections_per_type: components["schemas"]["ConnectionsPerType"];
+      proof?: components["schemas"]["Proof"];
       /**
        * Format: int64
        * @description Credentials that will expire soon, as `status` has it. Told by `getAccount` only.
@@ -2171,8 +2437,25 @@ export interface operations {
         /**
          * @example {
          *       "description": "Order and payment events",
+         *       "tags": [
+         *         "team:blue"
+         *       ],
          *       "limits": {
          *         "connections": 20
+         *       },
+         *       "default_permissions": {
+         *         "publish": {
+         *           "allow": [
+         *             "orders.>"
+         *           ]
+         *         }
+         *       },
+         *       "trace": {
+         *         "destination": "traces",
+         *         "sampling": 10
+         *       },
+         *       "connections_per_type": {
+         *         "MQTT": 10
          *       }
          *     }
          */
@@ -2180,8 +2463,25 @@ export interface operations {
         /**
          * @example {
          *       "description": "Order and payment events",
+         *       "tags": [
+         *         "team:blue"
+         *       ],
          *       "limits": {
          *         "connections": 20
+         *       },
+         *       "default_permissions": {
+         *         "publish": {
+         *           "allow": [
+         *             "orders.>"
+         *           ]
+         *         }
+         *       },
+         *       "trace": {
+         *         "destination": "traces",
+         *         "sampling": 10
+         *       },
+         *       "connections_per_type": {
+         *         "MQTT": 10
          *       }
          *     }
          */
@@ -2197,6 +2497,188 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  suspendAccount: {
+    parameters: {
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        /**
+         * @example {
+         *       "reason": "The invoice of May is open"
+         *     }
+         */
+        "application/json": components["schemas"]["Suspend"];
+      };
+    };
+    responses: {
+      /** @description The account, and with `wait` what each broker has confirmed. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  resumeAccount: {
+    parameters: {
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The account, and with `wait` what each broker has confirmed. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  cloneAccount: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name": "orders for testing"
+         *     }
+         */
+        "application/json": components["schemas"]["AccountClone"];
+      };
+    };
+    responses: {
+      /** @description The new account. */
+      201: {
+        headers: {
+          Location: components["headers"]["Location"];
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getMappings: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The mappings, under the account's ETag. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Mappings"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  updateMappings: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "mappings": [
+         *         {
+         *           "subject": "orders.*",
+         *           "destinations": [
+         *             {
+         *               "subject": "orders.{{wildcard(1)}}.{{partition(3,1)}}",
+         *               "weight": 90
+         *             },
+         *             {
+         *               "subject": "canary.{{wildcard(1)}}",
+         *               "weight": 10
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        "application/json": components["schemas"]["Mappings"];
+      };
+    };
+    responses: {
+      /** @description The mappings as they are now, under the account's ETag. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Mappings"];
         };
       };
       default: components["responses"]["Refused"];
