@@ -23,6 +23,7 @@ type signable struct {
 	TenantID    TenantID
 	Name        string
 	AccountName string
+	DeletingAt  *time.Time // the account's
 	AccountKey  claims.AccountKey
 	RoleKey     claims.AccountKey
 	SealedSeed  []byte // the role's
@@ -30,7 +31,7 @@ type signable struct {
 
 func userToSign(ctx context.Context, q querier, actor Actor, id UserID) (signable, error) {
 	const query = `
-		SELECT users.tenant_id, users.name, accounts.name AS account_name, accounts.public_key AS account_key,
+		SELECT users.tenant_id, users.name, accounts.name AS account_name, accounts.deleting_at, accounts.public_key AS account_key,
 			roles.public_key AS role_key, roles.sealed_seed
 		FROM users
 		JOIN accounts ON accounts.id = users.account_id
