@@ -150,7 +150,9 @@ func (r *replica) run(ctx context.Context) error {
 	g.Go(func() error { return r.delivery.run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, r.listener, r.api) })
 	g.Go(func() error { return r.repeat(ctx, sweepEvery, "sweep", r.domain.Sweep) })
-	g.Go(func() error { return r.repeat(ctx, warnEvery, "warn of credentials that expire", r.domain.WarnOfExpiry) })
+	g.Go(func() error {
+		return r.repeat(ctx, warnEvery, "warn of credentials that expire", r.domain.WarnOfExpiry)
+	})
 	g.Go(func() error { return r.repeat(ctx, purgeEvery, "purge deleted accounts", r.domain.PurgeDue) })
 	if r.metrics != nil {
 		g.Go(func() error { return serveHTTP(ctx, r.metrics, r.metricsHandler()) })
