@@ -25,6 +25,8 @@ type Account struct {
 	SuspendedAt   *time.Time // nil: it is not
 	SuspendedBy   *Side
 	SuspendReason string
+	DeletingAt    *time.Time    // when it was frozen to be deleted; nil: it was not
+	PurgeAt       *time.Time    // until when that can be undone
 	Revision      feed.Revision // the operator's revision at which brokers last had to hear of it
 	Version       int64         // counts edits
 	CreatedAt     time.Time
@@ -46,23 +48,6 @@ const (
 	SideTenant Side = "tenant"
 	SideStaff  Side = "staff"
 )
-
-// AccountStatus sums up whether an account's clients get in.
-type AccountStatus string
-
-// What an account can be.
-const (
-	AccountActive    AccountStatus = "active"
-	AccountSuspended AccountStatus = "suspended"
-)
-
-// Status is the account's as it stands.
-func (a Account) Status() AccountStatus {
-	if a.SuspendedAt != nil {
-		return AccountSuspended
-	}
-	return AccountActive
-}
 
 // within is what of the account's settings the plan leaves. A role's connection
 // types are narrowed by it in turn, so here is where the three meet.

@@ -36,7 +36,7 @@ func (s *Service) announced(ctx context.Context, tx pgx.Tx, account Account, now
 		return Account{}, err
 	}
 	encode := claims.EncodeAccount
-	if account.SuspendedAt != nil {
+	if account.frozen() {
 		encode = claims.EncodeSuspended
 	}
 	token, err := s.signForOperator(ctx, tx, account.OperatorID, func(signer claims.Seed) (string, error) {

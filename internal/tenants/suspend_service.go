@@ -66,10 +66,14 @@ func (s *Service) ResumeAccount(ctx context.Context, actor Actor, id AccountID) 
 }
 
 func lockToSuspend(ctx context.Context, tx pgx.Tx, actor Actor, id AccountID) (Account, error) {
-	if actor.Staff {
-		return lockAccountAnywhere(ctx, tx, id)
+	if !actor.Staff {
+		return lockAccount(ctx, tx, actor, id, Admin)
 	}
-	return lockAccount(ctx, tx, actor, id, Admin)
+	account, err := lockAccountAnywhere(ctx, tx, id)
+	if err != nil {
+		return Account{}, err
+	}
+	return account, account.live()
 }
 
 func (a Actor) side() Side {
