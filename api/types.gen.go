@@ -707,6 +707,17 @@ type Credential struct {
 	UserId Id `json:"user_id"`
 }
 
+// CredentialExtend defines model for CredentialExtend.
+type CredentialExtend struct {
+	// ExpiresAt In the future.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// ExpiresIn The same as an ISO 8601 duration from now.
+	//
+	// Example: P90D
+	ExpiresIn *string `json:"expires_in,omitempty"`
+}
+
 // CredentialHistoryItem defines model for CredentialHistoryItem.
 type CredentialHistoryItem struct {
 	At Time `json:"at"`
@@ -767,6 +778,29 @@ type CredentialPage struct {
 
 	// NextCursor Null: this is the last page.
 	NextCursor *Cursor `json:"next_cursor"`
+}
+
+// CredentialRenew defines model for CredentialRenew.
+type CredentialRenew struct {
+	Nonce string `json:"nonce"`
+
+	// Signature Ed25519, in base64 (either alphabet).
+	Signature string `json:"signature"`
+}
+
+// CredentialRenewed defines model for CredentialRenewed.
+type CredentialRenewed struct {
+	// CredentialId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	CredentialId Id `json:"credential_id"`
+
+	// Creds The creds file without the seed, which you have.
+	Creds string `json:"creds"`
+
+	// ExpiresAt Of this JWT. Null: never.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// Jwt The user JWT.
+	Jwt string `json:"jwt"`
 }
 
 // CredentialRevoke defines model for CredentialRevoke.
@@ -1159,6 +1193,14 @@ type RefusedLoginPage struct {
 
 	// NextCursor Null: this is the last page.
 	NextCursor *Cursor `json:"next_cursor"`
+}
+
+// RenewalChallenge defines model for RenewalChallenge.
+type RenewalChallenge struct {
+	ExpiresAt Time `json:"expires_at"`
+
+	// Nonce Sign its bytes as they stand here.
+	Nonce string `json:"nonce"`
 }
 
 // ResponsePermission Lets a service answer requests on reply subjects it may not otherwise publish to. Null or absent is no.
@@ -1737,6 +1779,12 @@ type EnrollBrokerJSONRequestBody = BrokerEnroll
 
 // AnnounceBrokerJSONRequestBody defines body for AnnounceBroker for application/json ContentType.
 type AnnounceBrokerJSONRequestBody = BrokerAnnouncement
+
+// ExtendCredentialJSONRequestBody defines body for ExtendCredential for application/json ContentType.
+type ExtendCredentialJSONRequestBody = CredentialExtend
+
+// RenewCredentialJSONRequestBody defines body for RenewCredential for application/json ContentType.
+type RenewCredentialJSONRequestBody = CredentialRenew
 
 // RevokeCredentialJSONRequestBody defines body for RevokeCredential for application/json ContentType.
 type RevokeCredentialJSONRequestBody = CredentialRevoke

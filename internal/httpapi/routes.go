@@ -57,6 +57,9 @@ func (s *Server) operations() map[string]handler {
 		"listAccountCredentials": s.listAccountCredentials,
 		"getCredential":          s.getCredential,
 		"listCredentialHistory":  s.listCredentialHistory,
+		"extendCredential":       s.extendCredential,
+		"challengeRenewal":       s.challengeRenewal,
+		"renewCredential":        s.renewCredential,
 		"revokeCredential":       s.revokeCredential,
 
 		"listOperators":       s.listOperators,
@@ -79,7 +82,7 @@ func (s *Server) operations() map[string]handler {
 // template is already a chi pattern.
 func (s *Server) mount() error {
 	left := s.operations()
-	limit := s.limitTries()
+	limit := s.limitTries(s.TriesPerMinute)
 	for path, item := range s.doc.Paths.Map() {
 		for method, op := range item.Operations() {
 			handle, ok := left[op.OperationID]
@@ -93,7 +96,10 @@ func (s *Server) mount() error {
 			}
 			route := &routers.Route{Spec: s.doc, Path: path, PathItem: item, Method: method, Operation: op}
 			mounted := s.plain(s.operation(route, access, handle))
-			if access.Who == public {
+			switch {
+			case access.Tries > 0:
+				mounted = s.limitTries(access.Tries)(mounted).ServeHTTP
+			case access.Who == public:
 				mounted = limit(mounted).ServeHTTP
 			}
 			s.router.MethodFunc(method, path, mounted)

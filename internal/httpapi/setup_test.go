@@ -233,6 +233,7 @@ type tenant struct {
 	email string
 	id    string
 	ids   map[string]string // by path parameter
+	creds string            // of the credential
 }
 
 func (s *server) signUp(name string) *tenant {
@@ -285,5 +286,5 @@ func (t *tenant) furnish(name string) {
 	t.ids["user"] = user.Id
 	var issued api.CredentialIssued
 	t.owner.do("POST", "/v1/users/"+user.Id+"/credentials", map[string]any{}).want(201, &issued)
-	t.ids["credential"] = issued.Credential.Id
+	t.ids["credential"], t.creds = issued.Credential.Id, *issued.Creds
 }

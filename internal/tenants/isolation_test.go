@@ -114,6 +114,9 @@ func methods(name func() string) []struct {
 		{"CredentialHistory", method{Viewer, func(w *world, a Actor, of things) error {
 			return second(w.CredentialHistory(w.t.Context(), a, of.credential, PageQuery{}))
 		}}},
+		{"ExtendCredential", method{Developer, func(w *world, a Actor, of things) error {
+			return second(w.ExtendCredential(w.t.Context(), a, of.credential, CredentialLife{}))
+		}}},
 		{"RevokeCredential", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.RevokeCredential(w.t.Context(), a, of.credential, ""))
 		}}},

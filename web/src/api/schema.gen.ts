@@ -542,6 +542,76 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/credentials/{credential}/extend": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Renew a credential as a member
+     * @description Signs a new JWT for the same key, under the user's role of now; whoever holds the seed needs nothing else. The JWTs before keep
+     *     working until they expire. Without `expires_at` and `expires_in` it lives as long as it did, within what role and plan allow.
+     */
+    post: operations["extendCredential"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/credentials/{credential}/renewal-challenge": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Get a nonce to renew a credential
+     * @description For `renewCredential`. It answers for any id, whether or not there is such a credential.
+     */
+    post: operations["challengeRenewal"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/credentials/{credential}/renew": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Renew a credential with itself as proof
+     * @description For the holder of the seed, who needs no other secret: sign the bytes of a nonce of `challengeRenewal` with it, as NATS clients
+     *     do when they log in. A nonce is good for one renewal. The answer is a new JWT for the same key, signed under the user's role of now,
+     *     which lives as long as the one before did, within what role and plan allow. A credential that was revoked or has expired
+     *     cannot be renewed; whatever does not prove that you hold the seed is answered with the same 401.
+     */
+    post: operations["renewCredential"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/credentials/{credential}/revoke": {
     parameters: {
       query?: never;
@@ -1386,6 +1456,40 @@ export interface components {
       creds?: string;
       /** @description What to call the file. Absent when you keep the seed. */
       file_name?: string;
+    };
+    CredentialExtend: {
+      /**
+       * Format: date-time
+       * @description In the future.
+       */
+      expires_at?: string;
+      /**
+       * @description The same as an ISO 8601 duration from now.
+       * @example P90D
+       */
+      expires_in?: string;
+    };
+    RenewalChallenge: {
+      /** @description Sign its bytes as they stand here. */
+      nonce: string;
+      expires_at: components["schemas"]["Time"];
+    };
+    CredentialRenew: {
+      nonce: string;
+      /** @description Ed25519, in base64 (either alphabet). */
+      signature: string;
+    };
+    CredentialRenewed: {
+      credential_id: components["schemas"]["Id"];
+      /** @description The user JWT. */
+      jwt: string;
+      /** @description The creds file without the seed, which you have. */
+      creds: string;
+      /**
+       * Format: date-time
+       * @description Of this JWT. Null: never.
+       */
+      expires_at: string | null;
     };
     CredentialRevoke: {
       reason?: string;
@@ -2780,6 +2884,94 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["CredentialHistoryPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  extendCredential: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        /**
+         * @example {
+         *       "expires_in": "P30D"
+         *     }
+         */
+        "application/json": components["schemas"]["CredentialExtend"];
+      };
+    };
+    responses: {
+      /** @description The credential as it is now, with its new JWT. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CredentialIssued"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  challengeRenewal: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The nonce. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RenewalChallenge"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  renewCredential: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "nonce": "AQAAAD…",
+         *       "signature": "5nMYr…"
+         *     }
+         */
+        "application/json": components["schemas"]["CredentialRenew"];
+      };
+    };
+    responses: {
+      /** @description The new JWT. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CredentialRenewed"];
         };
       };
       default: components["responses"]["Refused"];
