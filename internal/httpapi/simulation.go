@@ -11,6 +11,11 @@ import (
 	"github.com/signalbox-io/signalbox/internal/tenants"
 )
 
+const (
+	actionConnect = "connect"
+	actionPublish = "publish"
+)
+
 func (s *Server) simulate(w http.ResponseWriter, r *http.Request) error {
 	var in api.SimulationRequest
 	if err := decode(r, &in); err != nil {
@@ -45,9 +50,9 @@ func checkSimulation(in api.SimulationRequest) error {
 		return fault.Field("/address", "must be an IP address, such as 192.0.2.7 or 2001:db8::7")
 	}
 	switch {
-	case in.Action == api.Connect && subject == "":
+	case in.Action == actionConnect && subject == "":
 		return nil
-	case in.Action == api.Connect:
+	case in.Action == actionConnect:
 		return fault.Field("/subject", "connecting has no subject")
 	case subject == "":
 		return fault.Field("/subject", "say which subject")
@@ -55,13 +60,13 @@ func checkSimulation(in api.SimulationRequest) error {
 	if err := claims.ValidateSubject(subject); err != nil {
 		return fault.At("/subject", err)
 	}
-	if in.Action == api.Publish && wildcard(subject) {
+	if in.Action == actionPublish && wildcard(subject) {
 		return fault.Field("/subject", "a message has one subject, without wildcards")
 	}
 	if queue == "" {
 		return nil
 	}
-	if in.Action == api.Publish || mqtt {
+	if in.Action == actionPublish || mqtt {
 		return fault.Field("/queue", "only a subscription has a queue group, and over MQTT not even that")
 	}
 	return fault.At("/queue", claims.ValidateSubject(queue))

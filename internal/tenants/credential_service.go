@@ -28,7 +28,7 @@ func (s *Service) IssueCredential(ctx context.Context, actor Actor, user UserID,
 	if err != nil {
 		return IssuedCredential{}, err
 	}
-	if err := actor.Require(u.TenantID, Developer); err != nil {
+	if err := actor.mayChange(Account{TenantID: u.TenantID, AccountSpec: AccountSpec{Name: u.AccountName}, DeletingAt: u.DeletingAt}, Developer); err != nil {
 		return IssuedCredential{}, err
 	}
 	expires, err := u.lifetimes().expiry(s.clock(), p.ExpiresAt, p.ExpiresIn)
@@ -178,7 +178,7 @@ func (s *Service) RevokeCredential(ctx context.Context, actor Actor, id Credenti
 		if err := validateReason(reason); err != nil {
 			return err
 		}
-		r.Change = account.change() // what the first revocation was delivered with, or something later
+		r.Change = account.Change() // what the first revocation was delivered with, or something later
 		r.Credential, err = credentialByID(ctx, tx, actor, id)
 		if err != nil || r.RevokedAt != nil {
 			return err

@@ -122,8 +122,16 @@ func methods(name func() string) []struct {
 		}}},
 		{"DeleteUser", method{Developer, func(w *world, a Actor, of things) error { return second(w.DeleteUser(w.t.Context(), a, of.user, "")) }}},
 		{"DeleteRole", method{Developer, func(w *world, a Actor, of things) error { return w.DeleteRole(w.t.Context(), a, of.role, "") }}},
+		{"Retirement", method{Viewer, func(w *world, a Actor, of things) error { return second(w.Retirement(w.t.Context(), a, of.account)) }}},
+		{"RestoreAccount", method{Admin, func(w *world, a Actor, of things) error {
+			return second(w.RestoreAccount(w.t.Context(), a, of.account, ""))
+		}}},
 		{"DeleteAccount", method{Admin, func(w *world, a Actor, of things) error {
-			return second(w.DeleteAccount(w.t.Context(), a, of.account, ""))
+			return second(w.DeleteAccount(w.t.Context(), a, of.account, "", nil))
+		}}},
+		{"PurgeAccount", method{Admin, func(w *world, a Actor, of things) error {
+			account, _ := w.Account(w.t.Context(), w.owner, of.account) // the others have renamed it
+			return second(w.PurgeAccount(w.t.Context(), a, of.account, account.Name))
 		}}},
 	}
 }

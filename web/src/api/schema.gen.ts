@@ -265,7 +265,10 @@ export interface paths {
     post?: never;
     /**
      * Delete an account
-     * @description Deleting is revoking, so every client of the account is disconnected and none of its creds works again.
+     * @description Deleting is revoking, so every client of the account is disconnected at once and none of its creds works. Until `purge_at`
+     *     the account can be restored, whole; nothing in it can be changed meanwhile. Then it is purged: its streams are erased
+     *     on every broker, its seeds are forgotten, its name is free. See `getRetirement` for what that takes, before and after.
+     *     Deleting it again changes nothing.
      */
     delete: operations["deleteAccount"];
     options?: never;
@@ -275,6 +278,73 @@ export interface paths {
      * @description New limits hold for clients that are connected, too.
      */
     patch: operations["updateAccount"];
+    trace?: never;
+  };
+  "/v1/accounts/{account}/retirement": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * What deleting the account takes, and how far it has come
+     * @description Brokers are asked as you call. It is to be had before the account is deleted, and after it is gone.
+     */
+    get: operations["getRetirement"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/restore": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Undo an account's deletion
+     * @description Roles, users, creds and streams are as they were, and clients are let in again. That can be had until the account is purged. An
+     *     account that is not being deleted stays as it is.
+     */
+    post: operations["restoreAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/purge": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Purge a deleted account now
+     * @description Ends the time in which deleting it can be undone. Nothing brings it back.
+     */
+    post: operations["purgeAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
     trace?: never;
   };
   "/v1/accounts/{account}/delivery": {
@@ -628,6 +698,28 @@ export interface paths {
      * @description Its clients are disconnected and cannot return. Other credentials of the user keep working. Revoking twice changes nothing.
      */
     post: operations["revokeCredential"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/simulate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Say whether a user may connect, publish or subscribe, and why
+     * @description Answers what a broker would, by the same checks in the same order, without a client. Whom to ask about: a credential, or a user (with a credential issued now), or
+     *     a role (with a user of that name and tags). It knows the account's settings as they are in force, and takes for granted what it cannot know:
+     *     that the client has the credential's seed, and that there is room within limits.
+     */
+    post: operations["simulate"];
     delete?: never;
     options?: never;
     head?: never;
@@ -1107,6 +1199,17 @@ export interface components {
       description: string;
       /** @description The account's nkey, `A…`: how NATS names it. */
       public_key: string;
+      status: components["schemas"]["AccountStatus"];
+      /**
+       * Format: date-time
+       * @description When it was deleted. Null: it was not.
+       */
+      deleting_at: string | null;
+      /**
+       * Format: date-time
+       * @description Until when that can be undone. Null: it was not deleted.
+       */
+      purge_at: string | null;
       limits: components["schemas"]["Limits"];
       /**
        * Format: int64
@@ -1121,10 +1224,90 @@ export interface components {
       created_at: components["schemas"]["Time"];
       updated_at: components["schemas"]["Time"];
       etag: string;
+      proof?: components["schemas"]["Proof"];
     };
     AccountPage: {
       items: components["schemas"]["Account"][];
       next_cursor: components["schemas"]["Cursor"];
+    };
+    /**
+     * @description `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+     * @enum {string}
+     */
+    AccountStatus: "active" | "deleting";
+    AccountPurge: {
+      /** @description The account's name, as a confirmation. */
+      name: string;
+    };
+    Retirement: {
+      account_id: components["schemas"]["Id"];
+      /** @description The account's name. */
+      account: string;
+      /**
+       * @description `none`: it is not being deleted. `frozen`: nobody gets in, everything is kept, it can be restored. `draining`: it is to be purged, and a
+       *     broker has not ended its connections yet. `purging`: brokers erase what they hold. `verifying`: none knows of anything left, but not
+       *     every broker has looked; one that is away does so when it returns. `done`: every broker's disk holds nothing of it.
+       * @enum {string}
+       */
+      phase: "none" | "frozen" | "draining" | "purging" | "verifying" | "done";
+      /** Format: date-time */
+      deleting_at: string | null;
+      /** Format: date-time */
+      purge_at: string | null;
+      /**
+       * Format: date-time
+       * @description When the last broker had confirmed. Null: not all have.
+       */
+      purged_at: string | null;
+      /** @description Clients connected now, as far as brokers answered. */
+      connections: number;
+      /** @description What is stored in the account's streams now, those behind key-value buckets, object stores and MQTT sessions among them. */
+      streams: components["schemas"]["RetiredStream"][];
+      /** @description What each broker and attached server has said of its disk. */
+      brokers: components["schemas"]["BrokerDisk"][];
+      /** @description Brokers enrolled under the account's operator. */
+      brokers_asked: number;
+      /** @description How many told of streams in time; when fewer than asked, the list may not be whole. */
+      brokers_answered: number;
+    };
+    RetiredStream: {
+      name: string;
+      /** @description `file` or `memory`. */
+      storage: string;
+      /** @description The brokers that hold it. */
+      brokers: string[];
+      /** Format: int64 */
+      messages: number;
+      /**
+       * Format: int64
+       * @description Of each copy.
+       */
+      bytes: number;
+      /** Format: int64 */
+      consumers: number;
+    };
+    BrokerDisk: {
+      kind: components["schemas"]["RecipientKind"];
+      /** @description The broker's name, or the attached server's. */
+      broker: string;
+      /**
+       * @description `kept`: the account is not purged yet. `waiting`: the broker has not looked. `erasing`: it holds something still. `erased`: nothing of the account is on
+       *     its disk. `unverified`: an attached server, which has been told that the account is deleted, and whose disk Signalbox cannot look at.
+       * @enum {string}
+       */
+      state: "kept" | "waiting" | "erasing" | "erased" | "unverified";
+      /**
+       * Format: int64
+       * @description Files of the account that it found there, until it has erased them or when it did.
+       */
+      bytes: number;
+      /** @description Why it could not erase them; it goes on trying. Null when nothing has gone wrong. */
+      error: string | null;
+      /**
+       * Format: date-time
+       * @description When it last told of its disk. Null: never.
+       */
+      heard_at: string | null;
     };
     AccountDelivery: {
       /**
@@ -1268,6 +1451,94 @@ export interface components {
     RefusedLoginPage: {
       items: components["schemas"]["RefusedLogin"][];
       next_cursor: components["schemas"]["Cursor"];
+    };
+    /** @description One of `credential_id`, `user_id` and `role_id` is needed. */
+    SimulationRequest: {
+      account_id: string;
+      credential_id?: string;
+      user_id?: string;
+      role_id?: string;
+      /**
+       * @description With `role_id`: the user's name, which its subjects may depend on.
+       * @example sensor-1
+       */
+      name?: string;
+      /** @description With `role_id`: the user's tags. */
+      tags?: string[];
+      /** @enum {string} */
+      action: "connect" | "publish" | "subscribe";
+      /**
+       * @description To publish on or subscribe to. Of an MQTT topic, the subject that it becomes: `a/b/+` is `a.b.*`.
+       * @example orders.new
+       */
+      subject?: string;
+      /** @description The queue group to subscribe in. */
+      queue?: string;
+      connection_type?: components["schemas"]["ConnectionType"];
+      /**
+       * @description The client's IP address. Absent: the check of networks is assumed to be passed.
+       * @example 10.0.0.1
+       */
+      address?: string;
+      /**
+       * Format: date-time
+       * @description When. Absent: now.
+       */
+      at?: string;
+    };
+    /** @description The setting that decided. */
+    SimulationDecision: {
+      /** @example publish */
+      check: string;
+      /**
+       * @description Whose setting it is.
+       * @enum {string}
+       */
+      source: "account" | "role" | "user";
+      /**
+       * @description JSON pointer to the setting.
+       * @example /permissions/publish/deny/2
+       */
+      pointer: string;
+      /**
+       * @description The setting as it is written; empty: nothing that is written there matches.
+       * @example orders.{{name()}}.>
+       */
+      rule: string;
+      /**
+       * @description What that stands for with this user.
+       * @example orders.sensor-1.>
+       */
+      subject: string;
+    };
+    SimulationStep: {
+      /**
+       * @description credential, account, role, delegation, bearer, connection_type, proof, revocation, network, hours, limits, mapping, publish, subscribe or filter; there may be others.
+       * @example network
+       */
+      check: string;
+      /**
+       * @description `assumed`: it depends on what is not known beforehand.
+       * @enum {string}
+       */
+      outcome: "passed" | "refused" | "assumed";
+      detail: string;
+    };
+    Simulation: {
+      allowed: boolean;
+      /**
+       * @description Why not: a reason as refused logins have, or publish_denied or subscribe_denied.
+       * @example wrong_network
+       */
+      reason: string | null;
+      /** @description What that means and what helps. */
+      explanation: string | null;
+      detail: string | null;
+      decided_by: components["schemas"]["SimulationDecision"] | null;
+      /** @description The checks in a broker's order, up to the one that refuses. */
+      steps: components["schemas"]["SimulationStep"][];
+      /** @description Of an allowed subscription, what keeps some of its messages from being delivered. */
+      filtered: components["schemas"]["SimulationDecision"][];
     };
     /** @enum {string} */
     ConnectionType: "STANDARD" | "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS";
@@ -2135,6 +2406,8 @@ export interface operations {
         sort?: components["parameters"]["Sort"];
         /** @description Only items whose name contains this, whatever its case. */
         q?: components["parameters"]["Query"];
+        /** @description Only accounts with this status. */
+        status?: components["schemas"]["AccountStatus"];
       };
       header?: never;
       path: {
@@ -2227,6 +2500,11 @@ export interface operations {
          * @example PT2S
          */
         wait?: components["parameters"]["Wait"];
+        /**
+         * @description ISO 8601 duration, at most P90D: for how long this can be undone. `PT0S` is not at all. Absent: the installation's, P7D unless it has another.
+         * @example P1D
+         */
+        undo?: string;
       };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
@@ -2301,6 +2579,95 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getRetirement: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The phase, what is stored, who is connected, and what each broker's disk holds. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Retirement"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  restoreAccount: {
+    parameters: {
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The account as it is now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  purgeAccount: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name": "last season's orders"
+         *     }
+         */
+        "application/json": components["schemas"]["AccountPurge"];
+      };
+    };
+    responses: {
+      /** @description It is being purged. */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Retirement"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3011,6 +3378,43 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Credential"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  simulate: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "account_id": "acc_01930b4e8c2a7cc09c3a5c0d4f1e2b3a",
+         *       "role_id": "rol_01930b4e8c2a7cc09c3a5c0d4f1e2b3a",
+         *       "name": "sensor-1",
+         *       "action": "publish",
+         *       "subject": "orders.new",
+         *       "connection_type": "MQTT",
+         *       "address": "10.0.0.1",
+         *       "at": "2026-11-21T03:00:00Z"
+         *     }
+         */
+        "application/json": components["schemas"]["SimulationRequest"];
+      };
+    };
+    responses: {
+      /** @description The answer. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Simulation"];
         };
       };
       default: components["responses"]["Refused"];
