@@ -241,6 +241,69 @@ func (e RetirementPhase) Valid() bool {
 	}
 }
 
+// Defines values for SimulationDecisionSource.
+const (
+	SimulationDecisionSourceAccount SimulationDecisionSource = "account"
+	SimulationDecisionSourceRole    SimulationDecisionSource = "role"
+	SimulationDecisionSourceUser    SimulationDecisionSource = "user"
+)
+
+// Valid indicates whether the value is a known member of the SimulationDecisionSource enum.
+func (e SimulationDecisionSource) Valid() bool {
+	switch e {
+	case SimulationDecisionSourceAccount:
+		return true
+	case SimulationDecisionSourceRole:
+		return true
+	case SimulationDecisionSourceUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SimulationRequestAction.
+const (
+	Connect   SimulationRequestAction = "connect"
+	Publish   SimulationRequestAction = "publish"
+	Subscribe SimulationRequestAction = "subscribe"
+)
+
+// Valid indicates whether the value is a known member of the SimulationRequestAction enum.
+func (e SimulationRequestAction) Valid() bool {
+	switch e {
+	case Connect:
+		return true
+	case Publish:
+		return true
+	case Subscribe:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SimulationStepOutcome.
+const (
+	SimulationStepOutcomeAssumed SimulationStepOutcome = "assumed"
+	SimulationStepOutcomePassed  SimulationStepOutcome = "passed"
+	SimulationStepOutcomeRefused SimulationStepOutcome = "refused"
+)
+
+// Valid indicates whether the value is a known member of the SimulationStepOutcome enum.
+func (e SimulationStepOutcome) Valid() bool {
+	switch e {
+	case SimulationStepOutcomeAssumed:
+		return true
+	case SimulationStepOutcomePassed:
+		return true
+	case SimulationStepOutcomeRefused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SuspensionBy.
 const (
 	SuspensionByStaff  SuspensionBy = "staff"
@@ -1750,6 +1813,106 @@ type SignUp struct {
 	TenantName string `json:"tenant_name"`
 }
 
+// Simulation defines model for Simulation.
+type Simulation struct {
+	Allowed   bool                `json:"allowed"`
+	DecidedBy *SimulationDecision `json:"decided_by"`
+	Detail    *string             `json:"detail"`
+
+	// Explanation What that means and what helps.
+	Explanation *string `json:"explanation"`
+
+	// Filtered Of an allowed subscription, what keeps some of its messages from being delivered.
+	Filtered []SimulationDecision `json:"filtered"`
+
+	// Reason Why not: a reason as refused logins have, or publish_denied or subscribe_denied.
+	//
+	// Example: wrong_network
+	Reason *string `json:"reason"`
+
+	// Steps The checks in a broker's order, up to the one that refuses.
+	Steps []SimulationStep `json:"steps"`
+}
+
+// SimulationDecision The setting that decided.
+type SimulationDecision struct {
+	// Check Example: publish
+	Check string `json:"check"`
+
+	// Pointer JSON pointer to the setting.
+	//
+	// Example: /permissions/publish/deny/2
+	Pointer string `json:"pointer"`
+
+	// Rule The setting as it is written; empty: nothing that is written there matches.
+	//
+	// Example: orders.{{name()}}.>
+	Rule string `json:"rule"`
+
+	// Source Whose setting it is.
+	Source SimulationDecisionSource `json:"source"`
+
+	// Subject What that stands for with this user.
+	//
+	// Example: orders.sensor-1.>
+	Subject string `json:"subject"`
+}
+
+// SimulationDecisionSource Whose setting it is.
+type SimulationDecisionSource string
+
+// SimulationRequest One of `credential_id`, `user_id` and `role_id` is needed.
+type SimulationRequest struct {
+	AccountId string                  `json:"account_id"`
+	Action    SimulationRequestAction `json:"action"`
+
+	// Address The client's IP address. Absent: the check of networks is assumed to be passed.
+	//
+	// Example: 10.0.0.1
+	Address *string `json:"address,omitempty"`
+
+	// At When. Absent: now.
+	At             *time.Time      `json:"at,omitempty"`
+	ConnectionType *ConnectionType `json:"connection_type,omitempty"`
+	CredentialId   *string         `json:"credential_id,omitempty"`
+
+	// Name With `role_id`: the user's name, which its subjects may depend on.
+	//
+	// Example: sensor-1
+	Name *string `json:"name,omitempty"`
+
+	// Queue The queue group to subscribe in.
+	Queue  *string `json:"queue,omitempty"`
+	RoleId *string `json:"role_id,omitempty"`
+
+	// Subject To publish on or subscribe to. Of an MQTT topic, the subject that it becomes: `a/b/+` is `a.b.*`.
+	//
+	// Example: orders.new
+	Subject *string `json:"subject,omitempty"`
+
+	// Tags With `role_id`: the user's tags.
+	Tags   *[]string `json:"tags,omitempty"`
+	UserId *string   `json:"user_id,omitempty"`
+}
+
+// SimulationRequestAction defines model for SimulationRequest.Action.
+type SimulationRequestAction string
+
+// SimulationStep defines model for SimulationStep.
+type SimulationStep struct {
+	// Check credential, account, role, delegation, bearer, connection_type, proof, revocation, network, hours, limits, mapping, publish, subscribe or filter; there may be others.
+	//
+	// Example: network
+	Check  string `json:"check"`
+	Detail string `json:"detail"`
+
+	// Outcome `assumed`: it depends on what is not known beforehand.
+	Outcome SimulationStepOutcome `json:"outcome"`
+}
+
+// SimulationStepOutcome `assumed`: it depends on what is not known beforehand.
+type SimulationStepOutcome string
+
 // Subject defines model for Subject.
 type Subject = string
 
@@ -2282,6 +2445,9 @@ type LogInJSONRequestBody = LogIn
 
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUp
+
+// SimulateJSONRequestBody defines body for Simulate for application/json ContentType.
+type SimulateJSONRequestBody = SimulationRequest
 
 // UpdateTenantJSONRequestBody defines body for UpdateTenant for application/json ContentType.
 type UpdateTenantJSONRequestBody = TenantUpdate

@@ -70,6 +70,8 @@ func (s *Server) operations() map[string]handler {
 		"renewCredential":        s.renewCredential,
 		"revokeCredential":       s.revokeCredential,
 
+		"simulate": s.simulate,
+
 		"listOperators":       s.listOperators,
 		"listBrokers":         s.listBrokers,
 		"getOperatorDelivery": s.getOperatorDelivery,

@@ -793,6 +793,28 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/simulate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Say whether a user may connect, publish or subscribe, and why
+     * @description Answers what a broker would, by the same checks in the same order, without a client. Whom to ask about: a credential, or a user (with a credential issued now), or
+     *     a role (with a user of that name and tags). It knows the account's settings as they are in force, and takes for granted what it cannot know:
+     *     that the client has the credential's seed, and that there is room within limits.
+     */
+    post: operations["simulate"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/operators": {
     parameters: {
       query?: never;
@@ -1688,6 +1710,94 @@ export interface components {
     RefusedLoginPage: {
       items: components["schemas"]["RefusedLogin"][];
       next_cursor: components["schemas"]["Cursor"];
+    };
+    /** @description One of `credential_id`, `user_id` and `role_id` is needed. */
+    SimulationRequest: {
+      account_id: string;
+      credential_id?: string;
+      user_id?: string;
+      role_id?: string;
+      /**
+       * @description With `role_id`: the user's name, which its subjects may depend on.
+       * @example sensor-1
+       */
+      name?: string;
+      /** @description With `role_id`: the user's tags. */
+      tags?: string[];
+      /** @enum {string} */
+      action: "connect" | "publish" | "subscribe";
+      /**
+       * @description To publish on or subscribe to. Of an MQTT topic, the subject that it becomes: `a/b/+` is `a.b.*`.
+       * @example orders.new
+       */
+      subject?: string;
+      /** @description The queue group to subscribe in. */
+      queue?: string;
+      connection_type?: components["schemas"]["ConnectionType"];
+      /**
+       * @description The client's IP address. Absent: the check of networks is assumed to be passed.
+       * @example 10.0.0.1
+       */
+      address?: string;
+      /**
+       * Format: date-time
+       * @description When. Absent: now.
+       */
+      at?: string;
+    };
+    /** @description The setting that decided. */
+    SimulationDecision: {
+      /** @example publish */
+      check: string;
+      /**
+       * @description Whose setting it is.
+       * @enum {string}
+       */
+      source: "account" | "role" | "user";
+      /**
+       * @description JSON pointer to the setting.
+       * @example /permissions/publish/deny/2
+       */
+      pointer: string;
+      /**
+       * @description The setting as it is written; empty: nothing that is written there matches.
+       * @example orders.{{name()}}.>
+       */
+      rule: string;
+      /**
+       * @description What that stands for with this user.
+       * @example orders.sensor-1.>
+       */
+      subject: string;
+    };
+    SimulationStep: {
+      /**
+       * @description credential, account, role, delegation, bearer, connection_type, proof, revocation, network, hours, limits, mapping, publish, subscribe or filter; there may be others.
+       * @example network
+       */
+      check: string;
+      /**
+       * @description `assumed`: it depends on what is not known beforehand.
+       * @enum {string}
+       */
+      outcome: "passed" | "refused" | "assumed";
+      detail: string;
+    };
+    Simulation: {
+      allowed: boolean;
+      /**
+       * @description Why not: a reason as refused logins have, or publish_denied or subscribe_denied.
+       * @example wrong_network
+       */
+      reason: string | null;
+      /** @description What that means and what helps. */
+      explanation: string | null;
+      detail: string | null;
+      decided_by: components["schemas"]["SimulationDecision"] | null;
+      /** @description The checks in a broker's order, up to the one that refuses. */
+      steps: components["schemas"]["SimulationStep"][];
+      /** @description Of an allowed subscription, what keeps some of its messages from being delivered. */
+      filtered: components["schemas"]["SimulationDecision"][];
     };
     /** @enum {string} */
     ConnectionType: "STANDARD" | "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS";
@@ -3743,6 +3853,43 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Credential"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  simulate: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "account_id": "acc_01930b4e8c2a7cc09c3a5c0d4f1e2b3a",
+         *       "role_id": "rol_01930b4e8c2a7cc09c3a5c0d4f1e2b3a",
+         *       "name": "sensor-1",
+         *       "action": "publish",
+         *       "subject": "orders.new",
+         *       "connection_type": "MQTT",
+         *       "address": "10.0.0.1",
+         *       "at": "2026-11-21T03:00:00Z"
+         *     }
+         */
+        "application/json": components["schemas"]["SimulationRequest"];
+      };
+    };
+    responses: {
+      /** @description The answer. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Simulation"];
         };
       };
       default: components["responses"]["Refused"];
