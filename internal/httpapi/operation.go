@@ -22,12 +22,12 @@ func accepted(w http.ResponseWriter, o tenants.Operation) error {
 }
 
 func operationOf(o tenants.Operation) api.Operation {
-	status := api.Running
+	status := api.OperationStatus("running")
 	switch {
 	case o.FinishedAt != nil:
-		status = api.Done
+		status = api.OperationStatus("done")
 	case o.Detail != "":
-		status = api.Waiting
+		status = api.OperationStatus("waiting")
 	}
 	return api.Operation{Id: string(o.ID), Kind: string(o.Kind), Status: status, Stage: o.Stage, WaitingFor: orNil(o.Detail),
 		Done: o.Done, Total: o.Total, CreatedBy: o.CreatedBy, CreatedAt: o.CreatedAt.UTC(), UpdatedAt: o.UpdatedAt.UTC(), FinishedAt: utc(o.FinishedAt)}

@@ -40,5 +40,6 @@ type AuditEvent struct {
 	Actor     string
 	Action    string // an operationId
 	Target    string
+	Reason    string // if one was given
 	CreatedAt time.Time
 }

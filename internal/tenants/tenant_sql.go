@@ -11,7 +11,7 @@ import (
 const (
 	tenantColumns = `tenants.id, tenants.name, plans.first_id AS plan_id, plans.version AS plan_version, ` +
 		`tenants.version, tenants.created_at, tenants.updated_at`
-	auditColumns = `id, actor, action, target, created_at`
+	auditColumns = `id, actor, action, target, reason, created_at`
 )
 
 // insertTenant puts the tenant on the default plan; without one it fails.
@@ -114,11 +114,15 @@ func membersByTenant(ctx context.Context, q querier, tenant TenantID, k Keyset) 
 
 // insertAudit notes an act; a nil tenant is for acts of staff and of the installation.
 func insertAudit(ctx context.Context, tx pgx.Tx, tenant *TenantID, actor, action, target string, now time.Time) error {
+	return insertReasonedAudit(ctx, tx, tenant, actor, action, target, "", now)
+}
+
+func insertReasonedAudit(ctx context.Context, tx pgx.Tx, tenant *TenantID, actor, action, target, reason string, now time.Time) error {
 	const query = `
-		INSERT INTO audit_events (id, tenant_id, actor, action, target, created_at)
-		VALUES (@id, @tenant, @actor, @action, @target, @now)`
+		INSERT INTO audit_events (id, tenant_id, actor, action, target, reason, created_at)
+		VALUES (@id, @tenant, @actor, @action, @target, @reason, @now)`
 	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
-		"id": NewID[AuditEventID]("aud"), "tenant": tenant, "actor": actor, "action": action, "target": target, "now": now,
+		"id": NewID[AuditEventID]("aud"), "tenant": tenant, "actor": actor, "action": action, "target": target, "reason": reason, "now": now,
 	})
 	if err != nil {
 		return fmt.Errorf("insert an audit event: %w", err)
@@ -132,5 +136,16 @@ func auditByTenant(ctx context.Context, q querier, tenant TenantID, k Keyset) ([
 		SELECT ` + auditColumns + `
 		FROM audit_events
 		WHERE tenant_id = @tenant` + k.SQL("id", "", args)
+	return all[AuditEvent](ctx, q, query, args)
+}
+
+// auditByTarget lists what was done to one thing of the tenant's.
+func auditByTarget(ctx context.Context, q querier, tenant TenantID, target string, k Keyset) ([]AuditEvent, error) {
+	args := pgx.StrictNamedArgs{"tenant": tenant, "target": target}
+	query := `
+		SELECT ` + auditColumns + `
+		FROM audit_events
+		WHERE tenant_id = @tenant
+		AND target = @target` + k.SQL("id", "", args)
 	return all[AuditEvent](ctx, q, query, args)
 }
