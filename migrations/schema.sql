@@ -22,11 +22,25 @@ CREATE TABLE accounts (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   deleted_at timestamp with time zone,
+  tags text[] DEFAULT '{}'::text[] NOT NULL,
+  settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+  effective_limits jsonb,
+  effective_connection_types text[] DEFAULT '{}'::text[] NOT NULL,
+  suspended_at timestamp with time zone,
+  suspended_by text,
+  suspend_reason text DEFAULT ''::text NOT NULL,
+  deleting_at timestamp with time zone,
+  purge_at timestamp with time zone,
+  purged_at timestamp with time zone,
   CONSTRAINT accounts_pkey PRIMARY KEY (id),
   CONSTRAINT accounts_public_key_key UNIQUE (public_key),
   CONSTRAINT accounts_tenant_id_id_key UNIQUE (tenant_id, id),
   CONSTRAINT accounts_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
-  CONSTRAINT accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+  CONSTRAINT accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
+  CONSTRAINT accounts_purge_at_check CHECK (((deleting_at IS NULL) = (purge_at IS NULL))),
+  CONSTRAINT accounts_purged_at_check CHECK (((purged_at IS NULL) OR (deleted_at IS NOT NULL))),
+  CONSTRAINT accounts_suspended_at_check CHECK (((suspended_at IS NULL) = (suspended_by IS NULL))),
+  CONSTRAINT accounts_suspended_by_check CHECK ((suspended_by = ANY (ARRAY['tenant'::text, 'staff'::text])))
 );
 
 CREATE TABLE api_tokens (
@@ -52,6 +66,7 @@ CREATE TABLE audit_events (
   action text NOT NULL,
   target text NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  reason text DEFAULT ''::text NOT NULL,
   CONSTRAINT audit_events_pkey PRIMARY KEY (id),
   CONSTRAINT audit_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
@@ -128,6 +143,16 @@ CREATE TABLE credentials (
   CONSTRAINT credentials_renewals_check CHECK ((renewals >= 0))
 );
 
+CREATE TABLE disks (
+  operator_id prefixed_id NOT NULL,
+  broker_key text NOT NULL,
+  verified bigint NOT NULL,
+  heard_at timestamp with time zone NOT NULL,
+  CONSTRAINT disks_pkey PRIMARY KEY (operator_id, broker_key),
+  CONSTRAINT disks_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
+  CONSTRAINT disks_verified_check CHECK ((verified >= 0))
+);
+
 CREATE TABLE enrollments (
   id prefixed_id NOT NULL,
   operator_id prefixed_id NOT NULL,
@@ -140,6 +165,19 @@ CREATE TABLE enrollments (
   CONSTRAINT enrollments_hash_key UNIQUE (token_hash),
   CONSTRAINT enrollments_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
   CONSTRAINT enrollments_uses_left_check CHECK ((uses_left >= 0))
+);
+
+CREATE TABLE erasures (
+  operator_id prefixed_id NOT NULL,
+  account_key text NOT NULL,
+  broker_key text NOT NULL,
+  gone boolean NOT NULL,
+  bytes bigint NOT NULL,
+  error text NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT erasures_pkey PRIMARY KEY (operator_id, account_key, broker_key),
+  CONSTRAINT erasures_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
+  CONSTRAINT erasures_bytes_check CHECK ((bytes >= 0))
 );
 
 CREATE TABLE events (
@@ -189,6 +227,27 @@ CREATE TABLE members (
   CONSTRAINT members_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'developer'::text, 'viewer'::text])))
 );
 
+CREATE TABLE operations (
+  id prefixed_id NOT NULL,
+  tenant_id prefixed_id,
+  operator_id prefixed_id,
+  kind text NOT NULL,
+  state jsonb NOT NULL,
+  stage text NOT NULL,
+  detail text DEFAULT ''::text NOT NULL,
+  done bigint DEFAULT 0 NOT NULL,
+  total bigint DEFAULT 0 NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  finished_at timestamp with time zone,
+  CONSTRAINT operations_pkey PRIMARY KEY (id),
+  CONSTRAINT operations_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
+  CONSTRAINT operations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
+  CONSTRAINT operations_done_check CHECK ((done >= 0)),
+  CONSTRAINT operations_total_check CHECK ((total >= 0))
+);
+
 CREATE TABLE operators (
   id prefixed_id NOT NULL,
   name text NOT NULL,
@@ -228,11 +287,25 @@ CREATE TABLE plans (
   account_limits jsonb NOT NULL,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  first_id prefixed_id NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
+  is_newest boolean DEFAULT true NOT NULL,
+  max_members bigint DEFAULT '-1'::integer NOT NULL,
+  tenant_limits jsonb DEFAULT '{"streams": -1, "disk_bytes": -1, "leaf_nodes": -1, "connections": -1, "memory_bytes": -1}'::jsonb NOT NULL,
+  connection_types text[] DEFAULT '{}'::text[] NOT NULL,
+  max_credential_lifetime interval DEFAULT '00:00:00'::interval NOT NULL,
+  default_credential_lifetime interval DEFAULT '00:00:00'::interval NOT NULL,
+  created_by text DEFAULT 'system'::text NOT NULL,
   CONSTRAINT plans_pkey PRIMARY KEY (id),
-  CONSTRAINT plans_name_key UNIQUE (name),
+  CONSTRAINT plans_version_key UNIQUE (first_id, version),
+  CONSTRAINT plans_first_id_fkey FOREIGN KEY (first_id) REFERENCES plans(id),
+  CONSTRAINT plans_default_credential_lifetime_check CHECK ((default_credential_lifetime >= '00:00:00'::interval)),
   CONSTRAINT plans_max_users_check CHECK ((max_users >= '-1'::integer)),
+  CONSTRAINT plans_max_credential_lifetime_check CHECK ((max_credential_lifetime >= '00:00:00'::interval)),
   CONSTRAINT plans_max_accounts_check CHECK ((max_accounts >= '-1'::integer)),
-  CONSTRAINT plans_max_roles_check CHECK ((max_roles >= '-1'::integer))
+  CONSTRAINT plans_max_members_check CHECK ((max_members >= '-1'::integer)),
+  CONSTRAINT plans_max_roles_check CHECK ((max_roles >= '-1'::integer)),
+  CONSTRAINT plans_version_check CHECK ((version > 0))
 );
 
 CREATE TABLE receipts (
@@ -382,6 +455,8 @@ UNION ALL
 CREATE INDEX accounts_bucket ON public.accounts USING btree (operator_id, "left"(public_key, 4));
 CREATE UNIQUE INDEX accounts_name_key ON public.accounts USING btree (tenant_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX accounts_page ON public.accounts USING btree (tenant_id, id) WHERE (deleted_at IS NULL);
+CREATE INDEX accounts_purge ON public.accounts USING btree (purge_at) WHERE ((purge_at IS NOT NULL) AND (deleted_at IS NULL));
+CREATE INDEX accounts_unpurged ON public.accounts USING btree (operator_id, public_key) WHERE ((deleted_at IS NOT NULL) AND (purged_at IS NULL));
 CREATE INDEX audit_events_page ON public.audit_events USING btree (tenant_id, id);
 CREATE INDEX audit_events_target ON public.audit_events USING btree (tenant_id, target, id);
 CREATE INDEX credentials_account_expiry ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone), id);
@@ -391,19 +466,24 @@ CREATE INDEX credentials_event ON public.credentials USING btree (event_at) WHER
 CREATE INDEX credentials_page ON public.credentials USING btree (user_id, id);
 CREATE INDEX credentials_revoked_inline ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE ((revoked_at IS NOT NULL) AND (revocation_page IS NULL));
 CREATE INDEX credentials_revoked_paged ON public.credentials USING btree (account_id, revocation_page, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE (revocation_page IS NOT NULL);
+CREATE INDEX erasures_left ON public.erasures USING btree (operator_id, broker_key) WHERE (NOT gone);
 CREATE INDEX events_age ON public.events USING btree (created_at);
 CREATE INDEX events_page ON public.events USING btree (tenant_id, id);
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX members_person ON public.members USING btree (person_id);
+CREATE INDEX operations_unfinished ON public.operations USING btree (id) WHERE (finished_at IS NULL);
 CREATE UNIQUE INDEX operators_one_default ON public.operators USING btree (is_default) WHERE is_default;
 CREATE UNIQUE INDEX people_email_key ON public.people USING btree (lower(email));
+CREATE UNIQUE INDEX plans_name_key ON public.plans USING btree (name) WHERE is_newest;
 CREATE UNIQUE INDEX plans_one_default ON public.plans USING btree (is_default) WHERE is_default;
+CREATE UNIQUE INDEX plans_one_newest ON public.plans USING btree (first_id) WHERE is_newest;
 CREATE INDEX refused_logins_age ON public.refused_logins USING btree (last_at);
 CREATE INDEX refused_logins_newest ON public.refused_logins USING btree (account_id, id DESC);
 CREATE INDEX revocation_pages_hash ON public.revocation_pages USING btree (hash);
 CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (account_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX roles_page ON public.roles USING btree (account_id, id) WHERE (deleted_at IS NULL);
 CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
+CREATE INDEX tenants_plan ON public.tenants USING btree (plan_id, id);
 CREATE INDEX used_nonces_age ON public.used_nonces USING btree (expires_at);
 CREATE UNIQUE INDEX users_name_key ON public.users USING btree (account_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX users_page ON public.users USING btree (account_id, id) WHERE (deleted_at IS NULL);
@@ -415,8 +495,18 @@ COMMENT ON VIEW account_jwts IS 'what an operator''s brokers must hold';
 COMMENT ON COLUMN accounts.jwt IS 'what brokers must hold: the current claims, or the tombstone once deleted';
 COMMENT ON COLUMN accounts.revision IS 'the operator''s revision at which jwt last changed';
 COMMENT ON COLUMN accounts.version IS 'counts edits; the ETag';
+COMMENT ON COLUMN accounts.deleted_at IS 'when its tombstone took the place of its claims; null: it lives, or is frozen';
+COMMENT ON COLUMN accounts.settings IS 'what people chose beside name, tags and limits: default permissions, mappings, tracing, connection types';
+COMMENT ON COLUMN accounts.effective_limits IS 'those in the JWT: the account''s within the plan''s; null: not signed since there is this column, so they are the account''s';
+COMMENT ON COLUMN accounts.effective_connection_types IS 'likewise; empty: all';
+COMMENT ON COLUMN accounts.suspended_at IS 'since when nobody gets in; null: it is not suspended';
+COMMENT ON COLUMN accounts.suspended_by IS 'on whose side: what staff suspended, only staff resume';
+COMMENT ON COLUMN accounts.deleting_at IS 'when it was frozen to be deleted; null: it was not';
+COMMENT ON COLUMN accounts.purge_at IS 'until when that can be undone';
+COMMENT ON COLUMN accounts.purged_at IS 'when the last of the brokers had confirmed that its disk holds nothing of the account';
 COMMENT ON COLUMN api_tokens.expires_at IS 'null: never';
 COMMENT ON COLUMN audit_events.tenant_id IS 'null: an act of staff or of the installation';
+COMMENT ON COLUMN audit_events.reason IS 'the one that was given, if any';
 COMMENT ON COLUMN brokers.public_key IS 'the user nkey it made for itself; its seat in the system account';
 COMMENT ON COLUMN brokers.control_url IS 'where control reaches its system account, nats://host:port';
 COMMENT ON COLUMN brokers.endpoints IS 'where tenants'' clients reach it: lists of URLs by protocol';
@@ -432,18 +522,34 @@ COMMENT ON COLUMN credentials.issued_by IS 'the actor; empty: before this was ke
 COMMENT ON COLUMN credentials.expiring_at IS 'from when on people are warned of the expiry';
 COMMENT ON COLUMN credentials.event_at IS 'when the next event about its expiry is due; null: none is';
 COMMENT ON INDEX credentials_batch_live IS 'each entry of a batch has one credential that is not revoked, however often it was resumed';
+COMMENT ON TABLE disks IS 'how far each broker has looked for deleted accounts on its own disk';
+COMMENT ON COLUMN disks.verified IS 'of the accounts deleted up to this revision nothing is there but what erasures names';
+COMMENT ON TABLE erasures IS 'deleted accounts of which a broker found something on its disk';
+COMMENT ON COLUMN erasures.bytes IS 'that are there, or were until it erased them';
+COMMENT ON COLUMN erasures.error IS 'why it could not erase them; empty: nothing has gone wrong';
 COMMENT ON TABLE events IS 'what happened to a tenant''s things without anybody doing it';
 COMMENT ON COLUMN events.subject IS 'the id of the thing';
 COMMENT ON TABLE feed_changes IS 'compacted: one row per account, at its latest revision';
 COMMENT ON TABLE feeds IS 'each operator''s revision; the row''s lock puts its changes in commit order';
 COMMENT ON COLUMN idempotency_keys.request IS 'SHA-256 of operation, path and body: the same key with another request is refused';
+COMMENT ON TABLE operations IS 'long work in steps, each a transaction; whichever replica is free takes the next';
+COMMENT ON COLUMN operations.tenant_id IS 'whose members may see it; null: staff only';
+COMMENT ON COLUMN operations.state IS 'what it works on, and how far it has come';
+COMMENT ON COLUMN operations.detail IS 'what it waits for; empty: for nothing';
 COMMENT ON COLUMN operators.signing_public_key IS 'signs accounts; the operator key itself signs only the operator JWT';
 COMMENT ON COLUMN operators.is_default IS 'new accounts go here unless they name another';
 COMMENT ON TABLE people IS 'who can log in; what they may do comes from their memberships';
 COMMENT ON COLUMN people.password_hash IS 'argon2id, with its parameters';
+COMMENT ON TABLE plans IS 'each row is one version of a plan; its terms never change';
 COMMENT ON COLUMN plans.max_roles IS 'per account; -1 is unlimited';
 COMMENT ON COLUMN plans.max_users IS 'per account; -1 is unlimited';
 COMMENT ON COLUMN plans.account_limits IS 'the most one account may have, and what it has unless it asks for less: the shape of accounts.limits, every field present';
+COMMENT ON COLUMN plans.first_id IS 'the id of the plan''s first version, by which people know the plan';
+COMMENT ON COLUMN plans.is_newest IS 'no later version of the plan is there';
+COMMENT ON COLUMN plans.tenant_limits IS 'the most all of a tenant''s accounts may have together; -1 is unlimited';
+COMMENT ON COLUMN plans.connection_types IS 'how clients may connect; empty: all ways';
+COMMENT ON COLUMN plans.max_credential_lifetime IS '0: credentials need not expire';
+COMMENT ON COLUMN plans.default_credential_lifetime IS 'of credentials that nobody chose one for; 0: they do not expire';
 COMMENT ON TABLE receipts IS 'what each broker last said it has in force';
 COMMENT ON COLUMN receipts.effects IS 'what the latest applied claims did: per account and revision, connections closed';
 COMMENT ON TABLE refused_logins IS 'who was not let in and why: one row for each way, of the newest few hundred an account';
@@ -459,5 +565,6 @@ COMMENT ON TABLE servers IS 'unmodified nats-servers that control keeps up to da
 COMMENT ON COLUMN servers.urls IS 'where control reaches their system account';
 COMMENT ON COLUMN servers.ledger IS 'which servers were found there, and how far each has come';
 COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the cookie';
+COMMENT ON COLUMN tenants.plan_id IS 'the version of a plan that the tenant is on';
 COMMENT ON TABLE tombstones IS 'accounts that brokers held and the operator never had: their last JWT lets nobody in';
 COMMENT ON TABLE used_nonces IS 'of renewals; nonces carry their own proof of origin, so only used ones are kept, until they expire';

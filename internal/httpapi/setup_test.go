@@ -60,6 +60,9 @@ func setup(t *testing.T) *server {
 		Connections: func(context.Context, tenants.Account) (httpapi.Connections, error) {
 			return httpapi.Connections{}, nil
 		},
+		Streams: func(context.Context, tenants.Account) (httpapi.Streams, error) {
+			return httpapi.Streams{Items: []httpapi.Stream{{Name: "ORDERS", Storage: "file", Brokers: []string{"one"}}}, Asked: 1, Answered: 1}, nil
+		},
 		Await: func(ctx context.Context, change tenants.Change) httpapi.Proof {
 			delivery, err := s.domain.DeliveryOf(ctx, change)
 			if err != nil {
@@ -70,6 +73,9 @@ func setup(t *testing.T) *server {
 		Links: func(tenants.OperatorID) map[string]httpapi.Link { return nil },
 		CheckDrift: func(context.Context, tenants.Actor, tenants.OperatorID, bool) (httpapi.DriftCheck, error) {
 			return httpapi.DriftCheck{Brokers: []httpapi.BrokerDrift{{Broker: "one", Missing: []string{"A"}}}}, nil
+		},
+		Simulate: func(facts tenants.LoginFacts, q api.SimulationRequest) (api.Simulation, error) {
+			return api.Simulation{Allowed: facts.AccountJWT != "", Steps: []api.SimulationStep{}, Filtered: []api.SimulationDecision{}}, nil
 		},
 		BrokersMoved:   func() {},
 		Ready:          func(ctx context.Context) error { return s.pool.Ping(ctx) },
@@ -289,6 +295,13 @@ func (t *tenant) token(role string) caller {
 	t.owner.do("POST", "/v1/tenants/"+t.id+"/api-tokens", map[string]any{"name": role, "role": role}).want(201, &made)
 	t.ids["api_token"] = made.ApiToken.Id
 	return caller{s: t.owner.s, token: made.Token}
+}
+
+// deleted gives the account that name and deletes it.
+func (t *tenant) deleted(name any) {
+	t.owner.s.t.Helper()
+	t.owner.do("PATCH", "/v1/accounts/"+t.ids["account"], map[string]any{"name": name}).want(200)
+	t.owner.do("DELETE", "/v1/accounts/"+t.ids["account"], nil).want(204)
 }
 
 // furnish makes a fresh account with a role that nobody is in, a user and a credential.

@@ -106,9 +106,13 @@ func (f *faults) add(err error) {
 // expiries are when the credentials of each role expire.
 type expiries map[claims.AccountKey]*time.Time
 
+// of refuses roles whose credentials may not be issued.
 func (e expiries) of(u signable, now time.Time, life CredentialLife) (*time.Time, error) {
 	if at, known := e[u.RoleKey]; known {
 		return at, nil
+	}
+	if err := u.admissible(); err != nil {
+		return nil, err
 	}
 	at, err := u.lifetimes().expiry(now, life.ExpiresAt, life.ExpiresIn)
 	e[u.RoleKey] = at
