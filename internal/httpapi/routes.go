@@ -31,6 +31,17 @@ func (s *Server) operations() map[string]handler {
 		"listApiTokens":   s.listAPITokens,
 		"deleteApiToken":  s.deleteAPIToken,
 
+		"setTenantPlan":        s.setTenantPlan,
+		"createPlan":           s.createPlan,
+		"listPlans":            s.listPlans,
+		"getNewestPlanVersion": s.getNewestPlanVersion,
+		"updatePlan":           s.updatePlan,
+		"makeDefaultPlan":      s.makeDefaultPlan,
+		"listPlanVersions":     s.listPlanVersions,
+		"getPlanVersion":       s.getPlanVersion,
+		"moveTenants":          s.moveTenants,
+		"getOperation":         s.getOperation,
+
 		"createAccount":      s.createAccount,
 		"listAccounts":       s.listAccounts,
 		"getAccount":         s.getAccount,

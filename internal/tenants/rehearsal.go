@@ -34,7 +34,8 @@ func (s *Service) Rehearse(ctx context.Context, change func(*Service) error) (Re
 	var noted Rehearsal
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		noted = Rehearsal{}
-		if err := change(&Service{pool: postgres.Within(tx), keys: s.keys, now: s.now, rehearsal: &noted}); err != nil {
+		shadow := &Service{pool: postgres.Within(tx), keys: s.keys, now: s.now, UndoWindow: s.UndoWindow, rehearsal: &noted}
+		if err := change(shadow); err != nil {
 			return err
 		}
 		return errRehearsed
