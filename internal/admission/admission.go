@@ -44,10 +44,11 @@ type Config struct {
 	// that there is no such account. The claims are not changed.
 	Account func(key string) (*jwt.AccountClaims, claims.RevocationPages, error)
 	// Release says that claims which Account returned are not held any more. Nil does nothing.
-	Release func(key string)
-	Refused func(Refusal) // is told of each login that is not let in, and must not wait; nil is fine
-	Gate    func() error  // nil when tenants may come in, else why not; nil itself is an open gate
-	Logger  *slog.Logger
+	Release  func(key string)
+	Refused  func(Refusal) // is told of each login that is not let in, and must not wait; nil is fine
+	Admitted func(Login)   // is told of each login that is let in, and must not wait; nil is fine
+	Gate     func() error  // nil when tenants may come in, else why not; nil itself is an open gate
+	Logger   *slog.Logger
 }
 
 // Admission is nats-server's Options.CustomClientAuthentication.
@@ -92,7 +93,7 @@ func (a *Admission) Check(c server.ClientAuthentication) bool {
 	l := login{at: time.Now()}
 	err := a.admit(c, &l)
 	if err == nil {
-		a.counts.admitted.Add(1)
+		a.admitted(&l)
 		return true
 	}
 	a.refuse(l.refusal, err)

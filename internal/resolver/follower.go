@@ -63,6 +63,7 @@ type Follower struct {
 	transient []Refusal
 	answers   chan catchUpResult
 	refused   *refused
+	seen      *seen
 	peers     map[string]Revision // how far each peer has told us, while control is away
 
 	login        atomic.Pointer[Login]
@@ -126,7 +127,7 @@ const (
 func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 	return &Follower{
 		resolver: r, store: r.store, broker: broker, log: log,
-		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(), loginChanged: make(chan struct{}, 1),
+		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(), seen: newSeen(), loginChanged: make(chan struct{}, 1),
 		cursor:   r.store.Applied(),
 		progress: Progress{Applied: r.store.Applied()},
 	}
@@ -235,13 +236,11 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	fetch := fetchFunc(f.fetchPage)
 	f.resolver.pages.fetch.Store(&fetch)
 	defer f.resolver.pages.fetch.Store(nil)
-	telling := make(chan struct{})
-	go func() {
-		defer close(telling)
-		f.tellRefused(ctx)
-	}()
+	var telling sync.WaitGroup
+	telling.Go(func() { f.tellRefused(ctx) })
+	telling.Go(func() { f.tellSeen(ctx) })
 	f.loop(ctx, pushes, heads, answers, reconnected)
-	<-telling
+	telling.Wait()
 	return nil
 }
 

@@ -34,6 +34,8 @@ type Source struct {
 	Applied func(ctx context.Context, operatorID string, r Receipt) error
 	// Refused is told which logins a broker did not let in. It may be told twice.
 	Refused func(ctx context.Context, operatorID, broker string, logins []RefusedLogins) error
+	// Seen is told which logins a broker let in. It may be told twice.
+	Seen func(ctx context.Context, operatorID, broker string, logins []SeenLogin) error
 	// Head returns the operator's revision.
 	Head func(ctx context.Context, operatorID string) (Revision, error)
 	// Sums are the exclusive or of [SumOf] what brokers should hold, by the first
@@ -100,7 +102,7 @@ type Hub struct {
 
 	clusters []Membership // as they were read last; known to Run's goroutine only
 
-	recording sync.Mutex // held while a report of refused logins is stored
+	recording sync.Mutex // held while a report of logins is stored
 
 	mu    sync.Mutex
 	links map[string]*link
