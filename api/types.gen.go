@@ -384,6 +384,13 @@ type AccountDelivery struct {
 	Revision int64 `json:"revision"`
 }
 
+// AccountJetStreamUsage Clusters of brokers together: `total`, or each tier when the account's limits are by tier.
+type AccountJetStreamUsage struct {
+	// Tiers By name: `r1`, `r3`.
+	Tiers map[string]JetStreamUsage `json:"tiers"`
+	Total *JetStreamUsage           `json:"total,omitempty"`
+}
+
 // AccountPage defines model for AccountPage.
 type AccountPage struct {
 	Items []Account `json:"items"`
@@ -399,6 +406,23 @@ type AccountUpdate struct {
 	// Limits -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
 	Limits *LimitsInput `json:"limits,omitempty"`
 	Name   *string      `json:"name,omitempty"`
+}
+
+// AccountUsage defines model for AccountUsage.
+type AccountUsage struct {
+	// BrokersAnswered How many answered in time; when fewer than asked, more may be in use.
+	BrokersAnswered int `json:"brokers_answered"`
+
+	// BrokersAsked Brokers enrolled under the account's operator.
+	BrokersAsked int `json:"brokers_asked"`
+
+	// ConnectionTypes Types that have a connection or a limit.
+	ConnectionTypes []ConnectionTypeUsage `json:"connection_types"`
+	Connections     UsageCount            `json:"connections"`
+
+	// Jetstream Clusters of brokers together: `total`, or each tier when the account's limits are by tier.
+	Jetstream AccountJetStreamUsage `json:"jetstream"`
+	LeafNodes UsageCount            `json:"leaf_nodes"`
 }
 
 // ApiToken defines model for ApiToken.
@@ -667,6 +691,28 @@ type ConnectionList struct {
 // ConnectionType defines model for ConnectionType.
 type ConnectionType string
 
+// ConnectionTypeShare defines model for ConnectionTypeShare.
+type ConnectionTypeShare struct {
+	// Broker Example: broker-1
+	Broker string `json:"broker"`
+
+	// Places How many connections the broker may let in without asking; 0 without a limit.
+	Places int64 `json:"places"`
+	Used   int64 `json:"used"`
+}
+
+// ConnectionTypeUsage defines model for ConnectionTypeUsage.
+type ConnectionTypeUsage struct {
+	ConnectionType ConnectionType `json:"connection_type"`
+
+	// Limit -1: only the account's limit on all connections counts.
+	Limit int64 `json:"limit"`
+
+	// Shares Where they are.
+	Shares []ConnectionTypeShare `json:"shares"`
+	Used   int64                 `json:"used"`
+}
+
 // Credential defines model for Credential.
 type Credential struct {
 	// AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
@@ -902,6 +948,15 @@ type JetStreamLimits struct {
 	DiskBytes   int64 `json:"disk_bytes"`
 	MemoryBytes int64 `json:"memory_bytes"`
 	Streams     int64 `json:"streams"`
+}
+
+// JetStreamUsage defines model for JetStreamUsage.
+type JetStreamUsage struct {
+	// Consumers Of all streams together; the limit is for each stream.
+	Consumers   int64      `json:"consumers"`
+	DiskBytes   UsageCount `json:"disk_bytes"`
+	MemoryBytes UsageCount `json:"memory_bytes"`
+	Streams     UsageCount `json:"streams"`
 }
 
 // LimitValue defines model for LimitValue.
@@ -1347,6 +1402,13 @@ type Time = time.Time
 
 // TokenRole defines model for TokenRole.
 type TokenRole string
+
+// UsageCount defines model for UsageCount.
+type UsageCount struct {
+	// Limit -1 is unlimited.
+	Limit int64 `json:"limit"`
+	Used  int64 `json:"used"`
+}
 
 // User defines model for User.
 type User struct {

@@ -97,6 +97,7 @@ func newReplica(ctx context.Context, s *settings, log *slog.Logger) (_ *replica,
 		Tenants:        r.domain,
 		Auth:           auth.New(r.pool, r.domain),
 		Connections:    r.delivery.connections,
+		Usage:          r.delivery.usage,
 		Await:          r.delivery.await,
 		Links:          r.delivery.links,
 		CheckDrift:     r.delivery.checkDrift,
@@ -143,7 +144,9 @@ func (r *replica) run(ctx context.Context) error {
 	g.Go(func() error { return r.delivery.run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, r.listener, r.api) })
 	g.Go(func() error { return r.repeat(ctx, sweepEvery, "sweep", r.domain.Sweep) })
-	g.Go(func() error { return r.repeat(ctx, warnEvery, "warn of credentials that expire", r.domain.WarnOfExpiry) })
+	g.Go(func() error {
+		return r.repeat(ctx, warnEvery, "warn of credentials that expire", r.domain.WarnOfExpiry)
+	})
 	if r.metrics != nil {
 		g.Go(func() error { return serveHTTP(ctx, r.metrics, r.metricsHandler()) })
 	}

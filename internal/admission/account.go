@@ -25,6 +25,8 @@ type law struct {
 	authUsers   []string // not empty: all others are for the account's own service to judge
 	noBearer    bool
 	closed      bool
+	counts      claims.Extension // and the connection types that the account allows
+	unreadable  bool             // what the claims say of those
 }
 
 func newLaw(c *jwt.AccountClaims, pages claims.RevocationPages, ownKeySigns bool) *law {
@@ -42,6 +44,9 @@ func newLaw(c *jwt.AccountClaims, pages claims.RevocationPages, ownKeySigns bool
 	if ownKeySigns {
 		w.signers[c.Subject] = nil
 	}
+	var err error
+	w.counts, err = claims.ReadExtension(c.Tags)
+	w.unreadable = err != nil
 	_, everybody := c.Revocations[jwt.All]
 	w.closed = everybody && c.Limits.Conn == 0 && c.Limits.LeafNodeConn == 0
 	return w
@@ -50,6 +55,8 @@ func newLaw(c *jwt.AccountClaims, pages claims.RevocationPages, ownKeySigns bool
 // open refuses everybody if the account is not there for anybody.
 func (w *law) open(now time.Time) error {
 	switch {
+	case w.unreadable:
+		return refused(AccountInvalid, "its claims do not say what they limit")
 	case w.closed:
 		return refused(AccountClosed, "the account is deleted or suspended")
 	case w.expires != 0 && w.expires <= now.Unix():

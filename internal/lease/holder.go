@@ -249,28 +249,26 @@ func (h *Holder) tell(b *bucket) {
 	signal(h.wake)
 }
 
-// Keys are the account's buckets.
-func (h *Holder) Keys(account string) (keys []Key) {
+// Claims are the account's buckets, as they were claimed last.
+func (h *Holder) Claims(account string) (list []Claim) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for k := range h.buckets {
+	for k, b := range h.buckets {
 		if k.Account == account {
-			keys = append(keys, k)
+			list = append(list, b.Claim)
 		}
 	}
-	return keys
+	return list
 }
 
-// Share is what the broker holds of a bucket, and how many of it are in use.
-func (h *Holder) Share(k Key) (holds, used int64) {
+// Places is how many places of a bucket the broker holds.
+func (h *Holder) Places(k Key) int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	b := h.buckets[k]
-	if b == nil {
-		return 0, 0
+	if b := h.buckets[k]; b != nil {
+		return b.holds
 	}
-	b.prune()
-	return b.holds, b.used()
+	return 0
 }
 
 // Recalled is called with each recall of control's. It never waits.

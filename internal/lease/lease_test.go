@@ -473,7 +473,9 @@ func TestNeverMoreThanTheLimit(t *testing.T) {
 			l := newLedger()
 			l.limit(mqtt, int64(1+rand.IntN(40)))
 			sites := startSites(t, l, 1+rand.IntN(4))
+			l.mu.Lock()
 			l.loss = rand.Float64() / 5
+			l.mu.Unlock()
 			var logins sync.WaitGroup
 			for range 300 {
 				s, limit := sites[rand.IntN(len(sites))], l.limitOf(mqtt)

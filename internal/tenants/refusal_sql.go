@@ -53,10 +53,10 @@ func upsertRefusals(ctx context.Context, tx pgx.Tx, operator OperatorID, broker 
 	return pgx.CollectRows(rows, pgx.RowTo[AccountID])
 }
 
-// column is one field of each report, for unnest.
-func column[T any](reports []RefusalReport, field func(RefusalReport) T) []T {
-	values := make([]T, 0, len(reports))
-	for _, r := range reports {
+// column is one field of each row, for unnest.
+func column[R, T any](rows []R, field func(R) T) []T {
+	values := make([]T, 0, len(rows))
+	for _, r := range rows {
 		values = append(values, field(r))
 	}
 	return values

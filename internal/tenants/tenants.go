@@ -28,7 +28,8 @@ type Service struct {
 	keys *keyring.Keyring
 	now  func() time.Time
 
-	stock stockJWTs
+	stock  stockJWTs
+	counts countReader
 }
 
 // New returns a Service over the pool; seeds are sealed and opened by keys.
