@@ -7,6 +7,72 @@ import (
 	"time"
 )
 
+// Defines values for AccountStatus.
+const (
+	AccountStatusActive    AccountStatus = "active"
+	AccountStatusDeleting  AccountStatus = "deleting"
+	AccountStatusSuspended AccountStatus = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the AccountStatus enum.
+func (e AccountStatus) Valid() bool {
+	switch e {
+	case AccountStatusActive:
+		return true
+	case AccountStatusDeleting:
+		return true
+	case AccountStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BrokerDiskState.
+const (
+	Erased     BrokerDiskState = "erased"
+	Erasing    BrokerDiskState = "erasing"
+	Kept       BrokerDiskState = "kept"
+	Unverified BrokerDiskState = "unverified"
+	Waiting    BrokerDiskState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the BrokerDiskState enum.
+func (e BrokerDiskState) Valid() bool {
+	switch e {
+	case Erased:
+		return true
+	case Erasing:
+		return true
+	case Kept:
+		return true
+	case Unverified:
+		return true
+	case Waiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClusterTraffic.
+const (
+	ClusterTrafficOwner  ClusterTraffic = "owner"
+	ClusterTrafficSystem ClusterTraffic = "system"
+)
+
+// Valid indicates whether the value is a known member of the ClusterTraffic enum.
+func (e ClusterTraffic) Valid() bool {
+	switch e {
+	case ClusterTrafficOwner:
+		return true
+	case ClusterTrafficSystem:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ConnectionType.
 const (
 	INPROCESS  ConnectionType = "IN_PROCESS"
@@ -139,6 +205,117 @@ func (e RecipientKind) Valid() bool {
 	case RecipientKindBroker:
 		return true
 	case RecipientKindServer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetirementPhase.
+const (
+	Done      RetirementPhase = "done"
+	Draining  RetirementPhase = "draining"
+	Frozen    RetirementPhase = "frozen"
+	None      RetirementPhase = "none"
+	Purging   RetirementPhase = "purging"
+	Verifying RetirementPhase = "verifying"
+)
+
+// Valid indicates whether the value is a known member of the RetirementPhase enum.
+func (e RetirementPhase) Valid() bool {
+	switch e {
+	case Done:
+		return true
+	case Draining:
+		return true
+	case Frozen:
+		return true
+	case None:
+		return true
+	case Purging:
+		return true
+	case Verifying:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SimulationDecisionSource.
+const (
+	SimulationDecisionSourceAccount SimulationDecisionSource = "account"
+	SimulationDecisionSourceRole    SimulationDecisionSource = "role"
+	SimulationDecisionSourceUser    SimulationDecisionSource = "user"
+)
+
+// Valid indicates whether the value is a known member of the SimulationDecisionSource enum.
+func (e SimulationDecisionSource) Valid() bool {
+	switch e {
+	case SimulationDecisionSourceAccount:
+		return true
+	case SimulationDecisionSourceRole:
+		return true
+	case SimulationDecisionSourceUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SimulationRequestAction.
+const (
+	Connect   SimulationRequestAction = "connect"
+	Publish   SimulationRequestAction = "publish"
+	Subscribe SimulationRequestAction = "subscribe"
+)
+
+// Valid indicates whether the value is a known member of the SimulationRequestAction enum.
+func (e SimulationRequestAction) Valid() bool {
+	switch e {
+	case Connect:
+		return true
+	case Publish:
+		return true
+	case Subscribe:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SimulationStepOutcome.
+const (
+	SimulationStepOutcomeAssumed SimulationStepOutcome = "assumed"
+	SimulationStepOutcomePassed  SimulationStepOutcome = "passed"
+	SimulationStepOutcomeRefused SimulationStepOutcome = "refused"
+)
+
+// Valid indicates whether the value is a known member of the SimulationStepOutcome enum.
+func (e SimulationStepOutcome) Valid() bool {
+	switch e {
+	case SimulationStepOutcomeAssumed:
+		return true
+	case SimulationStepOutcomePassed:
+		return true
+	case SimulationStepOutcomeRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SuspensionBy.
+const (
+	SuspensionByStaff  SuspensionBy = "staff"
+	SuspensionByTenant SuspensionBy = "tenant"
+)
+
+// Valid indicates whether the value is a known member of the SuspensionBy enum.
+func (e SuspensionBy) Valid() bool {
+	switch e {
+	case SuspensionByStaff:
+		return true
+	case SuspensionByTenant:
 		return true
 	default:
 		return false
@@ -336,9 +513,27 @@ func (e ListAccountsParamsSort) Valid() bool {
 
 // Account defines model for Account.
 type Account struct {
-	CreatedAt   Time   `json:"created_at"`
-	Description string `json:"description"`
-	Etag        string `json:"etag"`
+	// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+	ClusterTraffic  ClusterTraffic   `json:"cluster_traffic"`
+	ConnectionTypes []ConnectionType `json:"connection_types"`
+
+	// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+	//
+	// Example: {"MQTT":10}
+	ConnectionsPerType ConnectionsPerType `json:"connections_per_type"`
+	CreatedAt          Time               `json:"created_at"`
+	DefaultPermissions Permissions        `json:"default_permissions"`
+
+	// DeletingAt When it was deleted. Null: it was not.
+	DeletingAt  *time.Time `json:"deleting_at"`
+	Description string     `json:"description"`
+
+	// EffectiveConnectionTypes Those in force: what account and plan both allow. Empty is all ways, `NONE` alone is none.
+	EffectiveConnectionTypes []string `json:"effective_connection_types"`
+
+	// EffectiveLimits Those in force: the account's within the plan's, which may have become less.
+	EffectiveLimits Limits `json:"effective_limits"`
+	Etag            string `json:"etag"`
 
 	// ExpiringCredentials Credentials that will expire soon, as `status` has it. Told by `getAccount` only.
 	ExpiringCredentials *int64 `json:"expiring_credentials,omitempty"`
@@ -353,24 +548,62 @@ type Account struct {
 	// OperatorId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	OperatorId Id `json:"operator_id"`
 
+	// Proof Where a change is in force by now. Only in answers to requests with `wait`.
+	Proof *Proof `json:"proof,omitempty"`
+
 	// PublicKey The account's nkey, `A…`: how NATS names it.
 	PublicKey string `json:"public_key"`
+
+	// PurgeAt Until when that can be undone. Null: it was not deleted.
+	PurgeAt *time.Time `json:"purge_at"`
 
 	// Revision The operator's revision at which brokers last had to hear of this account.
 	Revision int64 `json:"revision"`
 
+	// Status `suspended`: nobody gets in until it is resumed; creds can be issued meanwhile, and work afterwards. `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+	Status AccountStatus `json:"status"`
+
+	// Suspension Null: it is not suspended.
+	Suspension *Suspension `json:"suspension"`
+	Tags       []string    `json:"tags"`
+
 	// TenantId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	TenantId  Id   `json:"tenant_id"`
-	UpdatedAt Time `json:"updated_at"`
+	TenantId  Id     `json:"tenant_id"`
+	Trace     *Trace `json:"trace"`
+	UpdatedAt Time   `json:"updated_at"`
+}
+
+// AccountClone defines model for AccountClone.
+type AccountClone struct {
+	Name string `json:"name"`
 }
 
 // AccountCreate defines model for AccountCreate.
 type AccountCreate struct {
-	Description *string `json:"description,omitempty"`
+	// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+	ClusterTraffic *ClusterTraffic `json:"cluster_traffic,omitempty"`
+
+	// ConnectionTypes How clients may connect: empty is all ways. Roles allow no more than this.
+	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
+
+	// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+	//
+	// Example: {"MQTT":10}
+	ConnectionsPerType *ConnectionsPerType `json:"connections_per_type,omitempty"`
+
+	// DefaultPermissions Of users whose role says nothing about subjects. Without `{{…}}`.
+	DefaultPermissions *Permissions `json:"default_permissions,omitempty"`
+	Description        *string      `json:"description,omitempty"`
 
 	// Limits -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
 	Limits *LimitsInput `json:"limits,omitempty"`
 	Name   string       `json:"name"`
+
+	// Tags In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here.
+	Tags *[]string `json:"tags,omitempty"`
+
+	// Trace Null: messages are not traced.
+	Trace *Trace `json:"trace,omitempty"`
 }
 
 // AccountDelivery defines model for AccountDelivery.
@@ -399,13 +632,39 @@ type AccountPage struct {
 	NextCursor *Cursor `json:"next_cursor"`
 }
 
+// AccountPurge defines model for AccountPurge.
+type AccountPurge struct {
+	// Name The account's name, as a confirmation.
+	Name string `json:"name"`
+}
+
+// AccountStatus `suspended`: nobody gets in until it is resumed; creds can be issued meanwhile, and work afterwards. `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+type AccountStatus string
+
 // AccountUpdate defines model for AccountUpdate.
 type AccountUpdate struct {
-	Description *string `json:"description,omitempty"`
+	// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+	ClusterTraffic *ClusterTraffic `json:"cluster_traffic,omitempty"`
+
+	// ConnectionTypes How clients may connect: empty is all ways. Roles allow no more than this.
+	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
+
+	// ConnectionsPerType As in the account; null takes a type's limit away.
+	ConnectionsPerType *ConnectionsPerTypeUpdate `json:"connections_per_type,omitempty"`
+
+	// DefaultPermissions Of users whose role says nothing about subjects. Without `{{…}}`.
+	DefaultPermissions *Permissions `json:"default_permissions,omitempty"`
+	Description        *string      `json:"description,omitempty"`
 
 	// Limits -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
 	Limits *LimitsInput `json:"limits,omitempty"`
 	Name   *string      `json:"name,omitempty"`
+
+	// Tags In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here.
+	Tags *[]string `json:"tags,omitempty"`
+
+	// Trace Null: messages are not traced.
+	Trace *Trace `json:"trace,omitempty"`
 }
 
 // AccountUsage defines model for AccountUsage.
@@ -477,6 +736,9 @@ type AuditEvent struct {
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	Id Id `json:"id"`
 
+	// Reason Why, if they said so.
+	Reason string `json:"reason"`
+
 	// Target To what: a resource's id.
 	Target string `json:"target"`
 }
@@ -536,6 +798,32 @@ type BrokerDelivery struct {
 	// Refusal Why the broker refused this account's claims; null when it did not.
 	Refusal *string `json:"refusal"`
 }
+
+// BrokerDisk defines model for BrokerDisk.
+type BrokerDisk struct {
+	// Broker The broker's name, or the attached server's.
+	Broker string `json:"broker"`
+
+	// Bytes Files of the account that it found there, until it has erased them or when it did.
+	Bytes int64 `json:"bytes"`
+
+	// Error Why it could not erase them; it goes on trying. Null when nothing has gone wrong.
+	Error *string `json:"error"`
+
+	// HeardAt When it last told of its disk. Null: never.
+	HeardAt *time.Time `json:"heard_at"`
+
+	// Kind `server`: an attached nats-server, or a cluster of them.
+	Kind RecipientKind `json:"kind"`
+
+	// State `kept`: the account is not purged yet. `waiting`: the broker has not looked. `erasing`: it holds something still. `erased`: nothing of the account is on
+	// its disk. `unverified`: an attached server, which has been told that the account is deleted, and whose disk Signalbox cannot look at.
+	State BrokerDiskState `json:"state"`
+}
+
+// BrokerDiskState `kept`: the account is not purged yet. `waiting`: the broker has not looked. `erasing`: it holds something still. `erased`: nothing of the account is on
+// its disk. `unverified`: an attached server, which has been told that the account is deleted, and whose disk Signalbox cannot look at.
+type BrokerDiskState string
 
 // BrokerDrift defines model for BrokerDrift.
 type BrokerDrift struct {
@@ -650,6 +938,9 @@ type BrokerReceipt struct {
 	Refusals []DeliveryRefusal `json:"refusals"`
 }
 
+// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+type ClusterTraffic string
+
 // Connection defines model for Connection.
 type Connection struct {
 	Address string `json:"address"`
@@ -713,6 +1004,14 @@ type ConnectionTypeUsage struct {
 	Used   int64                 `json:"used"`
 }
 
+// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+//
+// Example: {"MQTT":10}
+type ConnectionsPerType map[string]int64
+
+// ConnectionsPerTypeUpdate As in the account; null takes a type's limit away.
+type ConnectionsPerTypeUpdate map[string]*int64
+
 // Credential defines model for Credential.
 type Credential struct {
 	// AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
@@ -751,6 +1050,17 @@ type Credential struct {
 
 	// UserId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	UserId Id `json:"user_id"`
+}
+
+// CredentialExtend defines model for CredentialExtend.
+type CredentialExtend struct {
+	// ExpiresAt In the future.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// ExpiresIn The same as an ISO 8601 duration from now.
+	//
+	// Example: P90D
+	ExpiresIn *string `json:"expires_in,omitempty"`
 }
 
 // CredentialHistoryItem defines model for CredentialHistoryItem.
@@ -813,6 +1123,29 @@ type CredentialPage struct {
 
 	// NextCursor Null: this is the last page.
 	NextCursor *Cursor `json:"next_cursor"`
+}
+
+// CredentialRenew defines model for CredentialRenew.
+type CredentialRenew struct {
+	Nonce string `json:"nonce"`
+
+	// Signature Ed25519, in base64 (either alphabet).
+	Signature string `json:"signature"`
+}
+
+// CredentialRenewed defines model for CredentialRenewed.
+type CredentialRenewed struct {
+	// CredentialId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	CredentialId Id `json:"credential_id"`
+
+	// Creds The creds file without the seed, which you have.
+	Creds string `json:"creds"`
+
+	// ExpiresAt Of this JWT. Null: never.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// Jwt The user JWT.
+	Jwt string `json:"jwt"`
 }
 
 // CredentialRevoke defines model for CredentialRevoke.
@@ -942,12 +1275,62 @@ type FieldError struct {
 // Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 type Id = string
 
-// JetStreamLimits defines model for JetStreamLimits.
+// JetStreamLimits Without JetStream, or with `tiers`, every number is 0.
 type JetStreamLimits struct {
-	Consumers   int64 `json:"consumers"`
-	DiskBytes   int64 `json:"disk_bytes"`
+	// AckPending Of one consumer: messages delivered and not acknowledged.
+	AckPending int64 `json:"ack_pending"`
+
+	// Consumers Of one stream.
+	Consumers int64 `json:"consumers"`
+
+	// DiskBytes Of all streams on disk together.
+	DiskBytes int64 `json:"disk_bytes"`
+
+	// DiskMaxStreamBytes Of one stream on disk.
+	DiskMaxStreamBytes int64 `json:"disk_max_stream_bytes"`
+
+	// MaxBytesRequired A stream must say how large it may become.
+	MaxBytesRequired bool `json:"max_bytes_required"`
+
+	// MemoryBytes Of all streams in memory together.
 	MemoryBytes int64 `json:"memory_bytes"`
-	Streams     int64 `json:"streams"`
+
+	// MemoryMaxStreamBytes Of one stream in memory.
+	MemoryMaxStreamBytes int64 `json:"memory_max_stream_bytes"`
+	Streams              int64 `json:"streams"`
+
+	// Tiers Limits of their own for streams with one replica and with three, instead of common ones. In a tier that is not there are no streams.
+	Tiers *JetStreamTiers `json:"tiers,omitempty"`
+}
+
+// JetStreamTier defines model for JetStreamTier.
+type JetStreamTier struct {
+	AckPending           int64 `json:"ack_pending"`
+	Consumers            int64 `json:"consumers"`
+	DiskBytes            int64 `json:"disk_bytes"`
+	DiskMaxStreamBytes   int64 `json:"disk_max_stream_bytes"`
+	MaxBytesRequired     bool  `json:"max_bytes_required"`
+	MemoryBytes          int64 `json:"memory_bytes"`
+	MemoryMaxStreamBytes int64 `json:"memory_max_stream_bytes"`
+	Streams              int64 `json:"streams"`
+}
+
+// JetStreamTierInput With both storages at 0 there is no such tier.
+type JetStreamTierInput struct {
+	AckPending           *LimitValue `json:"ack_pending,omitempty"`
+	Consumers            *LimitValue `json:"consumers,omitempty"`
+	DiskBytes            *LimitValue `json:"disk_bytes,omitempty"`
+	DiskMaxStreamBytes   *LimitValue `json:"disk_max_stream_bytes,omitempty"`
+	MaxBytesRequired     *bool       `json:"max_bytes_required,omitempty"`
+	MemoryBytes          *LimitValue `json:"memory_bytes,omitempty"`
+	MemoryMaxStreamBytes *LimitValue `json:"memory_max_stream_bytes,omitempty"`
+	Streams              *LimitValue `json:"streams,omitempty"`
+}
+
+// JetStreamTiers Limits of their own for streams with one replica and with three, instead of common ones. In a tier that is not there are no streams.
+type JetStreamTiers struct {
+	R1 *JetStreamTier `json:"r1,omitempty"`
+	R3 *JetStreamTier `json:"r3,omitempty"`
 }
 
 // JetStreamUsage defines model for JetStreamUsage.
@@ -964,13 +1347,18 @@ type LimitValue = int64
 
 // Limits -1 is unlimited, 0 is none.
 type Limits struct {
+	// Bearer Users may connect without proof that they have their seed, if their role lets them. MQTT clients need it.
+	Bearer bool `json:"bearer"`
+
 	// Connections Clients connected at once.
 	Connections int64 `json:"connections"`
 
 	// DataBytes Carried in the account's claims, where tools can read it; no NATS server enforces it.
-	DataBytes int64           `json:"data_bytes"`
-	Exports   int64           `json:"exports"`
-	Imports   int64           `json:"imports"`
+	DataBytes int64 `json:"data_bytes"`
+	Exports   int64 `json:"exports"`
+	Imports   int64 `json:"imports"`
+
+	// Jetstream Without JetStream, or with `tiers`, every number is 0.
 	Jetstream JetStreamLimits `json:"jetstream"`
 
 	// LeafNodes Leaf nodes connected at once.
@@ -981,29 +1369,72 @@ type Limits struct {
 
 	// Subscriptions Subscriptions of one connection.
 	Subscriptions int64 `json:"subscriptions"`
+
+	// WildcardExports Exported subjects may have wildcards.
+	WildcardExports bool `json:"wildcard_exports"`
 }
 
 // LimitsInput -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
 type LimitsInput struct {
+	Bearer      *bool       `json:"bearer,omitempty"`
 	Connections *LimitValue `json:"connections,omitempty"`
 	DataBytes   *LimitValue `json:"data_bytes,omitempty"`
 	Exports     *LimitValue `json:"exports,omitempty"`
 	Imports     *LimitValue `json:"imports,omitempty"`
-	Jetstream   *struct {
-		Consumers   *LimitValue `json:"consumers,omitempty"`
-		DiskBytes   *LimitValue `json:"disk_bytes,omitempty"`
-		MemoryBytes *LimitValue `json:"memory_bytes,omitempty"`
-		Streams     *LimitValue `json:"streams,omitempty"`
+
+	// Jetstream Either common limits or `tiers`; naming one kind takes the place of the other. Where there were none before, both storages begin at 0 and what counts something at -1.
+	Jetstream *struct {
+		AckPending           *LimitValue `json:"ack_pending,omitempty"`
+		Consumers            *LimitValue `json:"consumers,omitempty"`
+		DiskBytes            *LimitValue `json:"disk_bytes,omitempty"`
+		DiskMaxStreamBytes   *LimitValue `json:"disk_max_stream_bytes,omitempty"`
+		MaxBytesRequired     *bool       `json:"max_bytes_required,omitempty"`
+		MemoryBytes          *LimitValue `json:"memory_bytes,omitempty"`
+		MemoryMaxStreamBytes *LimitValue `json:"memory_max_stream_bytes,omitempty"`
+		Streams              *LimitValue `json:"streams,omitempty"`
+		Tiers                *struct {
+			// R1 With both storages at 0 there is no such tier.
+			R1 *JetStreamTierInput `json:"r1,omitempty"`
+
+			// R3 With both storages at 0 there is no such tier.
+			R3 *JetStreamTierInput `json:"r3,omitempty"`
+		} `json:"tiers,omitempty"`
 	} `json:"jetstream,omitempty"`
-	LeafNodes     *LimitValue `json:"leaf_nodes,omitempty"`
-	PayloadBytes  *LimitValue `json:"payload_bytes,omitempty"`
-	Subscriptions *LimitValue `json:"subscriptions,omitempty"`
+	LeafNodes       *LimitValue `json:"leaf_nodes,omitempty"`
+	PayloadBytes    *LimitValue `json:"payload_bytes,omitempty"`
+	Subscriptions   *LimitValue `json:"subscriptions,omitempty"`
+	WildcardExports *bool       `json:"wildcard_exports,omitempty"`
 }
 
 // LogIn defines model for LogIn.
 type LogIn struct {
 	Email    string `json:"email"`
 	Password string `json:"password"`
+}
+
+// Mapping Sends what is published to a subject to others instead. What the weights leave of 100 stays where it was, unless the subject itself is a destination: then the rest is dropped. A message is mapped once.
+type Mapping struct {
+	Destinations []MappingDestination `json:"destinations"`
+
+	// Subject `orders.*`, `events.>`
+	Subject string `json:"subject"`
+}
+
+// MappingDestination defines model for MappingDestination.
+type MappingDestination struct {
+	// Cluster For clients of that cluster of brokers, instead of the destinations that name none. Absent: for all others.
+	Cluster *string `json:"cluster,omitempty"`
+
+	// Subject `{{wildcard(1)}}` is what the first `*` of the mapping's subject stood for, `{{partition(3,1)}}` a number from 0 to 2 by its hash; there are split, splitFromLeft, splitFromRight, sliceFromLeft, sliceFromRight, left, right and random as well.
+	Subject string `json:"subject"`
+
+	// Weight In percent. Absent: 100. At most 100 together, for each cluster.
+	Weight *int `json:"weight,omitempty"`
+}
+
+// Mappings defines model for Mappings.
+type Mappings struct {
+	Mappings []Mapping `json:"mappings"`
 }
 
 // Me defines model for Me.
@@ -1216,6 +1647,14 @@ type RefusedLoginPage struct {
 	NextCursor *Cursor `json:"next_cursor"`
 }
 
+// RenewalChallenge defines model for RenewalChallenge.
+type RenewalChallenge struct {
+	ExpiresAt Time `json:"expires_at"`
+
+	// Nonce Sign its bytes as they stand here.
+	Nonce string `json:"nonce"`
+}
+
 // ResponsePermission Lets a service answer requests on reply subjects it may not otherwise publish to. Null or absent is no.
 type ResponsePermission struct {
 	// ExpiresIn ISO 8601 duration; `PT0S` is no limit.
@@ -1224,6 +1663,60 @@ type ResponsePermission struct {
 	// MaxMessages Answers per request; -1 is unlimited.
 	MaxMessages int `json:"max_messages"`
 }
+
+// RetiredStream defines model for RetiredStream.
+type RetiredStream struct {
+	// Brokers The brokers that hold it.
+	Brokers []string `json:"brokers"`
+
+	// Bytes Of each copy.
+	Bytes     int64  `json:"bytes"`
+	Consumers int64  `json:"consumers"`
+	Messages  int64  `json:"messages"`
+	Name      string `json:"name"`
+
+	// Storage `file` or `memory`.
+	Storage string `json:"storage"`
+}
+
+// Retirement defines model for Retirement.
+type Retirement struct {
+	// Account The account's name.
+	Account string `json:"account"`
+
+	// AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	AccountId Id `json:"account_id"`
+
+	// Brokers What each broker and attached server has said of its disk.
+	Brokers []BrokerDisk `json:"brokers"`
+
+	// BrokersAnswered How many told of streams in time; when fewer than asked, the list may not be whole.
+	BrokersAnswered int `json:"brokers_answered"`
+
+	// BrokersAsked Brokers enrolled under the account's operator.
+	BrokersAsked int `json:"brokers_asked"`
+
+	// Connections Clients connected now, as far as brokers answered.
+	Connections int        `json:"connections"`
+	DeletingAt  *time.Time `json:"deleting_at"`
+
+	// Phase `none`: it is not being deleted. `frozen`: nobody gets in, everything is kept, it can be restored. `draining`: it is to be purged, and a
+	// broker has not ended its connections yet. `purging`: brokers erase what they hold. `verifying`: none knows of anything left, but not
+	// every broker has looked; one that is away does so when it returns. `done`: every broker's disk holds nothing of it.
+	Phase   RetirementPhase `json:"phase"`
+	PurgeAt *time.Time      `json:"purge_at"`
+
+	// PurgedAt When the last broker had confirmed. Null: not all have.
+	PurgedAt *time.Time `json:"purged_at"`
+
+	// Streams What is stored in the account's streams now, those behind key-value buckets, object stores and MQTT sessions among them.
+	Streams []RetiredStream `json:"streams"`
+}
+
+// RetirementPhase `none`: it is not being deleted. `frozen`: nobody gets in, everything is kept, it can be restored. `draining`: it is to be purged, and a
+// broker has not ended its connections yet. `purging`: brokers erase what they hold. `verifying`: none knows of anything left, but not
+// every broker has looked; one that is away does so when it returns. `done`: every broker's disk holds nothing of it.
+type RetirementPhase string
 
 // Role defines model for Role.
 type Role struct {
@@ -1375,8 +1868,124 @@ type SignUp struct {
 	TenantName string `json:"tenant_name"`
 }
 
+// Simulation defines model for Simulation.
+type Simulation struct {
+	Allowed   bool                `json:"allowed"`
+	DecidedBy *SimulationDecision `json:"decided_by"`
+	Detail    *string             `json:"detail"`
+
+	// Explanation What that means and what helps.
+	Explanation *string `json:"explanation"`
+
+	// Filtered Of an allowed subscription, what keeps some of its messages from being delivered.
+	Filtered []SimulationDecision `json:"filtered"`
+
+	// Reason Why not: a reason as refused logins have, or publish_denied or subscribe_denied.
+	//
+	// Example: wrong_network
+	Reason *string `json:"reason"`
+
+	// Steps The checks in a broker's order, up to the one that refuses.
+	Steps []SimulationStep `json:"steps"`
+}
+
+// SimulationDecision The setting that decided.
+type SimulationDecision struct {
+	// Check Example: publish
+	Check string `json:"check"`
+
+	// Pointer JSON pointer to the setting.
+	//
+	// Example: /permissions/publish/deny/2
+	Pointer string `json:"pointer"`
+
+	// Rule The setting as it is written; empty: nothing that is written there matches.
+	//
+	// Example: orders.{{name()}}.>
+	Rule string `json:"rule"`
+
+	// Source Whose setting it is.
+	Source SimulationDecisionSource `json:"source"`
+
+	// Subject What that stands for with this user.
+	//
+	// Example: orders.sensor-1.>
+	Subject string `json:"subject"`
+}
+
+// SimulationDecisionSource Whose setting it is.
+type SimulationDecisionSource string
+
+// SimulationRequest One of `credential_id`, `user_id` and `role_id` is needed.
+type SimulationRequest struct {
+	AccountId string                  `json:"account_id"`
+	Action    SimulationRequestAction `json:"action"`
+
+	// Address The client's IP address. Absent: the check of networks is assumed to be passed.
+	//
+	// Example: 10.0.0.1
+	Address *string `json:"address,omitempty"`
+
+	// At When. Absent: now.
+	At             *time.Time      `json:"at,omitempty"`
+	ConnectionType *ConnectionType `json:"connection_type,omitempty"`
+	CredentialId   *string         `json:"credential_id,omitempty"`
+
+	// Name With `role_id`: the user's name, which its subjects may depend on.
+	//
+	// Example: sensor-1
+	Name *string `json:"name,omitempty"`
+
+	// Queue The queue group to subscribe in.
+	Queue  *string `json:"queue,omitempty"`
+	RoleId *string `json:"role_id,omitempty"`
+
+	// Subject To publish on or subscribe to. Of an MQTT topic, the subject that it becomes: `a/b/+` is `a.b.*`.
+	//
+	// Example: orders.new
+	Subject *string `json:"subject,omitempty"`
+
+	// Tags With `role_id`: the user's tags.
+	Tags   *[]string `json:"tags,omitempty"`
+	UserId *string   `json:"user_id,omitempty"`
+}
+
+// SimulationRequestAction defines model for SimulationRequest.Action.
+type SimulationRequestAction string
+
+// SimulationStep defines model for SimulationStep.
+type SimulationStep struct {
+	// Check credential, account, role, delegation, bearer, connection_type, proof, revocation, network, hours, limits, mapping, publish, subscribe or filter; there may be others.
+	//
+	// Example: network
+	Check  string `json:"check"`
+	Detail string `json:"detail"`
+
+	// Outcome `assumed`: it depends on what is not known beforehand.
+	Outcome SimulationStepOutcome `json:"outcome"`
+}
+
+// SimulationStepOutcome `assumed`: it depends on what is not known beforehand.
+type SimulationStepOutcome string
+
 // Subject defines model for Subject.
 type Subject = string
+
+// Suspend defines model for Suspend.
+type Suspend struct {
+	Reason *string `json:"reason,omitempty"`
+}
+
+// Suspension defines model for Suspension.
+type Suspension struct {
+	// By What `staff` suspended, only the installation's staff resume.
+	By     SuspensionBy `json:"by"`
+	Reason string       `json:"reason"`
+	Since  Time         `json:"since"`
+}
+
+// SuspensionBy What `staff` suspended, only the installation's staff resume.
+type SuspensionBy string
 
 // Tenant defines model for Tenant.
 type Tenant struct {
@@ -1402,6 +2011,15 @@ type Time = time.Time
 
 // TokenRole defines model for TokenRole.
 type TokenRole string
+
+// Trace A share of the messages that carry a `traceparent` header is traced through the brokers.
+type Trace struct {
+	// Destination The subject that hears where a message went. Without wildcards.
+	Destination string `json:"destination"`
+
+	// Sampling In percent.
+	Sampling int `json:"sampling"`
+}
 
 // UsageCount defines model for UsageCount.
 type UsageCount struct {
@@ -1504,6 +2122,9 @@ type DeleteAccountParams struct {
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 
+	// Undo ISO 8601 duration, at most P90D: for how long this can be undone. `PT0S` is not at all. Absent: the installation's, P7D unless it has another.
+	Undo *string `form:"undo,omitempty" json:"undo,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -1512,6 +2133,12 @@ type DeleteAccountParams struct {
 type UpdateAccountParams struct {
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// CloneAccountParams defines parameters for CloneAccount.
+type CloneAccountParams struct {
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListAccountCredentialsParams defines parameters for ListAccountCredentials.
@@ -1538,6 +2165,12 @@ type ListAccountCredentialsParams struct {
 // ListAccountCredentialsParamsSort defines parameters for ListAccountCredentials.
 type ListAccountCredentialsParamsSort string
 
+// UpdateMappingsParams defines parameters for UpdateMappings.
+type UpdateMappingsParams struct {
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListRefusalsParams defines parameters for ListRefusals.
 type ListRefusalsParams struct {
 	// Limit Items a page.
@@ -1545,6 +2178,23 @@ type ListRefusalsParams struct {
 
 	// Cursor `next_cursor` of the page before.
 	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// RestoreAccountParams defines parameters for RestoreAccount.
+type RestoreAccountParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ResumeAccountParams defines parameters for ResumeAccount.
+type ResumeAccountParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
 // ListRolesParams defines parameters for ListRoles.
@@ -1569,6 +2219,13 @@ type ListRolesParamsSort string
 type CreateRoleParams struct {
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SuspendAccountParams defines parameters for SuspendAccount.
+type SuspendAccountParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
@@ -1704,6 +2361,9 @@ type ListAccountsParams struct {
 
 	// Q Only items whose name contains this, whatever its case.
 	Q *Query `form:"q,omitempty" json:"q,omitempty"`
+
+	// Status Only accounts with this status.
+	Status *AccountStatus `form:"status,omitempty" json:"status,omitempty"`
 }
 
 // ListAccountsParamsSort defines parameters for ListAccounts.
@@ -1788,8 +2448,20 @@ type UpdateAccountJSONRequestBody = AccountUpdate
 // UpdateAccountApplicationMergePatchPlusJSONRequestBody defines body for UpdateAccount for application/merge-patch+json ContentType.
 type UpdateAccountApplicationMergePatchPlusJSONRequestBody = AccountUpdate
 
+// CloneAccountJSONRequestBody defines body for CloneAccount for application/json ContentType.
+type CloneAccountJSONRequestBody = AccountClone
+
+// UpdateMappingsJSONRequestBody defines body for UpdateMappings for application/json ContentType.
+type UpdateMappingsJSONRequestBody = Mappings
+
+// PurgeAccountJSONRequestBody defines body for PurgeAccount for application/json ContentType.
+type PurgeAccountJSONRequestBody = AccountPurge
+
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = RoleCreate
+
+// SuspendAccountJSONRequestBody defines body for SuspendAccount for application/json ContentType.
+type SuspendAccountJSONRequestBody = Suspend
 
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = UserCreate
@@ -1799,6 +2471,12 @@ type EnrollBrokerJSONRequestBody = BrokerEnroll
 
 // AnnounceBrokerJSONRequestBody defines body for AnnounceBroker for application/json ContentType.
 type AnnounceBrokerJSONRequestBody = BrokerAnnouncement
+
+// ExtendCredentialJSONRequestBody defines body for ExtendCredential for application/json ContentType.
+type ExtendCredentialJSONRequestBody = CredentialExtend
+
+// RenewCredentialJSONRequestBody defines body for RenewCredential for application/json ContentType.
+type RenewCredentialJSONRequestBody = CredentialRenew
 
 // RevokeCredentialJSONRequestBody defines body for RevokeCredential for application/json ContentType.
 type RevokeCredentialJSONRequestBody = CredentialRevoke
@@ -1829,6 +2507,9 @@ type LogInJSONRequestBody = LogIn
 
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUp
+
+// SimulateJSONRequestBody defines body for Simulate for application/json ContentType.
+type SimulateJSONRequestBody = SimulationRequest
 
 // UpdateTenantJSONRequestBody defines body for UpdateTenant for application/json ContentType.
 type UpdateTenantJSONRequestBody = TenantUpdate

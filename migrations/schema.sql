@@ -22,11 +22,25 @@ CREATE TABLE accounts (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   deleted_at timestamp with time zone,
+  tags text[] DEFAULT '{}'::text[] NOT NULL,
+  settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+  effective_limits jsonb,
+  effective_connection_types text[] DEFAULT '{}'::text[] NOT NULL,
+  suspended_at timestamp with time zone,
+  suspended_by text,
+  suspend_reason text DEFAULT ''::text NOT NULL,
+  deleting_at timestamp with time zone,
+  purge_at timestamp with time zone,
+  purged_at timestamp with time zone,
   CONSTRAINT accounts_pkey PRIMARY KEY (id),
   CONSTRAINT accounts_public_key_key UNIQUE (public_key),
   CONSTRAINT accounts_tenant_id_id_key UNIQUE (tenant_id, id),
   CONSTRAINT accounts_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
-  CONSTRAINT accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+  CONSTRAINT accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
+  CONSTRAINT accounts_purge_at_check CHECK (((deleting_at IS NULL) = (purge_at IS NULL))),
+  CONSTRAINT accounts_purged_at_check CHECK (((purged_at IS NULL) OR (deleted_at IS NOT NULL))),
+  CONSTRAINT accounts_suspended_at_check CHECK (((suspended_at IS NULL) = (suspended_by IS NULL))),
+  CONSTRAINT accounts_suspended_by_check CHECK ((suspended_by = ANY (ARRAY['tenant'::text, 'staff'::text])))
 );
 
 CREATE TABLE api_tokens (
@@ -52,6 +66,7 @@ CREATE TABLE audit_events (
   action text NOT NULL,
   target text NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  reason text DEFAULT ''::text NOT NULL,
   CONSTRAINT audit_events_pkey PRIMARY KEY (id),
   CONSTRAINT audit_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
@@ -72,6 +87,31 @@ CREATE TABLE brokers (
   CONSTRAINT brokers_hash_key UNIQUE (token_hash),
   CONSTRAINT brokers_name_key UNIQUE (operator_id, name),
   CONSTRAINT brokers_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id)
+);
+
+CREATE TABLE connection_buckets (
+  tenant_id prefixed_id NOT NULL,
+  account_id prefixed_id NOT NULL,
+  bucket text NOT NULL,
+  "limit" bigint NOT NULL,
+  recall bigint NOT NULL,
+  recalled_at timestamp with time zone NOT NULL,
+  fruitless bigint NOT NULL,
+  CONSTRAINT connection_buckets_pkey PRIMARY KEY (account_id, bucket),
+  CONSTRAINT connection_buckets_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id)
+);
+
+CREATE TABLE connection_shares (
+  account_id prefixed_id NOT NULL,
+  bucket text NOT NULL,
+  broker_key text NOT NULL,
+  granted bigint NOT NULL,
+  target bigint NOT NULL,
+  seen bigint NOT NULL,
+  CONSTRAINT connection_shares_pkey PRIMARY KEY (account_id, bucket, broker_key),
+  CONSTRAINT connection_shares_account_id_bucket_fkey FOREIGN KEY (account_id, bucket) REFERENCES connection_buckets(account_id, bucket) ON DELETE CASCADE,
+  CONSTRAINT connection_shares_broker_key_fkey FOREIGN KEY (broker_key) REFERENCES brokers(public_key) ON DELETE CASCADE,
+  CONSTRAINT connection_shares_granted_check CHECK ((granted > 0))
 );
 
 CREATE TABLE credential_batches (
@@ -128,6 +168,16 @@ CREATE TABLE credentials (
   CONSTRAINT credentials_renewals_check CHECK ((renewals >= 0))
 );
 
+CREATE TABLE disks (
+  operator_id prefixed_id NOT NULL,
+  broker_key text NOT NULL,
+  verified bigint NOT NULL,
+  heard_at timestamp with time zone NOT NULL,
+  CONSTRAINT disks_pkey PRIMARY KEY (operator_id, broker_key),
+  CONSTRAINT disks_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
+  CONSTRAINT disks_verified_check CHECK ((verified >= 0))
+);
+
 CREATE TABLE enrollments (
   id prefixed_id NOT NULL,
   operator_id prefixed_id NOT NULL,
@@ -140,6 +190,19 @@ CREATE TABLE enrollments (
   CONSTRAINT enrollments_hash_key UNIQUE (token_hash),
   CONSTRAINT enrollments_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
   CONSTRAINT enrollments_uses_left_check CHECK ((uses_left >= 0))
+);
+
+CREATE TABLE erasures (
+  operator_id prefixed_id NOT NULL,
+  account_key text NOT NULL,
+  broker_key text NOT NULL,
+  gone boolean NOT NULL,
+  bytes bigint NOT NULL,
+  error text NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT erasures_pkey PRIMARY KEY (operator_id, account_key, broker_key),
+  CONSTRAINT erasures_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
+  CONSTRAINT erasures_bytes_check CHECK ((bytes >= 0))
 );
 
 CREATE TABLE events (
@@ -176,6 +239,17 @@ CREATE TABLE idempotency_keys (
   resource_id text NOT NULL,
   created_at timestamp with time zone NOT NULL,
   CONSTRAINT idempotency_keys_pkey PRIMARY KEY (actor, key)
+);
+
+CREATE TABLE lease_brokers (
+  broker_key text NOT NULL,
+  incarnation bigint NOT NULL,
+  sequence bigint NOT NULL,
+  heard_at timestamp with time zone NOT NULL,
+  steady_since timestamp with time zone NOT NULL,
+  peers text[] NOT NULL,
+  CONSTRAINT lease_brokers_pkey PRIMARY KEY (broker_key),
+  CONSTRAINT lease_brokers_broker_key_fkey FOREIGN KEY (broker_key) REFERENCES brokers(public_key) ON DELETE CASCADE
 );
 
 CREATE TABLE members (
@@ -382,8 +456,11 @@ UNION ALL
 CREATE INDEX accounts_bucket ON public.accounts USING btree (operator_id, "left"(public_key, 4));
 CREATE UNIQUE INDEX accounts_name_key ON public.accounts USING btree (tenant_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX accounts_page ON public.accounts USING btree (tenant_id, id) WHERE (deleted_at IS NULL);
+CREATE INDEX accounts_purge ON public.accounts USING btree (purge_at) WHERE ((purge_at IS NOT NULL) AND (deleted_at IS NULL));
+CREATE INDEX accounts_unpurged ON public.accounts USING btree (operator_id, public_key) WHERE ((deleted_at IS NOT NULL) AND (purged_at IS NULL));
 CREATE INDEX audit_events_page ON public.audit_events USING btree (tenant_id, id);
 CREATE INDEX audit_events_target ON public.audit_events USING btree (tenant_id, target, id);
+CREATE INDEX connection_shares_broker ON public.connection_shares USING btree (broker_key);
 CREATE INDEX credentials_account_expiry ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone), id);
 CREATE INDEX credentials_account_page ON public.credentials USING btree (account_id, id);
 CREATE UNIQUE INDEX credentials_batch_live ON public.credentials USING btree (batch_id, batch_index) WHERE ((batch_id IS NOT NULL) AND (revoked_at IS NULL));
@@ -391,6 +468,7 @@ CREATE INDEX credentials_event ON public.credentials USING btree (event_at) WHER
 CREATE INDEX credentials_page ON public.credentials USING btree (user_id, id);
 CREATE INDEX credentials_revoked_inline ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE ((revoked_at IS NOT NULL) AND (revocation_page IS NULL));
 CREATE INDEX credentials_revoked_paged ON public.credentials USING btree (account_id, revocation_page, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE (revocation_page IS NOT NULL);
+CREATE INDEX erasures_left ON public.erasures USING btree (operator_id, broker_key) WHERE (NOT gone);
 CREATE INDEX events_age ON public.events USING btree (created_at);
 CREATE INDEX events_page ON public.events USING btree (tenant_id, id);
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
@@ -415,11 +493,28 @@ COMMENT ON VIEW account_jwts IS 'what an operator''s brokers must hold';
 COMMENT ON COLUMN accounts.jwt IS 'what brokers must hold: the current claims, or the tombstone once deleted';
 COMMENT ON COLUMN accounts.revision IS 'the operator''s revision at which jwt last changed';
 COMMENT ON COLUMN accounts.version IS 'counts edits; the ETag';
+COMMENT ON COLUMN accounts.deleted_at IS 'when its tombstone took the place of its claims; null: it lives, or is frozen';
+COMMENT ON COLUMN accounts.settings IS 'what people chose beside name, tags and limits: default permissions, mappings, tracing, connection types';
+COMMENT ON COLUMN accounts.effective_limits IS 'those in the JWT: the account''s within the plan''s; null: not signed since there is this column, so they are the account''s';
+COMMENT ON COLUMN accounts.effective_connection_types IS 'likewise; empty: all';
+COMMENT ON COLUMN accounts.suspended_at IS 'since when nobody gets in; null: it is not suspended';
+COMMENT ON COLUMN accounts.suspended_by IS 'on whose side: what staff suspended, only staff resume';
+COMMENT ON COLUMN accounts.deleting_at IS 'when it was frozen to be deleted; null: it was not';
+COMMENT ON COLUMN accounts.purge_at IS 'until when that can be undone';
+COMMENT ON COLUMN accounts.purged_at IS 'when the last of the brokers had confirmed that its disk holds nothing of the account';
 COMMENT ON COLUMN api_tokens.expires_at IS 'null: never';
 COMMENT ON COLUMN audit_events.tenant_id IS 'null: an act of staff or of the installation';
+COMMENT ON COLUMN audit_events.reason IS 'the one that was given, if any';
 COMMENT ON COLUMN brokers.public_key IS 'the user nkey it made for itself; its seat in the system account';
 COMMENT ON COLUMN brokers.control_url IS 'where control reaches its system account, nats://host:port';
 COMMENT ON COLUMN brokers.endpoints IS 'where tenants'' clients reach it: lists of URLs by protocol';
+COMMENT ON TABLE connection_buckets IS 'connections that are counted together, while a broker holds places for some';
+COMMENT ON COLUMN connection_buckets.bucket IS 'type:MQTT or user:name';
+COMMENT ON COLUMN connection_buckets.recall IS 'number of the last request to give back what is not used';
+COMMENT ON COLUMN connection_buckets.fruitless IS 'recalls in a row by which nothing came back';
+COMMENT ON TABLE connection_shares IS 'how many places of a bucket each broker may believe to hold';
+COMMENT ON COLUMN connection_shares.target IS 'what it was told to come down to; -1: nothing';
+COMMENT ON COLUMN connection_shares.seen IS 'the last recall that it has answered';
 COMMENT ON COLUMN credential_batches.attempt IS 'counts resumptions: an earlier one that still runs issues nothing more';
 COMMENT ON TABLE credential_sightings IS 'each credential''s last login; apart from credentials, whose indexes every login would else rewrite';
 COMMENT ON COLUMN credential_sightings.client IS 'what the client says of itself';
@@ -432,11 +527,21 @@ COMMENT ON COLUMN credentials.issued_by IS 'the actor; empty: before this was ke
 COMMENT ON COLUMN credentials.expiring_at IS 'from when on people are warned of the expiry';
 COMMENT ON COLUMN credentials.event_at IS 'when the next event about its expiry is due; null: none is';
 COMMENT ON INDEX credentials_batch_live IS 'each entry of a batch has one credential that is not revoked, however often it was resumed';
+COMMENT ON TABLE disks IS 'how far each broker has looked for deleted accounts on its own disk';
+COMMENT ON COLUMN disks.verified IS 'of the accounts deleted up to this revision nothing is there but what erasures names';
+COMMENT ON TABLE erasures IS 'deleted accounts of which a broker found something on its disk';
+COMMENT ON COLUMN erasures.bytes IS 'that are there, or were until it erased them';
+COMMENT ON COLUMN erasures.error IS 'why it could not erase them; empty: nothing has gone wrong';
 COMMENT ON TABLE events IS 'what happened to a tenant''s things without anybody doing it';
 COMMENT ON COLUMN events.subject IS 'the id of the thing';
 COMMENT ON TABLE feed_changes IS 'compacted: one row per account, at its latest revision';
 COMMENT ON TABLE feeds IS 'each operator''s revision; the row''s lock puts its changes in commit order';
 COMMENT ON COLUMN idempotency_keys.request IS 'SHA-256 of operation, path and body: the same key with another request is refused';
+COMMENT ON TABLE lease_brokers IS 'when each broker last spoke of its places for connections';
+COMMENT ON COLUMN lease_brokers.incarnation IS 'higher after each start of the broker';
+COMMENT ON COLUMN lease_brokers.sequence IS 'of the last ask of this incarnation';
+COMMENT ON COLUMN lease_brokers.steady_since IS 'since when there was no longer silence';
+COMMENT ON COLUMN lease_brokers.peers IS 'public keys of the brokers of its cluster that it knew of';
 COMMENT ON COLUMN operators.signing_public_key IS 'signs accounts; the operator key itself signs only the operator JWT';
 COMMENT ON COLUMN operators.is_default IS 'new accounts go here unless they name another';
 COMMENT ON TABLE people IS 'who can log in; what they may do comes from their memberships';

@@ -37,6 +37,8 @@ type Config struct {
 	Usage func(ctx context.Context, account tenants.Account) (Usage, error)
 	// Connections asks an operator's brokers who is connected to an account.
 	Connections func(ctx context.Context, account tenants.Account) (Connections, error)
+	// Streams asks an operator's brokers what is stored in an account.
+	Streams func(ctx context.Context, account tenants.Account) (Streams, error)
 	// Await waits until every broker has confirmed a change that was just
 	// committed, or ctx ends, and tells what is known by then.
 	Await func(ctx context.Context, change tenants.Change) Proof
@@ -47,6 +49,8 @@ type Config struct {
 	// CheckDrift asks the operator's brokers what they hold, for staff, and
 	// sends again what differs if it is to.
 	CheckDrift func(ctx context.Context, actor tenants.Actor, operator tenants.OperatorID, repair bool) (DriftCheck, error)
+	// Simulate says what a broker would answer to who is described by the facts.
+	Simulate func(facts tenants.LoginFacts, q api.SimulationRequest) (api.Simulation, error)
 	// BrokersMoved is called after a broker has enrolled or said where it is now,
 	// and after a server was attached, moved or detached.
 	BrokersMoved func()

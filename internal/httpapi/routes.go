@@ -36,6 +36,14 @@ func (s *Server) operations() map[string]handler {
 		"getAccount":         s.getAccount,
 		"updateAccount":      s.updateAccount,
 		"deleteAccount":      s.deleteAccount,
+		"suspendAccount":     s.suspendAccount,
+		"resumeAccount":      s.resumeAccount,
+		"cloneAccount":       s.cloneAccount,
+		"getMappings":        s.getMappings,
+		"updateMappings":     s.updateMappings,
+		"getRetirement":      s.getRetirement,
+		"restoreAccount":     s.restoreAccount,
+		"purgeAccount":       s.purgeAccount,
 		"getAccountDelivery": s.getAccountDelivery,
 		"listEndpoints":      s.listEndpoints,
 		"listConnections":    s.listConnections,
@@ -58,7 +66,12 @@ func (s *Server) operations() map[string]handler {
 		"listAccountCredentials": s.listAccountCredentials,
 		"getCredential":          s.getCredential,
 		"listCredentialHistory":  s.listCredentialHistory,
+		"extendCredential":       s.extendCredential,
+		"challengeRenewal":       s.challengeRenewal,
+		"renewCredential":        s.renewCredential,
 		"revokeCredential":       s.revokeCredential,
+
+		"simulate": s.simulate,
 
 		"listOperators":       s.listOperators,
 		"listBrokers":         s.listBrokers,
@@ -80,7 +93,7 @@ func (s *Server) operations() map[string]handler {
 // template is already a chi pattern.
 func (s *Server) mount() error {
 	left := s.operations()
-	limit := s.limitTries()
+	limit := s.limitTries(s.TriesPerMinute)
 	for path, item := range s.doc.Paths.Map() {
 		for method, op := range item.Operations() {
 			handle, ok := left[op.OperationID]
@@ -94,7 +107,10 @@ func (s *Server) mount() error {
 			}
 			route := &routers.Route{Spec: s.doc, Path: path, PathItem: item, Method: method, Operation: op}
 			mounted := s.plain(s.operation(route, access, handle))
-			if access.Who == public {
+			switch {
+			case access.Tries > 0:
+				mounted = s.limitTries(access.Tries)(mounted).ServeHTTP
+			case access.Who == public:
 				mounted = limit(mounted).ServeHTTP
 			}
 			s.router.MethodFunc(method, path, mounted)

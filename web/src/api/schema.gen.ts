@@ -265,7 +265,10 @@ export interface paths {
     post?: never;
     /**
      * Delete an account
-     * @description Deleting is revoking, so every client of the account is disconnected and none of its creds works again.
+     * @description Deleting is revoking, so every client of the account is disconnected at once and none of its creds works. Until `purge_at`
+     *     the account can be restored, whole; nothing in it can be changed meanwhile. Then it is purged: its streams are erased
+     *     on every broker, its seeds are forgotten, its name is free. See `getRetirement` for what that takes, before and after.
+     *     Deleting it again changes nothing.
      */
     delete: operations["deleteAccount"];
     options?: never;
@@ -275,6 +278,162 @@ export interface paths {
      * @description New limits hold for clients that are connected, too.
      */
     patch: operations["updateAccount"];
+    trace?: never;
+  };
+  "/v1/accounts/{account}/suspend": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Suspend an account
+     * @description Every client of the account is disconnected and nobody gets in until it is resumed. Streams and everything else stay. The installation's staff may suspend any account; then only staff can resume it. One that is suspended already stays as it is.
+     */
+    post: operations["suspendAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/resume": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Resume a suspended account
+     * @description Creds that worked before do again, those issued meanwhile too. One that is not suspended stays as it is.
+     */
+    post: operations["resumeAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/clone": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Clone an account
+     * @description Makes an account with the same settings, mappings and roles, but with keys of its own and without users. Limits that the plan does not give any more are lowered to it.
+     */
+    post: operations["cloneAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/mappings": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    /** Get an account's subject mappings */
+    get: operations["getMappings"];
+    /**
+     * Replace an account's subject mappings
+     * @description They hold for clients that are connected, too.
+     */
+    put: operations["updateMappings"];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/retirement": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * What deleting the account takes, and how far it has come
+     * @description Brokers are asked as you call. It is to be had before the account is deleted, and after it is gone.
+     */
+    get: operations["getRetirement"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/restore": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Undo an account's deletion
+     * @description Roles, users, creds and streams are as they were, and clients are let in again. That can be had until the account is purged. An
+     *     account that is not being deleted stays as it is.
+     */
+    post: operations["restoreAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/purge": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Purge a deleted account now
+     * @description Ends the time in which deleting it can be undone. Nothing brings it back.
+     */
+    post: operations["purgeAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
     trace?: never;
   };
   "/v1/accounts/{account}/delivery": {
@@ -329,6 +488,29 @@ export interface paths {
      * @description Asked of the brokers as you call; at most 256 connections a broker. Leaf nodes are not among them.
      */
     get: operations["listConnections"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/usage": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * What the account uses now, beside its limits
+     * @description Asked of the brokers as you call. The limits are those in force. A connection type that is limited is counted across all
+     *     brokers: each lets connections in only against places that it holds, and all places together are never more than the limit.
+     */
+    get: operations["getAccountUsage"];
     put?: never;
     post?: never;
     delete?: never;
@@ -542,6 +724,76 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/credentials/{credential}/extend": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Renew a credential as a member
+     * @description Signs a new JWT for the same key, under the user's role of now; whoever holds the seed needs nothing else. The JWTs before keep
+     *     working until they expire. Without `expires_at` and `expires_in` it lives as long as it did, within what role and plan allow.
+     */
+    post: operations["extendCredential"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/credentials/{credential}/renewal-challenge": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Get a nonce to renew a credential
+     * @description For `renewCredential`. It answers for any id, whether or not there is such a credential.
+     */
+    post: operations["challengeRenewal"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/credentials/{credential}/renew": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Renew a credential with itself as proof
+     * @description For the holder of the seed, who needs no other secret: sign the bytes of a nonce of `challengeRenewal` with it, as NATS clients
+     *     do when they log in. A nonce is good for one renewal. The answer is a new JWT for the same key, signed under the user's role of now,
+     *     which lives as long as the one before did, within what role and plan allow. A credential that was revoked or has expired
+     *     cannot be renewed; whatever does not prove that you hold the seed is answered with the same 401.
+     */
+    post: operations["renewCredential"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/credentials/{credential}/revoke": {
     parameters: {
       query?: never;
@@ -558,6 +810,28 @@ export interface paths {
      * @description Its clients are disconnected and cannot return. Other credentials of the user keep working. Revoking twice changes nothing.
      */
     post: operations["revokeCredential"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/simulate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Say whether a user may connect, publish or subscribe, and why
+     * @description Answers what a broker would, by the same checks in the same order, without a client. Whom to ask about: a credential, or a user (with a credential issued now), or
+     *     a role (with a user of that name and tags). It knows the account's settings as they are in force, and takes for granted what it cannot know:
+     *     that the client has the credential's seed, and that there is room within limits.
+     */
+    post: operations["simulate"];
     delete?: never;
     options?: never;
     head?: never;
@@ -936,6 +1210,8 @@ export interface components {
       action: string;
       /** @description To what: a resource's id. */
       target: string;
+      /** @description Why, if they said so. */
+      reason: string;
       created_at: components["schemas"]["Time"];
     };
     AuditEventPage: {
@@ -991,9 +1267,56 @@ export interface components {
       exports: number;
       /** Format: int64 */
       imports: number;
+      /** @description Exported subjects may have wildcards. */
+      wildcard_exports: boolean;
+      /** @description Users may connect without proof that they have their seed, if their role lets them. MQTT clients need it. */
+      bearer: boolean;
       jetstream: components["schemas"]["JetStreamLimits"];
     };
+    /** @description Without JetStream, or with `tiers`, every number is 0. */
     JetStreamLimits: {
+      /**
+       * Format: int64
+       * @description Of all streams in memory together.
+       */
+      memory_bytes: number;
+      /**
+       * Format: int64
+       * @description Of all streams on disk together.
+       */
+      disk_bytes: number;
+      /** Format: int64 */
+      streams: number;
+      /**
+       * Format: int64
+       * @description Of one stream.
+       */
+      consumers: number;
+      /**
+       * Format: int64
+       * @description Of one consumer: messages delivered and not acknowledged.
+       */
+      ack_pending: number;
+      /**
+       * Format: int64
+       * @description Of one stream in memory.
+       */
+      memory_max_stream_bytes: number;
+      /**
+       * Format: int64
+       * @description Of one stream on disk.
+       */
+      disk_max_stream_bytes: number;
+      /** @description A stream must say how large it may become. */
+      max_bytes_required: boolean;
+      tiers?: components["schemas"]["JetStreamTiers"];
+    };
+    /** @description Limits of their own for streams with one replica and with three, instead of common ones. In a tier that is not there are no streams. */
+    JetStreamTiers: {
+      r1?: components["schemas"]["JetStreamTier"];
+      r3?: components["schemas"]["JetStreamTier"];
+    };
+    JetStreamTier: {
       /** Format: int64 */
       memory_bytes: number;
       /** Format: int64 */
@@ -1002,6 +1325,13 @@ export interface components {
       streams: number;
       /** Format: int64 */
       consumers: number;
+      /** Format: int64 */
+      ack_pending: number;
+      /** Format: int64 */
+      memory_max_stream_bytes: number;
+      /** Format: int64 */
+      disk_max_stream_bytes: number;
+      max_bytes_required: boolean;
     };
     /** @description -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's. */
     LimitsInput: {
@@ -1012,22 +1342,124 @@ export interface components {
       data_bytes?: components["schemas"]["LimitValue"];
       exports?: components["schemas"]["LimitValue"];
       imports?: components["schemas"]["LimitValue"];
+      wildcard_exports?: boolean;
+      bearer?: boolean;
+      /** @description Either common limits or `tiers`; naming one kind takes the place of the other. Where there were none before, both storages begin at 0 and what counts something at -1. */
       jetstream?: {
         memory_bytes?: components["schemas"]["LimitValue"];
         disk_bytes?: components["schemas"]["LimitValue"];
         streams?: components["schemas"]["LimitValue"];
         consumers?: components["schemas"]["LimitValue"];
+        ack_pending?: components["schemas"]["LimitValue"];
+        memory_max_stream_bytes?: components["schemas"]["LimitValue"];
+        disk_max_stream_bytes?: components["schemas"]["LimitValue"];
+        max_bytes_required?: boolean;
+        tiers?: {
+          r1?: components["schemas"]["JetStreamTierInput"];
+          r3?: components["schemas"]["JetStreamTierInput"];
+        };
       };
+    };
+    /** @description With both storages at 0 there is no such tier. */
+    JetStreamTierInput: {
+      memory_bytes?: components["schemas"]["LimitValue"];
+      disk_bytes?: components["schemas"]["LimitValue"];
+      streams?: components["schemas"]["LimitValue"];
+      consumers?: components["schemas"]["LimitValue"];
+      ack_pending?: components["schemas"]["LimitValue"];
+      memory_max_stream_bytes?: components["schemas"]["LimitValue"];
+      disk_max_stream_bytes?: components["schemas"]["LimitValue"];
+      max_bytes_required?: boolean;
     };
     AccountCreate: {
       name: string;
       description?: string;
+      /** @description In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here. */
+      tags?: string[];
       limits?: components["schemas"]["LimitsInput"];
+      /** @description Of users whose role says nothing about subjects. Without `{{…}}`. */
+      default_permissions?: components["schemas"]["Permissions"];
+      /** @description Null: messages are not traced. */
+      trace?: components["schemas"]["Trace"];
+      cluster_traffic?: components["schemas"]["ClusterTraffic"];
+      /** @description How clients may connect: empty is all ways. Roles allow no more than this. */
+      connection_types?: components["schemas"]["ConnectionType"][];
+      connections_per_type?: components["schemas"]["ConnectionsPerType"];
     };
     AccountUpdate: {
       name?: string;
       description?: string;
+      /** @description In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here. */
+      tags?: string[];
       limits?: components["schemas"]["LimitsInput"];
+      /** @description Of users whose role says nothing about subjects. Without `{{…}}`. */
+      default_permissions?: components["schemas"]["Permissions"] | null;
+      /** @description Null: messages are not traced. */
+      trace?: components["schemas"]["Trace"] | null;
+      cluster_traffic?: components["schemas"]["ClusterTraffic"];
+      /** @description How clients may connect: empty is all ways. Roles allow no more than this. */
+      connection_types?: components["schemas"]["ConnectionType"][];
+      connections_per_type?: components["schemas"]["ConnectionsPerTypeUpdate"];
+    };
+    /** @description A share of the messages that carry a `traceparent` header is traced through the brokers. */
+    Trace: {
+      /** @description The subject that hears where a message went. Without wildcards. */
+      destination: string;
+      /** @description In percent. */
+      sampling: number;
+    };
+    /**
+     * @description Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+     * @enum {string}
+     */
+    ClusterTraffic: "system" | "owner";
+    /**
+     * @description The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+     * @example {
+     *       "MQTT": 10
+     *     }
+     */
+    ConnectionsPerType: {
+      [key: string]: number;
+    };
+    /** @description As in the account; null takes a type's limit away. */
+    ConnectionsPerTypeUpdate: {
+      [key: string]: number | null;
+    };
+    Suspension: {
+      /**
+       * @description What `staff` suspended, only the installation's staff resume.
+       * @enum {string}
+       */
+      by: "tenant" | "staff";
+      reason: string;
+      since: components["schemas"]["Time"];
+    };
+    Suspend: {
+      reason?: string;
+    };
+    AccountClone: {
+      name: string;
+    };
+    Mappings: {
+      mappings: components["schemas"]["Mapping"][];
+    };
+    /** @description Sends what is published to a subject to others instead. What the weights leave of 100 stays where it was, unless the subject itself is a destination: then the rest is dropped. A message is mapped once. */
+    Mapping: {
+      /** @description `orders.*`, `events.>` */
+      subject: string;
+      destinations: components["schemas"]["MappingDestination"][];
+    };
+    MappingDestination: {
+      /** @description `{{wildcard(1)}}` is what the first `*` of the mapping's subject stood for, `{{partition(3,1)}}` a number from 0 to 2 by its hash; there are split, splitFromLeft, splitFromRight, sliceFromLeft, sliceFromRight, left, right and random as well. */
+      subject: string;
+      /**
+       * @description In percent. Absent: 100. At most 100 together, for each cluster.
+       * @default 100
+       */
+      weight: number;
+      /** @description For clients of that cluster of brokers, instead of the destinations that name none. Absent: for all others. */
+      cluster?: string;
     };
     Account: {
       id: components["schemas"]["Id"];
@@ -1035,9 +1467,32 @@ export interface components {
       operator_id: components["schemas"]["Id"];
       name: string;
       description: string;
+      tags: string[];
       /** @description The account's nkey, `A…`: how NATS names it. */
       public_key: string;
+      status: components["schemas"]["AccountStatus"];
+      /** @description Null: it is not suspended. */
+      suspension: components["schemas"]["Suspension"] | null;
+      /**
+       * Format: date-time
+       * @description When it was deleted. Null: it was not.
+       */
+      deleting_at: string | null;
+      /**
+       * Format: date-time
+       * @description Until when that can be undone. Null: it was not deleted.
+       */
+      purge_at: string | null;
       limits: components["schemas"]["Limits"];
+      /** @description Those in force: the account's within the plan's, which may have become less. */
+      effective_limits: components["schemas"]["Limits"];
+      default_permissions: components["schemas"]["Permissions"];
+      trace: components["schemas"]["Trace"] | null;
+      cluster_traffic: components["schemas"]["ClusterTraffic"];
+      connection_types: components["schemas"]["ConnectionType"][];
+      /** @description Those in force: what account and plan both allow. Empty is all ways, `NONE` alone is none. */
+      effective_connection_types: string[];
+      connections_per_type: components["schemas"]["ConnectionsPerType"];
       /**
        * Format: int64
        * @description Credentials that will expire soon, as `status` has it. Told by `getAccount` only.
@@ -1051,10 +1506,90 @@ export interface components {
       created_at: components["schemas"]["Time"];
       updated_at: components["schemas"]["Time"];
       etag: string;
+      proof?: components["schemas"]["Proof"];
     };
     AccountPage: {
       items: components["schemas"]["Account"][];
       next_cursor: components["schemas"]["Cursor"];
+    };
+    /**
+     * @description `suspended`: nobody gets in until it is resumed; creds can be issued meanwhile, and work afterwards. `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+     * @enum {string}
+     */
+    AccountStatus: "active" | "suspended" | "deleting";
+    AccountPurge: {
+      /** @description The account's name, as a confirmation. */
+      name: string;
+    };
+    Retirement: {
+      account_id: components["schemas"]["Id"];
+      /** @description The account's name. */
+      account: string;
+      /**
+       * @description `none`: it is not being deleted. `frozen`: nobody gets in, everything is kept, it can be restored. `draining`: it is to be purged, and a
+       *     broker has not ended its connections yet. `purging`: brokers erase what they hold. `verifying`: none knows of anything left, but not
+       *     every broker has looked; one that is away does so when it returns. `done`: every broker's disk holds nothing of it.
+       * @enum {string}
+       */
+      phase: "none" | "frozen" | "draining" | "purging" | "verifying" | "done";
+      /** Format: date-time */
+      deleting_at: string | null;
+      /** Format: date-time */
+      purge_at: string | null;
+      /**
+       * Format: date-time
+       * @description When the last broker had confirmed. Null: not all have.
+       */
+      purged_at: string | null;
+      /** @description Clients connected now, as far as brokers answered. */
+      connections: number;
+      /** @description What is stored in the account's streams now, those behind key-value buckets, object stores and MQTT sessions among them. */
+      streams: components["schemas"]["RetiredStream"][];
+      /** @description What each broker and attached server has said of its disk. */
+      brokers: components["schemas"]["BrokerDisk"][];
+      /** @description Brokers enrolled under the account's operator. */
+      brokers_asked: number;
+      /** @description How many told of streams in time; when fewer than asked, the list may not be whole. */
+      brokers_answered: number;
+    };
+    RetiredStream: {
+      name: string;
+      /** @description `file` or `memory`. */
+      storage: string;
+      /** @description The brokers that hold it. */
+      brokers: string[];
+      /** Format: int64 */
+      messages: number;
+      /**
+       * Format: int64
+       * @description Of each copy.
+       */
+      bytes: number;
+      /** Format: int64 */
+      consumers: number;
+    };
+    BrokerDisk: {
+      kind: components["schemas"]["RecipientKind"];
+      /** @description The broker's name, or the attached server's. */
+      broker: string;
+      /**
+       * @description `kept`: the account is not purged yet. `waiting`: the broker has not looked. `erasing`: it holds something still. `erased`: nothing of the account is on
+       *     its disk. `unverified`: an attached server, which has been told that the account is deleted, and whose disk Signalbox cannot look at.
+       * @enum {string}
+       */
+      state: "kept" | "waiting" | "erasing" | "erased" | "unverified";
+      /**
+       * Format: int64
+       * @description Files of the account that it found there, until it has erased them or when it did.
+       */
+      bytes: number;
+      /** @description Why it could not erase them; it goes on trying. Null when nothing has gone wrong. */
+      error: string | null;
+      /**
+       * Format: date-time
+       * @description When it last told of its disk. Null: never.
+       */
+      heard_at: string | null;
     };
     AccountDelivery: {
       /**
@@ -1154,6 +1689,67 @@ export interface components {
       /** @description How many answered in time; when fewer than asked, the list is not whole. */
       brokers_answered: number;
     };
+    UsageCount: {
+      /** Format: int64 */
+      used: number;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      limit: number;
+    };
+    JetStreamUsage: {
+      memory_bytes: components["schemas"]["UsageCount"];
+      disk_bytes: components["schemas"]["UsageCount"];
+      streams: components["schemas"]["UsageCount"];
+      /**
+       * Format: int64
+       * @description Of all streams together; the limit is for each stream.
+       */
+      consumers: number;
+    };
+    ConnectionTypeShare: {
+      /** @example broker-1 */
+      broker: string;
+      /** Format: int64 */
+      used: number;
+      /**
+       * Format: int64
+       * @description How many connections the broker may let in without asking; 0 without a limit.
+       */
+      places: number;
+    };
+    ConnectionTypeUsage: {
+      connection_type: components["schemas"]["ConnectionType"];
+      /** Format: int64 */
+      used: number;
+      /**
+       * Format: int64
+       * @description -1: only the account's limit on all connections counts.
+       */
+      limit: number;
+      /** @description Where they are. */
+      shares: components["schemas"]["ConnectionTypeShare"][];
+    };
+    /** @description Clusters of brokers together: `total`, or each tier when the account's limits are by tier. */
+    AccountJetStreamUsage: {
+      total?: components["schemas"]["JetStreamUsage"];
+      /** @description By name: `r1`, `r3`. */
+      tiers: {
+        [key: string]: components["schemas"]["JetStreamUsage"];
+      };
+    };
+    AccountUsage: {
+      connections: components["schemas"]["UsageCount"];
+      leaf_nodes: components["schemas"]["UsageCount"];
+      /** @description Types that have a connection or a limit. */
+      connection_types: components["schemas"]["ConnectionTypeUsage"][];
+      jetstream: components["schemas"]["AccountJetStreamUsage"];
+      /** @description Brokers enrolled under the account's operator. */
+      brokers_asked: number;
+      /** @description How many answered in time; when fewer than asked, more may be in use. */
+      brokers_answered: number;
+    };
     RefusedLogin: {
       /** @description Of the last report: it changes when the same happens again. */
       id: string;
@@ -1198,6 +1794,94 @@ export interface components {
     RefusedLoginPage: {
       items: components["schemas"]["RefusedLogin"][];
       next_cursor: components["schemas"]["Cursor"];
+    };
+    /** @description One of `credential_id`, `user_id` and `role_id` is needed. */
+    SimulationRequest: {
+      account_id: string;
+      credential_id?: string;
+      user_id?: string;
+      role_id?: string;
+      /**
+       * @description With `role_id`: the user's name, which its subjects may depend on.
+       * @example sensor-1
+       */
+      name?: string;
+      /** @description With `role_id`: the user's tags. */
+      tags?: string[];
+      /** @enum {string} */
+      action: "connect" | "publish" | "subscribe";
+      /**
+       * @description To publish on or subscribe to. Of an MQTT topic, the subject that it becomes: `a/b/+` is `a.b.*`.
+       * @example orders.new
+       */
+      subject?: string;
+      /** @description The queue group to subscribe in. */
+      queue?: string;
+      connection_type?: components["schemas"]["ConnectionType"];
+      /**
+       * @description The client's IP address. Absent: the check of networks is assumed to be passed.
+       * @example 10.0.0.1
+       */
+      address?: string;
+      /**
+       * Format: date-time
+       * @description When. Absent: now.
+       */
+      at?: string;
+    };
+    /** @description The setting that decided. */
+    SimulationDecision: {
+      /** @example publish */
+      check: string;
+      /**
+       * @description Whose setting it is.
+       * @enum {string}
+       */
+      source: "account" | "role" | "user";
+      /**
+       * @description JSON pointer to the setting.
+       * @example /permissions/publish/deny/2
+       */
+      pointer: string;
+      /**
+       * @description The setting as it is written; empty: nothing that is written there matches.
+       * @example orders.{{name()}}.>
+       */
+      rule: string;
+      /**
+       * @description What that stands for with this user.
+       * @example orders.sensor-1.>
+       */
+      subject: string;
+    };
+    SimulationStep: {
+      /**
+       * @description credential, account, role, delegation, bearer, connection_type, proof, revocation, network, hours, limits, mapping, publish, subscribe or filter; there may be others.
+       * @example network
+       */
+      check: string;
+      /**
+       * @description `assumed`: it depends on what is not known beforehand.
+       * @enum {string}
+       */
+      outcome: "passed" | "refused" | "assumed";
+      detail: string;
+    };
+    Simulation: {
+      allowed: boolean;
+      /**
+       * @description Why not: a reason as refused logins have, or publish_denied or subscribe_denied.
+       * @example wrong_network
+       */
+      reason: string | null;
+      /** @description What that means and what helps. */
+      explanation: string | null;
+      detail: string | null;
+      decided_by: components["schemas"]["SimulationDecision"] | null;
+      /** @description The checks in a broker's order, up to the one that refuses. */
+      steps: components["schemas"]["SimulationStep"][];
+      /** @description Of an allowed subscription, what keeps some of its messages from being delivered. */
+      filtered: components["schemas"]["SimulationDecision"][];
     };
     /** @enum {string} */
     ConnectionType: "STANDARD" | "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS";
@@ -1386,6 +2070,40 @@ export interface components {
       creds?: string;
       /** @description What to call the file. Absent when you keep the seed. */
       file_name?: string;
+    };
+    CredentialExtend: {
+      /**
+       * Format: date-time
+       * @description In the future.
+       */
+      expires_at?: string;
+      /**
+       * @description The same as an ISO 8601 duration from now.
+       * @example P90D
+       */
+      expires_in?: string;
+    };
+    RenewalChallenge: {
+      /** @description Sign its bytes as they stand here. */
+      nonce: string;
+      expires_at: components["schemas"]["Time"];
+    };
+    CredentialRenew: {
+      nonce: string;
+      /** @description Ed25519, in base64 (either alphabet). */
+      signature: string;
+    };
+    CredentialRenewed: {
+      credential_id: components["schemas"]["Id"];
+      /** @description The user JWT. */
+      jwt: string;
+      /** @description The creds file without the seed, which you have. */
+      creds: string;
+      /**
+       * Format: date-time
+       * @description Of this JWT. Null: never.
+       */
+      expires_at: string | null;
     };
     CredentialRevoke: {
       reason?: string;
@@ -2031,6 +2749,8 @@ export interface operations {
         sort?: components["parameters"]["Sort"];
         /** @description Only items whose name contains this, whatever its case. */
         q?: components["parameters"]["Query"];
+        /** @description Only accounts with this status. */
+        status?: components["schemas"]["AccountStatus"];
       };
       header?: never;
       path: {
@@ -2123,6 +2843,11 @@ export interface operations {
          * @example PT2S
          */
         wait?: components["parameters"]["Wait"];
+        /**
+         * @description ISO 8601 duration, at most P90D: for how long this can be undone. `PT0S` is not at all. Absent: the installation's, P7D unless it has another.
+         * @example P1D
+         */
+        undo?: string;
       };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
@@ -2171,8 +2896,25 @@ export interface operations {
         /**
          * @example {
          *       "description": "Order and payment events",
+         *       "tags": [
+         *         "team:blue"
+         *       ],
          *       "limits": {
          *         "connections": 20
+         *       },
+         *       "default_permissions": {
+         *         "publish": {
+         *           "allow": [
+         *             "orders.>"
+         *           ]
+         *         }
+         *       },
+         *       "trace": {
+         *         "destination": "traces",
+         *         "sampling": 10
+         *       },
+         *       "connections_per_type": {
+         *         "MQTT": 10
          *       }
          *     }
          */
@@ -2180,8 +2922,25 @@ export interface operations {
         /**
          * @example {
          *       "description": "Order and payment events",
+         *       "tags": [
+         *         "team:blue"
+         *       ],
          *       "limits": {
          *         "connections": 20
+         *       },
+         *       "default_permissions": {
+         *         "publish": {
+         *           "allow": [
+         *             "orders.>"
+         *           ]
+         *         }
+         *       },
+         *       "trace": {
+         *         "destination": "traces",
+         *         "sampling": 10
+         *       },
+         *       "connections_per_type": {
+         *         "MQTT": 10
          *       }
          *     }
          */
@@ -2197,6 +2956,277 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  suspendAccount: {
+    parameters: {
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        /**
+         * @example {
+         *       "reason": "The invoice of May is open"
+         *     }
+         */
+        "application/json": components["schemas"]["Suspend"];
+      };
+    };
+    responses: {
+      /** @description The account, and with `wait` what each broker has confirmed. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  resumeAccount: {
+    parameters: {
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The account, and with `wait` what each broker has confirmed. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  cloneAccount: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name": "orders for testing"
+         *     }
+         */
+        "application/json": components["schemas"]["AccountClone"];
+      };
+    };
+    responses: {
+      /** @description The new account. */
+      201: {
+        headers: {
+          Location: components["headers"]["Location"];
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getMappings: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The mappings, under the account's ETag. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Mappings"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  updateMappings: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "mappings": [
+         *         {
+         *           "subject": "orders.*",
+         *           "destinations": [
+         *             {
+         *               "subject": "orders.{{wildcard(1)}}.{{partition(3,1)}}",
+         *               "weight": 90
+         *             },
+         *             {
+         *               "subject": "canary.{{wildcard(1)}}",
+         *               "weight": 10
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        "application/json": components["schemas"]["Mappings"];
+      };
+    };
+    responses: {
+      /** @description The mappings as they are now, under the account's ETag. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Mappings"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getRetirement: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The phase, what is stored, who is connected, and what each broker's disk holds. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Retirement"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  restoreAccount: {
+    parameters: {
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The account as it is now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  purgeAccount: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name": "last season's orders"
+         *     }
+         */
+        "application/json": components["schemas"]["AccountPurge"];
+      };
+    };
+    responses: {
+      /** @description It is being purged. */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Retirement"];
         };
       };
       default: components["responses"]["Refused"];
@@ -2266,6 +3296,29 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["ConnectionList"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getAccountUsage: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description What the brokers answered. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AccountUsage"];
         };
       };
       default: components["responses"]["Refused"];
@@ -2785,6 +3838,94 @@ export interface operations {
       default: components["responses"]["Refused"];
     };
   };
+  extendCredential: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        /**
+         * @example {
+         *       "expires_in": "P30D"
+         *     }
+         */
+        "application/json": components["schemas"]["CredentialExtend"];
+      };
+    };
+    responses: {
+      /** @description The credential as it is now, with its new JWT. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CredentialIssued"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  challengeRenewal: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The nonce. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RenewalChallenge"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  renewCredential: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "nonce": "AQAAAD…",
+         *       "signature": "5nMYr…"
+         *     }
+         */
+        "application/json": components["schemas"]["CredentialRenew"];
+      };
+    };
+    responses: {
+      /** @description The new JWT. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CredentialRenewed"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
   revokeCredential: {
     parameters: {
       query?: {
@@ -2819,6 +3960,43 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Credential"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  simulate: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "account_id": "acc_01930b4e8c2a7cc09c3a5c0d4f1e2b3a",
+         *       "role_id": "rol_01930b4e8c2a7cc09c3a5c0d4f1e2b3a",
+         *       "name": "sensor-1",
+         *       "action": "publish",
+         *       "subject": "orders.new",
+         *       "connection_type": "MQTT",
+         *       "address": "10.0.0.1",
+         *       "at": "2026-11-21T03:00:00Z"
+         *     }
+         */
+        "application/json": components["schemas"]["SimulationRequest"];
+      };
+    };
+    responses: {
+      /** @description The answer. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Simulation"];
         };
       };
       default: components["responses"]["Refused"];
