@@ -229,7 +229,9 @@ func TestConnectionsFollowWhatTheAccountAllows(t *testing.T) {
 	if extra := crowd(t, 6, dialers["STANDARD"], user, cluster.Nodes...); len(extra) != 0 {
 		t.Errorf("%d more got in", len(extra))
 	}
-	account.Change(func(c *claims.Account) { c.ConnectionTypes, c.TypeConnections = []claims.ConnectionType{"STANDARD"}, nil })
+	account.Change(func(c *claims.Account) {
+		c.ConnectionTypes, c.TypeConnections = []claims.ConnectionType{"STANDARD"}, nil
+	})
 	took = within(t, time.Second, "those of a type that is not allowed any more have gone", func() bool { return connected(t, account, cluster.Nodes...) <= 4 })
 	t.Logf("withdrawing a type was in force after %v", took)
 	if _, err := dialers["WEBSOCKET"](t, cluster.Nodes[0], user); err == nil {

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/signalbox-io/signalbox/api"
 	"github.com/signalbox-io/signalbox/internal/auth"
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/httpapi"
 	"github.com/signalbox-io/signalbox/internal/keyring"
 	"github.com/signalbox-io/signalbox/internal/postgres/pgtest"
@@ -38,6 +40,7 @@ type server struct {
 
 func setup(t *testing.T) *server {
 	t.Helper()
+	decodeLines()
 	s := &server{t: t, pool: pgtest.New(t), log: &bytes.Buffer{}}
 	master, err := keyring.GenerateMaster()
 	if err != nil {
@@ -57,6 +60,12 @@ func setup(t *testing.T) *server {
 		Auth:    s.auth,
 		Connections: func(context.Context, tenants.Account) (httpapi.Connections, error) {
 			return httpapi.Connections{}, nil
+		},
+		Usage: func(context.Context, tenants.Account) (httpapi.Usage, error) {
+			return httpapi.Usage{Asked: 2, Brokers: []httpapi.BrokerUsage{
+				{Broker: "two", Connections: 3, Types: map[claims.ConnectionType]httpapi.TypeUsage{"MQTT": {Used: 1, Places: 2}}, JetStream: httpapi.JetStreamUsage{DiskBytes: 5}},
+				{Broker: "one", Connections: 4, LeafNodes: 1, Types: map[claims.ConnectionType]httpapi.TypeUsage{"MQTT": {Used: 2, Places: 2}}},
+			}}, nil
 		},
 		Streams: func(context.Context, tenants.Account) (httpapi.Streams, error) {
 			return httpapi.Streams{Items: []httpapi.Stream{{Name: "ORDERS", Storage: "file", Brokers: []string{"one"}}}, Asked: 1, Answered: 1}, nil
@@ -91,6 +100,23 @@ func setup(t *testing.T) *server {
 	}
 	return s
 }
+
+// decodeLines has each line of a stream of JSON validated as the document's schema has it.
+var decodeLines = sync.OnceFunc(func() {
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", func(body io.Reader, _ http.Header, schema *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
+		var line any
+		for lines := json.NewDecoder(body); lines.More(); {
+			line = nil
+			if err := lines.Decode(&line); err != nil {
+				return nil, err
+			}
+			if err := schema.Value.VisitJSON(line); err != nil {
+				return nil, err
+			}
+		}
+		return line, nil
+	})
+})
 
 // exec changes the database behind the API's back, to set a scene.
 func (s *server) exec(sql string, args ...any) {
