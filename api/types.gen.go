@@ -709,7 +709,7 @@ type AccountUpdate struct {
 	Tags *[]string `json:"tags,omitempty"`
 
 	// Trace Null: messages are not traced.
-	Trace *Trace `json:"trace,omitempty"`
+	Trace *TraceUpdate `json:"trace,omitempty"`
 }
 
 // AccountUsage defines model for AccountUsage.
@@ -2347,6 +2347,12 @@ type Trace struct {
 
 	// Sampling In percent.
 	Sampling int `json:"sampling"`
+}
+
+// TraceUpdate defines model for TraceUpdate.
+type TraceUpdate struct {
+	Destination *string `json:"destination,omitempty"`
+	Sampling    *int    `json:"sampling,omitempty"`
 }
 
 // UsageCount defines model for UsageCount.
