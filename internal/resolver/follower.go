@@ -63,6 +63,8 @@ type Follower struct {
 	transient []Refusal
 	answers   chan catchUpResult
 	refused   *refused
+	graves    *graves
+	disk      Disk                // the zero one: nobody looks after it
 	peers     map[string]Revision // how far each peer has told us, while control is away
 
 	login        atomic.Pointer[Login]
@@ -126,7 +128,7 @@ const (
 func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 	return &Follower{
 		resolver: r, store: r.store, broker: broker, log: log,
-		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(), loginChanged: make(chan struct{}, 1),
+		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(), graves: newGraves(), loginChanged: make(chan struct{}, 1),
 		cursor:   r.store.Applied(),
 		progress: Progress{Applied: r.store.Applied()},
 	}
@@ -235,13 +237,11 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	fetch := fetchFunc(f.fetchPage)
 	f.resolver.pages.fetch.Store(&fetch)
 	defer f.resolver.pages.fetch.Store(nil)
-	telling := make(chan struct{})
-	go func() {
-		defer close(telling)
-		f.tellRefused(ctx)
-	}()
+	var telling sync.WaitGroup
+	telling.Go(func() { f.tellRefused(ctx) })
+	telling.Go(func() { f.tellDisk(ctx) })
 	f.loop(ctx, pushes, heads, answers, reconnected)
-	<-telling
+	telling.Wait()
 	return nil
 }
 
@@ -701,6 +701,9 @@ func (f *Follower) applyAnswer(result catchUpResult) error {
 	if result.nothing && !f.store.empty() {
 		f.askAgain = true // an account came while the answer did, and what changed of it may be left out
 		return nil
+	}
+	if result.nothing {
+		f.graves.addAll() // what changed meanwhile was not told
 	}
 	appliedTo := a.AppliedTo
 	if a.More {

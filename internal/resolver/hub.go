@@ -34,6 +34,9 @@ type Source struct {
 	Applied func(ctx context.Context, operatorID string, r Receipt) error
 	// Refused is told which logins a broker did not let in. It may be told twice.
 	Refused func(ctx context.Context, operatorID, broker string, logins []RefusedLogins) error
+	// Disk is told what a broker says of deleted accounts on its disk, and returns
+	// which of those that it found are deleted for good. It may be told twice.
+	Disk func(ctx context.Context, operatorID string, r DiskReport) (deleted []string, err error)
 	// Head returns the operator's revision.
 	Head func(ctx context.Context, operatorID string) (Revision, error)
 	// Sums are the exclusive or of [SumOf] what brokers should hold, by the first

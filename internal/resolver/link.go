@@ -99,6 +99,7 @@ func (l *link) listen(nc *nats.Conn) error {
 		handlers[SubjectCatchUp] = l.beside(l.answerCatchUp)
 		handlers[SubjectApplied] = l.beside(l.takeReceipt)
 		handlers[SubjectRefused] = l.beside(l.takeRefused)
+		handlers[SubjectDisk] = l.beside(l.takeDisk)
 		handlers[subjectPage+"*"] = l.beside(l.answerPage)
 	}
 	for subject, handle := range handlers {
