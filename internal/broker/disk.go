@@ -33,13 +33,17 @@ func (b *Broker) useDisk() {
 	if c := b.server.JetStreamConfig(); c != nil {
 		d.folder = c.StoreDir
 	}
-	b.follower.UseDisk(resolver.Disk{Clustered: b.server.JetStreamIsClustered, Accounts: d.accounts, Size: d.size, Erase: d.erase})
+	b.follower.UseDisk(resolver.Disk{Clustered: b.server.JetStreamIsClustered, Current: b.jetStreamIsCurrent, Accounts: d.accounts, Size: d.size, Erase: d.erase})
 }
 
 // hasOpen says whether JetStream is on for the account: a tombstone turns it off.
 func (b *Broker) hasOpen(account string) bool {
 	_, err := b.server.JszAccount(&server.JSzOptions{Account: account})
 	return err == nil
+}
+
+func (b *Broker) jetStreamIsCurrent() bool {
+	return !b.server.JetStreamIsClustered() || b.server.JetStreamIsCurrent()
 }
 
 // root fails with fs.ErrNotExist when there is no folder.

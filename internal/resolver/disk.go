@@ -64,6 +64,7 @@ type diskAnswer struct {
 // Disk is where a broker's server keeps the accounts' streams.
 type Disk struct {
 	Clustered func() bool
+	Current   func() bool                                               // whether its JetStream knows what the cluster's leader has deleted; one that is not clustered does
 	Accounts  func() ([]string, error)                                  // that have files there
 	Size      func(account string) (bytes int64, there bool, err error) // of one's files
 	Erase     func(account string) error                                // fails while the server has them open
@@ -182,6 +183,9 @@ func (k *keeper) settled() bool {
 // look looks at the disk, tells control, and erases what it is to. True: there is
 // something new to tell.
 func (k *keeper) look(ctx context.Context) bool {
+	if !k.disk.Current() {
+		return false
+	}
 	verified := k.applied() // tombstones up to here have been noted before
 	accounts, all, _ := k.graves.take()
 	maps.Copy(k.unsure, accounts)
