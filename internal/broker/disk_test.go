@@ -34,7 +34,7 @@ func holds(t *testing.T, path string) bool {
 // fill makes a stream with messages and a durable consumer, and returns who can read it.
 func fill(t *testing.T, url string, a *brokertest.Account, config nats.StreamConfig) nats.JetStreamContext {
 	t.Helper()
-	js, err := a.Issue("filler").Connect(t, url).JetStream(nats.MaxWait(2*time.Second))
+	js, err := a.Issue("filler").Connect(t, url).JetStream(nats.MaxWait(2 * time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -275,6 +275,12 @@ func IsTombstone(c *jwt.AccountClaims) bool {
 		c.Limits.Conn == 0 && c.Limits.LeafNodeConn == 0 && c.Limits.JetStreamLimits == (jwt.JetStreamLimits{}) && len(c.Limits.JetStreamTieredLimits) == 0
 }
 
+// AccountClaims verifies an account JWT's structure and signature, and returns
+// what it says in the form that nats-server has.
+func AccountClaims(token string) (*jwt.AccountClaims, error) {
+	return decode[*jwt.AccountClaims](token, "an account's")
+}
+
 // DecodeAccount verifies an account JWT's structure and signature. One that is
 // expired, or signed by an operator nobody trusts, is no error: see the facts.
 // Anything else, an account that signed for itself included, is fault.Invalid.

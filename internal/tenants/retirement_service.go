@@ -70,7 +70,7 @@ func (s *Service) changeStatus(ctx context.Context, actor Actor, id AccountID, m
 		if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, action, string(id), now); err != nil {
 			return err
 		}
-		account.Revision, err = s.announce(ctx, tx, account, now)
+		account, err = s.announced(ctx, tx, account, now)
 		return err
 	})
 	return account, err
@@ -184,7 +184,7 @@ func (s *Service) purge(ctx context.Context, tx pgx.Tx, id AccountID) error {
 	if err := buryAccount(ctx, tx, account, now); err != nil {
 		return err
 	}
-	_, err = bump(ctx, tx, account, tombstone)
+	_, err = s.bump(ctx, tx, account, tombstone)
 	return err
 }
 
