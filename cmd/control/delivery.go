@@ -46,6 +46,7 @@ func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) 
 		Applied:        d.applied,
 		Refused:        d.refused,
 		Disk:           d.disk,
+		Lease:          d.lease,
 		Head:           d.head,
 		Sums:           d.sums,
 		Held:           d.held,

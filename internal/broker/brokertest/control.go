@@ -61,6 +61,7 @@ type Control struct {
 	logins    []resolver.RefusedLogins // as brokers reported them
 	disks     map[string]resolver.DiskReport
 	spared    map[string]bool // deleted accounts that no broker is told to erase
+	shares    shares
 	changed   chan struct{}
 	hub       *resolver.Hub
 	stopHub   func()
@@ -130,7 +131,7 @@ func (c *Control) StartSecondHub() {
 // runHub runs a hub, and beside it what a replica does that leads or does not.
 func (c *Control) runHub(beside func(context.Context, *resolver.Hub)) (hub *resolver.Hub, stop func()) {
 	hub = resolver.NewHub(resolver.Source{
-		Changes: c.changes, Lookup: c.lookup, LookupForStock: c.lookup, Page: c.page, Applied: c.applied, Brokers: c.memberships, Refused: c.refusedLogins, Disk: c.disk,
+		Changes: c.changes, Lookup: c.lookup, LookupForStock: c.lookup, Page: c.page, Applied: c.applied, Brokers: c.memberships, Refused: c.refusedLogins, Disk: c.disk, Lease: c.lease,
 		Head:   func(context.Context, string) (resolver.Revision, error) { return c.Revision(), nil },
 		Ledger: c.readLedger, Keep: c.keepLedger,
 	}, c.log)
