@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"time"
 
 	"github.com/nats-io/jwt/v2"
 
@@ -33,24 +32,12 @@ type Template struct {
 	Subscriptions   int64               `json:"subscriptions"`              // per connection; Unlimited, or at least 1
 	PayloadBytes    int64               `json:"payload_bytes"`              // per message; Unlimited, or at least 1
 	SourceNetworks  []string            `json:"source_networks,omitempty"`  // CIDR; empty: from anywhere
+	Times           []TimeRange         `json:"times,omitempty"`            // of each day, in TimeZone; empty: always
+	TimeZone        string              `json:"time_zone,omitempty"`        // of the tz database, such as Europe/Berlin; needed with Times
 	// Bearer lets a user in without proving possession of its seed. It stands
 	// here because a server refuses a user with permissions of its own, and
 	// counts this one among them. MQTT clients need it.
 	Bearer bool `json:"bearer,omitempty"`
-}
-
-// Permission is a list of subjects allowed and one of subjects denied; deny
-// wins. An empty Allow allows everything.
-type Permission struct {
-	Allow []string `json:"allow,omitempty"`
-	Deny  []string `json:"deny,omitempty"`
-}
-
-// ResponsePermission lets a client publish to the reply subject of a message it
-// received.
-type ResponsePermission struct {
-	MaxMessages int           `json:"max_messages"` // per request; at least 1, or -1 for unlimited
-	Expires     time.Duration `json:"expires"`      // after the request; 0 is never
 }
 
 // ConnectionType is a way for a client to reach a broker.
@@ -81,56 +68,25 @@ func OpenTemplate() Template {
 // /permissions/publish/allow/0, /connection_types/1, /limits/payload_bytes.
 func (t Template) Validate() error {
 	return errors.Join(
+		t.validate(),
+		t.Publish.contradictions("/permissions/publish"),
+		t.Subscribe.contradictions("/permissions/subscribe"),
+	)
+}
+
+// validate leaves out what contradicts itself: a server takes it, and one role
+// that somebody stored before it was refused must not keep the account from being signed.
+func (t Template) validate() error {
+	return errors.Join(
 		t.Publish.validate("/permissions/publish", false),
 		t.Subscribe.validate("/permissions/subscribe", true),
 		t.Responses.validate("/permissions/responses"),
 		validateConnectionTypes(t.ConnectionTypes),
 		validateNetworks(t.SourceNetworks),
+		validateTimes(t.Times, t.TimeZone),
 		validateRoleLimit("/limits/subscriptions", t.Subscriptions),
 		validateRoleLimit("/limits/payload_bytes", t.PayloadBytes),
 	)
-}
-
-func (p Permission) validate(pointer string, queues bool) error {
-	seen := map[string]string{}
-	return errors.Join(
-		validatePatterns(pointer+"/allow", p.Allow, queues, seen),
-		validatePatterns(pointer+"/deny", p.Deny, queues, seen),
-	)
-}
-
-func validatePatterns(pointer string, patterns []string, queues bool, seen map[string]string) error {
-	if len(patterns) > MaxSubjects {
-		return fault.Field(pointer, "%d subjects at most", MaxSubjects)
-	}
-	var errs []error
-	for i, s := range patterns {
-		at := fmt.Sprintf("%s/%d", pointer, i)
-		if err := validatePattern(s, queues); err != nil {
-			errs = append(errs, fault.At(at, err))
-			continue
-		}
-		if first, ok := seen[s]; ok {
-			errs = append(errs, fault.Field(at, "this subject stands at %s already", first))
-			continue
-		}
-		seen[s] = at
-	}
-	return errors.Join(errs...)
-}
-
-func (r *ResponsePermission) validate(pointer string) error {
-	if r == nil {
-		return nil
-	}
-	var errs []error
-	if r.MaxMessages < -1 || r.MaxMessages == 0 {
-		errs = append(errs, fault.Field(pointer+"/max_messages", "at least 1 message, or -1 for unlimited; to allow no responses, leave the whole field out"))
-	}
-	if r.Expires < 0 {
-		errs = append(errs, fault.Field(pointer+"/expires_in", "a duration must not be negative"))
-	}
-	return errors.Join(errs...)
 }
 
 func validateConnectionTypes(types []ConnectionType) error {
@@ -178,7 +134,7 @@ func (r Role) validate() error {
 	return errors.Join(
 		fault.At("/name", ValidateName(r.Name)),
 		fault.At("/description", ValidateDescription(r.Description)),
-		r.Template.Validate(),
+		r.Template.validate(),
 	)
 }
 
@@ -202,17 +158,12 @@ func (t Template) limits() jwt.UserPermissionLimits {
 		l.AllowedConnectionTypes = append(l.AllowedConnectionTypes, string(c))
 	}
 	l.Subs, l.Payload, l.Data = t.Subscriptions, t.PayloadBytes, jwt.NoLimit
-	l.Src = t.SourceNetworks
+	l.Src, l.Locale = t.SourceNetworks, t.TimeZone
+	for _, r := range t.Times {
+		l.Times = append(l.Times, jwt.TimeRange{Start: r.Start, End: r.End})
+	}
 	l.BearerToken = t.Bearer
 	return l
-}
-
-// limits spells "never" as a negative duration: a server replaces 0 by 2 minutes.
-func (r ResponsePermission) limits() *jwt.ResponsePermission {
-	if r.Expires == 0 {
-		r.Expires = -1
-	}
-	return &jwt.ResponsePermission{MaxMsgs: r.MaxMessages, Expires: r.Expires}
 }
 
 func templateOf(l jwt.UserPermissionLimits) Template {
@@ -222,6 +173,7 @@ func templateOf(l jwt.UserPermissionLimits) Template {
 		Subscriptions:  l.Subs,
 		PayloadBytes:   l.Payload,
 		SourceNetworks: l.Src,
+		TimeZone:       l.Locale,
 		Bearer:         l.BearerToken,
 	}
 	if l.Resp != nil {
@@ -229,6 +181,9 @@ func templateOf(l jwt.UserPermissionLimits) Template {
 	}
 	for _, c := range l.AllowedConnectionTypes {
 		t.ConnectionTypes = append(t.ConnectionTypes, ConnectionType(c))
+	}
+	for _, r := range l.Times {
+		t.Times = append(t.Times, TimeRange{Start: r.Start, End: r.End})
 	}
 	return t
 }

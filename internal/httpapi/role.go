@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -67,8 +68,12 @@ func (s *Server) updateRole(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) deleteRole(w http.ResponseWriter, r *http.Request) error {
-	if err := s.Tenants.DeleteRole(r.Context(), actorOf(r), pathID[tenants.RoleID](r, "role"), ifMatch(r)); err != nil {
+	revoked, err := s.Tenants.DeleteRole(r.Context(), actorOf(r), pathID[tenants.RoleID](r, "role"), ifMatch(r))
+	if err != nil {
 		return err
+	}
+	if revoked > 0 {
+		return answer(w, http.StatusOK, api.RoleDeleted{CredentialsRevoked: revoked})
 	}
 	return noContent(w)
 }
@@ -87,11 +92,19 @@ func roleOf(role tenants.Role) api.Role {
 		Name:            view.Name,
 		Description:     *view.Description,
 		PublicKey:       string(role.PublicKey),
+		Private:         role.Private,
 		Permissions:     *view.Permissions,
 		ConnectionTypes: *view.ConnectionTypes,
 		SourceNetworks:  *view.SourceNetworks,
+		Times:           *view.Times,
+		TimeZone:        *view.TimeZone,
 		Bearer:          *view.Bearer,
 		Limits:          *view.Limits,
+
+		DefaultCredentialLifetime: view.DefaultCredentialLifetime,
+		MaxCredentialLifetime:     view.MaxCredentialLifetime,
+		MovedCredentials:          role.MovedCredentials,
+
 		CreatedAt:       role.CreatedAt.UTC(),
 		UpdatedAt:       role.UpdatedAt.UTC(),
 		Etag:            tenants.ETag(role.Version),
@@ -104,22 +117,48 @@ func roleView(spec tenants.RoleSpec) api.RoleCreate {
 	t := spec.Template
 	types := mapped(t.ConnectionTypes, func(c claims.ConnectionType) api.ConnectionType { return api.ConnectionType(c) })
 	networks := mapped(t.SourceNetworks, func(n string) string { return n })
-	view := api.RoleCreate{
+	times := mapped(t.Times, func(r claims.TimeRange) api.TimeRange { return api.TimeRange{Start: r.Start, End: r.End} })
+	perUser := claims.Unlimited
+	if spec.ConnectionsPerUser != nil {
+		perUser = *spec.ConnectionsPerUser
+	}
+	return api.RoleCreate{
 		Name:            spec.Name,
 		Description:     &spec.Description,
-		Permissions:     &api.Permissions{Publish: permissionOf(t.Publish), Subscribe: permissionOf(t.Subscribe)},
+		Permissions:     &api.Permissions{Publish: permissionOf(t.Publish), Subscribe: permissionOf(t.Subscribe), Responses: responsesOf(t.Responses)},
 		ConnectionTypes: &types,
 		SourceNetworks:  &networks,
+		Times:           &times,
+		TimeZone:        &t.TimeZone,
 		Bearer:          &t.Bearer,
-		Limits:          &api.RoleLimits{Subscriptions: &t.Subscriptions, PayloadBytes: &t.PayloadBytes},
+		Limits:          &api.RoleLimits{Subscriptions: &t.Subscriptions, PayloadBytes: &t.PayloadBytes, ConnectionsPerUser: &perUser},
+
+		DefaultCredentialLifetime: lifetimeOf(spec.DefaultCredentialLifetime),
+		MaxCredentialLifetime:     lifetimeOf(spec.MaxCredentialLifetime),
 	}
-	if t.Responses != nil {
-		view.Permissions.Responses = &api.ResponsePermission{
-			MaxMessages: t.Responses.MaxMessages,
-			ExpiresIn:   duration.Format(t.Responses.Expires),
-		}
+}
+
+func responsesOf(r *claims.ResponsePermission) *api.ResponsePermission {
+	if r == nil {
+		return nil
 	}
-	return view
+	return &api.ResponsePermission{MaxMessages: r.MaxMessages, ExpiresIn: duration.Format(r.Expires)}
+}
+
+// lifetimeOf is null where there is none.
+func lifetimeOf(d time.Duration) *string {
+	if d == 0 {
+		return nil
+	}
+	text := duration.Format(d)
+	return &text
+}
+
+func lifetime(pointer string, text *string) (time.Duration, error) {
+	if text == nil {
+		return 0, nil
+	}
+	return parseDuration(pointer, *text)
 }
 
 func roleSpec(in api.RoleCreate) (tenants.RoleSpec, error) {
@@ -129,23 +168,37 @@ func roleSpec(in api.RoleCreate) (tenants.RoleSpec, error) {
 	for _, c := range orZero(in.ConnectionTypes) {
 		t.ConnectionTypes = append(t.ConnectionTypes, claims.ConnectionType(c))
 	}
+	t.TimeZone = orZero(in.TimeZone)
+	for _, r := range orZero(in.Times) {
+		t.Times = append(t.Times, claims.TimeRange{Start: r.Start, End: r.End})
+	}
+	spec := tenants.RoleSpec{Name: in.Name, Description: orZero(in.Description)}
 	if l := in.Limits; l != nil && l.Subscriptions != nil {
 		t.Subscriptions = *l.Subscriptions
 	}
 	if l := in.Limits; l != nil && l.PayloadBytes != nil {
 		t.PayloadBytes = *l.PayloadBytes
 	}
+	if l := in.Limits; l != nil && l.ConnectionsPerUser != nil && *l.ConnectionsPerUser != claims.Unlimited {
+		spec.ConnectionsPerUser = l.ConnectionsPerUser
+	}
+	var errs [3]error
 	if p := in.Permissions; p != nil {
 		t.Publish, t.Subscribe = permission(p.Publish), permission(p.Subscribe)
-		if p.Responses != nil {
-			expires, err := parseDuration("/permissions/responses/expires_in", p.Responses.ExpiresIn)
-			if err != nil {
-				return tenants.RoleSpec{}, err
-			}
-			t.Responses = &claims.ResponsePermission{MaxMessages: p.Responses.MaxMessages, Expires: expires}
-		}
+		t.Responses, errs[0] = responses(p.Responses)
 	}
-	return tenants.RoleSpec{Name: in.Name, Description: orZero(in.Description), Template: t}, nil
+	spec.DefaultCredentialLifetime, errs[1] = lifetime("/default_credential_lifetime", in.DefaultCredentialLifetime)
+	spec.MaxCredentialLifetime, errs[2] = lifetime("/max_credential_lifetime", in.MaxCredentialLifetime)
+	spec.Template = t
+	return spec, errors.Join(errs[:]...)
+}
+
+func responses(in *api.ResponsePermission) (*claims.ResponsePermission, error) {
+	if in == nil {
+		return nil, nil
+	}
+	expires, err := parseDuration("/permissions/responses/expires_in", in.ExpiresIn)
+	return &claims.ResponsePermission{MaxMessages: in.MaxMessages, Expires: expires}, err
 }
 
 func permissionOf(p claims.Permission) *api.Permission {

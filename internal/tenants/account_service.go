@@ -51,7 +51,7 @@ func (s *Service) addAccount(ctx context.Context, tx pgx.Tx, actor Actor, tenant
 		return Account{}, err
 	}
 	open := RoleSpec{Name: DefaultRole, Template: claims.OpenTemplate()}
-	if _, err := s.addRole(ctx, tx, account, NewID[RoleID]("rol"), open, now); err != nil {
+	if _, err := s.addRole(ctx, tx, account, NewID[RoleID]("rol"), nil, open, now); err != nil {
 		return Account{}, err
 	}
 	if err := insertAudit(ctx, tx, &tenant, actor.ID, "createAccount", string(id), now); err != nil {

@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 	"github.com/signalbox-io/signalbox/internal/postgres"
 )
 
-const credentialColumns = `id, tenant_id, account_id, user_id, name, public_key, issued_at, expires_at, revoked_at, revoke_reason, created_at, updated_at`
+const credentialColumns = `id, tenant_id, account_id, user_id, coalesce(role_id, '') AS role_id, tags, stale_since, name, public_key, issued_at, expires_at, revoked_at, revoke_reason, created_at, updated_at`
 
 var credentialFaults = map[string]*fault.Error{
 	"credentials_public_key_key": {Kind: fault.Conflict, Pointer: "/public_key", Message: "the account has a credential with this key already, perhaps a revoked one; make a new key pair"},
@@ -24,6 +25,8 @@ type signable struct {
 	Name        string
 	AccountName string
 	AccountKey  claims.AccountKey
+	RoleID      RoleID
+	Tags        []string
 	RoleKey     claims.AccountKey
 	SealedSeed  []byte // the role's
 }
@@ -31,7 +34,7 @@ type signable struct {
 func userToSign(ctx context.Context, q querier, actor Actor, id UserID) (signable, error) {
 	const query = `
 		SELECT users.tenant_id, users.name, accounts.name AS account_name, accounts.public_key AS account_key,
-			roles.public_key AS role_key, roles.sealed_seed
+			users.role_id, users.tags, roles.public_key AS role_key, roles.sealed_seed
 		FROM users
 		JOIN accounts ON accounts.id = users.account_id
 		JOIN roles ON roles.id = users.role_id
@@ -43,10 +46,13 @@ func userToSign(ctx context.Context, q querier, actor Actor, id UserID) (signabl
 	return u, found(err, "user", string(id))
 }
 
+// errUserChanged says that what was signed is not what the user is by now.
+var errUserChanged = errors.New("the user was moved or deleted while a credential was signed for it")
+
 // insertCredential inserts and audits in one statement, if the user still
-// exists. It shares the user's row until the transaction ends: one who deletes
+// exists and is what it was when it was signed for. It shares the user's row until the transaction ends: one who deletes
 // the user waits, and then sees this credential; or was first, and then there is none.
-func insertCredential(ctx context.Context, q querier, actor Actor, user UserID, id CredentialID, key claims.UserKey, p CredentialSpec, now time.Time) (Credential, error) {
+func insertCredential(ctx context.Context, q querier, actor Actor, user UserID, u signable, id CredentialID, key claims.UserKey, p CredentialSpec, now time.Time) (Credential, error) {
 	const query = `
 		WITH existing AS (
 			SELECT id, tenant_id, account_id
@@ -54,10 +60,12 @@ func insertCredential(ctx context.Context, q querier, actor Actor, user UserID, 
 			WHERE id = @user
 			AND tenant_id = ANY(@tenants)
 			AND deleted_at IS NULL
+			AND role_id = @role
+			AND tags = @tags
 			FOR SHARE
 		), issued AS (
-			INSERT INTO credentials (id, tenant_id, account_id, user_id, name, public_key, issued_at, expires_at, created_at, updated_at)
-			SELECT @id, tenant_id, account_id, id, @name, @key, @now, @expires, @now, @now
+			INSERT INTO credentials (id, tenant_id, account_id, user_id, role_id, tags, name, public_key, issued_at, expires_at, created_at, updated_at)
+			SELECT @id, tenant_id, account_id, id, @role, @tags, @name, @key, @now, @expires, @now, @now
 			FROM existing
 			RETURNING ` + credentialColumns + `
 		), audited AS (
@@ -68,10 +76,13 @@ func insertCredential(ctx context.Context, q querier, actor Actor, user UserID, 
 		SELECT ` + credentialColumns + `
 		FROM issued`
 	credential, err := one[Credential](ctx, q, query, pgx.StrictNamedArgs{
-		"id": id, "user": user, "tenants": actor.Tenants(), "name": p.Name, "key": key, "expires": p.ExpiresAt,
+		"id": id, "user": user, "role": u.RoleID, "tags": u.Tags, "tenants": actor.Tenants(), "name": p.Name, "key": key, "expires": p.ExpiresAt,
 		"now": now, "audit": NewID[AuditEventID]("aud"), "actor": actor.ID,
 	})
-	if err := found(err, "user", string(user)); err != nil {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Credential{}, errUserChanged
+	}
+	if err != nil {
 		return Credential{}, fmt.Errorf("insert a credential: %w", postgres.Fault(err, credentialFaults))
 	}
 	return credential, nil

@@ -109,7 +109,7 @@ func methods(name func() string) []struct {
 			return second(w.RevokeCredential(w.t.Context(), a, of.credential, ""))
 		}}},
 		{"DeleteUser", method{Developer, func(w *world, a Actor, of things) error { return second(w.DeleteUser(w.t.Context(), a, of.user, "")) }}},
-		{"DeleteRole", method{Developer, func(w *world, a Actor, of things) error { return w.DeleteRole(w.t.Context(), a, of.role, "") }}},
+		{"DeleteRole", method{Developer, func(w *world, a Actor, of things) error { return second(w.DeleteRole(w.t.Context(), a, of.role, "")) }}},
 		{"DeleteAccount", method{Admin, func(w *world, a Actor, of things) error {
 			return second(w.DeleteAccount(w.t.Context(), a, of.account, ""))
 		}}},
