@@ -7,6 +7,51 @@ import (
 	"time"
 )
 
+// Defines values for AccountStatus.
+const (
+	AccountStatusActive   AccountStatus = "active"
+	AccountStatusDeleting AccountStatus = "deleting"
+)
+
+// Valid indicates whether the value is a known member of the AccountStatus enum.
+func (e AccountStatus) Valid() bool {
+	switch e {
+	case AccountStatusActive:
+		return true
+	case AccountStatusDeleting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BrokerDiskState.
+const (
+	Erased     BrokerDiskState = "erased"
+	Erasing    BrokerDiskState = "erasing"
+	Kept       BrokerDiskState = "kept"
+	Unverified BrokerDiskState = "unverified"
+	Waiting    BrokerDiskState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the BrokerDiskState enum.
+func (e BrokerDiskState) Valid() bool {
+	switch e {
+	case Erased:
+		return true
+	case Erasing:
+		return true
+	case Kept:
+		return true
+	case Unverified:
+		return true
+	case Waiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ConnectionType.
 const (
 	INPROCESS  ConnectionType = "IN_PROCESS"
@@ -40,21 +85,63 @@ func (e ConnectionType) Valid() bool {
 	}
 }
 
+// Defines values for CredentialHistoryItemEvent.
+const (
+	CredentialHistoryItemEventIssued  CredentialHistoryItemEvent = "issued"
+	CredentialHistoryItemEventRenewed CredentialHistoryItemEvent = "renewed"
+	CredentialHistoryItemEventRevoked CredentialHistoryItemEvent = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the CredentialHistoryItemEvent enum.
+func (e CredentialHistoryItemEvent) Valid() bool {
+	switch e {
+	case CredentialHistoryItemEventIssued:
+		return true
+	case CredentialHistoryItemEventRenewed:
+		return true
+	case CredentialHistoryItemEventRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CredentialStatus.
 const (
-	Active  CredentialStatus = "active"
-	Expired CredentialStatus = "expired"
-	Revoked CredentialStatus = "revoked"
+	CredentialStatusActive   CredentialStatus = "active"
+	CredentialStatusExpired  CredentialStatus = "expired"
+	CredentialStatusExpiring CredentialStatus = "expiring"
+	CredentialStatusRevoked  CredentialStatus = "revoked"
 )
 
 // Valid indicates whether the value is a known member of the CredentialStatus enum.
 func (e CredentialStatus) Valid() bool {
 	switch e {
-	case Active:
+	case CredentialStatusActive:
 		return true
-	case Expired:
+	case CredentialStatusExpired:
 		return true
-	case Revoked:
+	case CredentialStatusExpiring:
+		return true
+	case CredentialStatusRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventType.
+const (
+	CredentialExpired  EventType = "credential.expired"
+	CredentialExpiring EventType = "credential.expiring"
+)
+
+// Valid indicates whether the value is a known member of the EventType enum.
+func (e EventType) Valid() bool {
+	switch e {
+	case CredentialExpired:
+		return true
+	case CredentialExpiring:
 		return true
 	default:
 		return false
@@ -103,6 +190,36 @@ func (e RecipientKind) Valid() bool {
 	}
 }
 
+// Defines values for RetirementPhase.
+const (
+	Done      RetirementPhase = "done"
+	Draining  RetirementPhase = "draining"
+	Frozen    RetirementPhase = "frozen"
+	None      RetirementPhase = "none"
+	Purging   RetirementPhase = "purging"
+	Verifying RetirementPhase = "verifying"
+)
+
+// Valid indicates whether the value is a known member of the RetirementPhase enum.
+func (e RetirementPhase) Valid() bool {
+	switch e {
+	case Done:
+		return true
+	case Draining:
+		return true
+	case Frozen:
+		return true
+	case None:
+		return true
+	case Purging:
+		return true
+	case Verifying:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenRole.
 const (
 	TokenRoleAdmin     TokenRole = "admin"
@@ -142,6 +259,30 @@ func (e Sort) Valid() bool {
 	case SortMinusName:
 		return true
 	case SortName:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListAccountCredentialsParamsSort.
+const (
+	ListAccountCredentialsParamsSortCreatedAt      ListAccountCredentialsParamsSort = "created_at"
+	ListAccountCredentialsParamsSortExpiresAt      ListAccountCredentialsParamsSort = "expires_at"
+	ListAccountCredentialsParamsSortMinusCreatedAt ListAccountCredentialsParamsSort = "-created_at"
+	ListAccountCredentialsParamsSortMinusExpiresAt ListAccountCredentialsParamsSort = "-expires_at"
+)
+
+// Valid indicates whether the value is a known member of the ListAccountCredentialsParamsSort enum.
+func (e ListAccountCredentialsParamsSort) Valid() bool {
+	switch e {
+	case ListAccountCredentialsParamsSortCreatedAt:
+		return true
+	case ListAccountCredentialsParamsSortExpiresAt:
+		return true
+	case ListAccountCredentialsParamsSortMinusCreatedAt:
+		return true
+	case ListAccountCredentialsParamsSortMinusExpiresAt:
 		return true
 	default:
 		return false
@@ -270,9 +411,15 @@ func (e ListAccountsParamsSort) Valid() bool {
 
 // Account defines model for Account.
 type Account struct {
-	CreatedAt   Time   `json:"created_at"`
-	Description string `json:"description"`
-	Etag        string `json:"etag"`
+	CreatedAt Time `json:"created_at"`
+
+	// DeletingAt When it was deleted. Null: it was not.
+	DeletingAt  *time.Time `json:"deleting_at"`
+	Description string     `json:"description"`
+	Etag        string     `json:"etag"`
+
+	// ExpiringCredentials Credentials that will expire soon, as `status` has it. Told by `getAccount` only.
+	ExpiringCredentials *int64 `json:"expiring_credentials,omitempty"`
 
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	Id Id `json:"id"`
@@ -284,11 +431,20 @@ type Account struct {
 	// OperatorId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	OperatorId Id `json:"operator_id"`
 
+	// Proof Where a change is in force by now. Only in answers to requests with `wait`.
+	Proof *Proof `json:"proof,omitempty"`
+
 	// PublicKey The account's nkey, `A…`: how NATS names it.
 	PublicKey string `json:"public_key"`
 
+	// PurgeAt Until when that can be undone. Null: it was not deleted.
+	PurgeAt *time.Time `json:"purge_at"`
+
 	// Revision The operator's revision at which brokers last had to hear of this account.
 	Revision int64 `json:"revision"`
+
+	// Status `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+	Status AccountStatus `json:"status"`
 
 	// TenantId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	TenantId  Id   `json:"tenant_id"`
@@ -322,6 +478,15 @@ type AccountPage struct {
 	// NextCursor Null: this is the last page.
 	NextCursor *Cursor `json:"next_cursor"`
 }
+
+// AccountPurge defines model for AccountPurge.
+type AccountPurge struct {
+	// Name The account's name, as a confirmation.
+	Name string `json:"name"`
+}
+
+// AccountStatus `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+type AccountStatus string
 
 // AccountUpdate defines model for AccountUpdate.
 type AccountUpdate struct {
@@ -443,6 +608,32 @@ type BrokerDelivery struct {
 	// Refusal Why the broker refused this account's claims; null when it did not.
 	Refusal *string `json:"refusal"`
 }
+
+// BrokerDisk defines model for BrokerDisk.
+type BrokerDisk struct {
+	// Broker The broker's name, or the attached server's.
+	Broker string `json:"broker"`
+
+	// Bytes Files of the account that it found there, until it has erased them or when it did.
+	Bytes int64 `json:"bytes"`
+
+	// Error Why it could not erase them; it goes on trying. Null when nothing has gone wrong.
+	Error *string `json:"error"`
+
+	// HeardAt When it last told of its disk. Null: never.
+	HeardAt *time.Time `json:"heard_at"`
+
+	// Kind `server`: an attached nats-server, or a cluster of them.
+	Kind RecipientKind `json:"kind"`
+
+	// State `kept`: the account is not purged yet. `waiting`: the broker has not looked. `erasing`: it holds something still. `erased`: nothing of the account is on
+	// its disk. `unverified`: an attached server, which has been told that the account is deleted, and whose disk Signalbox cannot look at.
+	State BrokerDiskState `json:"state"`
+}
+
+// BrokerDiskState `kept`: the account is not purged yet. `waiting`: the broker has not looked. `erasing`: it holds something still. `erased`: nothing of the account is on
+// its disk. `unverified`: an attached server, which has been told that the account is deleted, and whose disk Signalbox cannot look at.
+type BrokerDiskState string
 
 // BrokerDrift defines model for BrokerDrift.
 type BrokerDrift struct {
@@ -603,25 +794,41 @@ type Credential struct {
 	// AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	AccountId Id `json:"account_id"`
 
-	// ExpiresAt Null: never.
+	// ExpiresAt When the last of its JWTs does. Null: never.
 	ExpiresAt *time.Time `json:"expires_at"`
 
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	Id       Id   `json:"id"`
-	IssuedAt Time `json:"issued_at"`
+	Id Id `json:"id"`
+
+	// IssuedAt Its last JWT: a renewal moves it.
+	IssuedAt time.Time `json:"issued_at"`
+
+	// IssuedBy A person's or token's id; empty when it was issued before that was kept.
+	IssuedBy string `json:"issued_by"`
+
+	// LastSeen Its last login; brokers tell within a few seconds. Null: none yet.
+	LastSeen *CredentialSighting `json:"last_seen"`
 
 	// MovedAt Since when its user is in another role or has other tags. Brokers go by what the user is now; unmodified nats-servers refuse the credential.
 	MovedAt *time.Time `json:"moved_at"`
 	Name    string     `json:"name"`
 
 	// Proof Where a change is in force by now. Only in answers to requests with `wait`.
-	Proof        *Proof     `json:"proof,omitempty"`
-	PublicKey    string     `json:"public_key"`
+	Proof     *Proof `json:"proof,omitempty"`
+	PublicKey string `json:"public_key"`
+
+	// Renewals How often it was renewed.
+	Renewals int64 `json:"renewals"`
+
+	// RenewedAt Last. Null: never.
+	RenewedAt    *time.Time `json:"renewed_at"`
 	RevokeReason string     `json:"revoke_reason"`
 	RevokedAt    *time.Time `json:"revoked_at"`
 
 	// RoleId The role that signed it. Null: issued by a version that did not keep it.
-	RoleId *string          `json:"role_id"`
+	RoleId *string `json:"role_id"`
+
+	// Status `expiring` is active and soon to expire: in the last fifth of its life, but at most 14 days and at least an hour before.
 	Status CredentialStatus `json:"status"`
 
 	// Tags The user's when it was issued.
@@ -631,13 +838,49 @@ type Credential struct {
 	UserId Id `json:"user_id"`
 }
 
-// CredentialStatus defines model for Credential.Status.
-type CredentialStatus string
+// CredentialExtend defines model for CredentialExtend.
+type CredentialExtend struct {
+	// ExpiresAt In the future.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// ExpiresIn The same as an ISO 8601 duration from now.
+	//
+	// Example: P90D
+	ExpiresIn *string `json:"expires_in,omitempty"`
+}
+
+// CredentialHistoryItem defines model for CredentialHistoryItem.
+type CredentialHistoryItem struct {
+	At Time `json:"at"`
+
+	// By A person's or token's id; the credential's own when it proved itself.
+	By    string                     `json:"by"`
+	Event CredentialHistoryItemEvent `json:"event"`
+
+	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	Id Id `json:"id"`
+}
+
+// CredentialHistoryItemEvent defines model for CredentialHistoryItem.Event.
+type CredentialHistoryItemEvent string
+
+// CredentialHistoryPage defines model for CredentialHistoryPage.
+type CredentialHistoryPage struct {
+	Items []CredentialHistoryItem `json:"items"`
+
+	// NextCursor Null: this is the last page.
+	NextCursor *Cursor `json:"next_cursor"`
+}
 
 // CredentialIssue defines model for CredentialIssue.
 type CredentialIssue struct {
-	// ExpiresAt In the future. Absent: never.
+	// ExpiresAt In the future.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// ExpiresIn The same as an ISO 8601 duration from now. Without either: as role and plan have it by default.
+	//
+	// Example: P90D
+	ExpiresIn *string `json:"expires_in,omitempty"`
 
 	// Name What it is for, such as a machine's name.
 	Name *string `json:"name,omitempty"`
@@ -668,10 +911,56 @@ type CredentialPage struct {
 	NextCursor *Cursor `json:"next_cursor"`
 }
 
+// CredentialRenew defines model for CredentialRenew.
+type CredentialRenew struct {
+	Nonce string `json:"nonce"`
+
+	// Signature Ed25519, in base64 (either alphabet).
+	Signature string `json:"signature"`
+}
+
+// CredentialRenewed defines model for CredentialRenewed.
+type CredentialRenewed struct {
+	// CredentialId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	CredentialId Id `json:"credential_id"`
+
+	// Creds The creds file without the seed, which you have.
+	Creds string `json:"creds"`
+
+	// ExpiresAt Of this JWT. Null: never.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// Jwt The user JWT.
+	Jwt string `json:"jwt"`
+}
+
 // CredentialRevoke defines model for CredentialRevoke.
 type CredentialRevoke struct {
 	Reason *string `json:"reason,omitempty"`
 }
+
+// CredentialSighting defines model for CredentialSighting.
+type CredentialSighting struct {
+	// Address The client's, without port.
+	//
+	// Example: 192.0.2.7
+	Address string `json:"address"`
+	At      Time   `json:"at"`
+
+	// Broker Example: broker-1
+	Broker string `json:"broker"`
+
+	// Client What the client says of itself; may be empty.
+	//
+	// Example: go 1.55.0 dispatcher
+	Client string `json:"client"`
+
+	// ConnectionType Example: MQTT
+	ConnectionType string `json:"connection_type"`
+}
+
+// CredentialStatus `expiring` is active and soon to expire: in the last fifth of its life, but at most 14 days and at least an hour before.
+type CredentialStatus string
 
 // Cursor Null: this is the last page.
 type Cursor = string
@@ -733,6 +1022,32 @@ type EnrollmentCreated struct {
 	// Token `sbe_…`, shown this once.
 	Token string `json:"token"`
 	Uses  int64  `json:"uses"`
+}
+
+// Event defines model for Event.
+type Event struct {
+	At Time `json:"at"`
+
+	// Data More about it, by type.
+	Data map[string]interface{} `json:"data"`
+
+	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	Id Id `json:"id"`
+
+	// Subject The id of what it happened to.
+	Subject string    `json:"subject"`
+	Type    EventType `json:"type"`
+}
+
+// EventType defines model for Event.Type.
+type EventType string
+
+// EventPage defines model for EventPage.
+type EventPage struct {
+	Items []Event `json:"items"`
+
+	// NextCursor Null: this is the last page.
+	NextCursor *Cursor `json:"next_cursor"`
 }
 
 // FieldError defines model for FieldError.
@@ -1038,6 +1353,14 @@ type RefusedLoginPage struct {
 	NextCursor *Cursor `json:"next_cursor"`
 }
 
+// RenewalChallenge defines model for RenewalChallenge.
+type RenewalChallenge struct {
+	ExpiresAt Time `json:"expires_at"`
+
+	// Nonce Sign its bytes as they stand here.
+	Nonce string `json:"nonce"`
+}
+
 // ResponsePermission Lets a service answer requests on reply subjects it may not otherwise publish to. Null or absent is no.
 type ResponsePermission struct {
 	// ExpiresIn ISO 8601 duration; `PT0S` is no limit.
@@ -1046,6 +1369,60 @@ type ResponsePermission struct {
 	// MaxMessages Answers per request; -1 is unlimited.
 	MaxMessages int `json:"max_messages"`
 }
+
+// RetiredStream defines model for RetiredStream.
+type RetiredStream struct {
+	// Brokers The brokers that hold it.
+	Brokers []string `json:"brokers"`
+
+	// Bytes Of each copy.
+	Bytes     int64  `json:"bytes"`
+	Consumers int64  `json:"consumers"`
+	Messages  int64  `json:"messages"`
+	Name      string `json:"name"`
+
+	// Storage `file` or `memory`.
+	Storage string `json:"storage"`
+}
+
+// Retirement defines model for Retirement.
+type Retirement struct {
+	// Account The account's name.
+	Account string `json:"account"`
+
+	// AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	AccountId Id `json:"account_id"`
+
+	// Brokers What each broker and attached server has said of its disk.
+	Brokers []BrokerDisk `json:"brokers"`
+
+	// BrokersAnswered How many told of streams in time; when fewer than asked, the list may not be whole.
+	BrokersAnswered int `json:"brokers_answered"`
+
+	// BrokersAsked Brokers enrolled under the account's operator.
+	BrokersAsked int `json:"brokers_asked"`
+
+	// Connections Clients connected now, as far as brokers answered.
+	Connections int        `json:"connections"`
+	DeletingAt  *time.Time `json:"deleting_at"`
+
+	// Phase `none`: it is not being deleted. `frozen`: nobody gets in, everything is kept, it can be restored. `draining`: it is to be purged, and a
+	// broker has not ended its connections yet. `purging`: brokers erase what they hold. `verifying`: none knows of anything left, but not
+	// every broker has looked; one that is away does so when it returns. `done`: every broker's disk holds nothing of it.
+	Phase   RetirementPhase `json:"phase"`
+	PurgeAt *time.Time      `json:"purge_at"`
+
+	// PurgedAt When the last broker had confirmed. Null: not all have.
+	PurgedAt *time.Time `json:"purged_at"`
+
+	// Streams What is stored in the account's streams now, those behind key-value buckets, object stores and MQTT sessions among them.
+	Streams []RetiredStream `json:"streams"`
+}
+
+// RetirementPhase `none`: it is not being deleted. `frozen`: nobody gets in, everything is kept, it can be restored. `draining`: it is to be purged, and a
+// broker has not ended its connections yet. `purging`: brokers erase what they hold. `verifying`: none knows of anything left, but not
+// every broker has looked; one that is away does so when it returns. `done`: every broker's disk holds nothing of it.
+type RetirementPhase string
 
 // Role defines model for Role.
 type Role struct {
@@ -1422,6 +1799,9 @@ type DeleteAccountParams struct {
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 
+	// Undo ISO 8601 duration, at most P90D: for how long this can be undone. `PT0S` is not at all. Absent: the installation's, P7D unless it has another.
+	Undo *string `form:"undo,omitempty" json:"undo,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -1432,6 +1812,30 @@ type UpdateAccountParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListAccountCredentialsParams defines parameters for ListAccountCredentials.
+type ListAccountCredentialsParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort `created_at` (oldest first), `-created_at`, `expires_at` (what never expires comes last), `-expires_at`.
+	Sort *ListAccountCredentialsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Status Only credentials in this state.
+	Status *CredentialStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// ExpiresBefore Only credentials that expire before this time.
+	ExpiresBefore *time.Time `form:"expires_before,omitempty" json:"expires_before,omitempty"`
+
+	// User Only credentials of this user.
+	User *string `form:"user,omitempty" json:"user,omitempty"`
+}
+
+// ListAccountCredentialsParamsSort defines parameters for ListAccountCredentials.
+type ListAccountCredentialsParamsSort string
+
 // ListRefusalsParams defines parameters for ListRefusals.
 type ListRefusalsParams struct {
 	// Limit Items a page.
@@ -1439,6 +1843,16 @@ type ListRefusalsParams struct {
 
 	// Cursor `next_cursor` of the page before.
 	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// RestoreAccountParams defines parameters for RestoreAccount.
+type RestoreAccountParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListRolesParams defines parameters for ListRoles.
@@ -1487,6 +1901,15 @@ type ListUsersParamsSort string
 type CreateUserParams struct {
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListCredentialHistoryParams defines parameters for ListCredentialHistory.
+type ListCredentialHistoryParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // RevokeCredentialParams defines parameters for RevokeCredential.
@@ -1589,6 +2012,9 @@ type ListAccountsParams struct {
 
 	// Q Only items whose name contains this, whatever its case.
 	Q *Query `form:"q,omitempty" json:"q,omitempty"`
+
+	// Status Only accounts with this status.
+	Status *AccountStatus `form:"status,omitempty" json:"status,omitempty"`
 }
 
 // ListAccountsParamsSort defines parameters for ListAccounts.
@@ -1617,6 +2043,15 @@ type CreateApiTokenParams struct {
 
 // ListAuditEventsParams defines parameters for ListAuditEvents.
 type ListAuditEventsParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
 	// Limit Items a page.
 	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -1670,6 +2105,9 @@ type UpdateAccountJSONRequestBody = AccountUpdate
 // UpdateAccountApplicationMergePatchPlusJSONRequestBody defines body for UpdateAccount for application/merge-patch+json ContentType.
 type UpdateAccountApplicationMergePatchPlusJSONRequestBody = AccountUpdate
 
+// PurgeAccountJSONRequestBody defines body for PurgeAccount for application/json ContentType.
+type PurgeAccountJSONRequestBody = AccountPurge
+
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = RoleCreate
 
@@ -1681,6 +2119,12 @@ type EnrollBrokerJSONRequestBody = BrokerEnroll
 
 // AnnounceBrokerJSONRequestBody defines body for AnnounceBroker for application/json ContentType.
 type AnnounceBrokerJSONRequestBody = BrokerAnnouncement
+
+// ExtendCredentialJSONRequestBody defines body for ExtendCredential for application/json ContentType.
+type ExtendCredentialJSONRequestBody = CredentialExtend
+
+// RenewCredentialJSONRequestBody defines body for RenewCredential for application/json ContentType.
+type RenewCredentialJSONRequestBody = CredentialRenew
 
 // RevokeCredentialJSONRequestBody defines body for RevokeCredential for application/json ContentType.
 type RevokeCredentialJSONRequestBody = CredentialRevoke

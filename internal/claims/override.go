@@ -116,7 +116,7 @@ func validateOverrides(list []UserOverride) error {
 	for i, o := range list {
 		pointer := fmt.Sprintf("/overrides/%d", i)
 		_, err := ParseAccountKey(string(o.Role))
-		errs = append(errs, fault.At(pointer+"/name", ValidateUserName(o.Name)), fault.At(pointer+"/role", err), below(pointer, validateTags(o.Tags)))
+		errs = append(errs, fault.At(pointer+"/name", ValidateUserName(o.Name)), fault.At(pointer+"/role", err), below(pointer, ValidateTags(o.Tags)))
 		if i > 0 && strings.Compare(list[i-1].Name, o.Name) >= 0 {
 			errs = append(errs, fault.Field(pointer+"/name", "users are sorted by name, each once"))
 		}

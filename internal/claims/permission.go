@@ -12,6 +12,13 @@ import (
 	"github.com/signalbox-io/signalbox/internal/fault"
 )
 
+// Permissions are what a role, or an account for users without a role's, says about subjects.
+type Permissions struct {
+	Publish   Permission          `json:"publish,omitzero"`
+	Subscribe Permission          `json:"subscribe,omitzero"`
+	Responses *ResponsePermission `json:"responses,omitempty"`
+}
+
 // Permission is a list of subjects allowed and one of subjects denied; deny
 // wins. An empty Allow allows everything.
 type Permission struct {
@@ -32,6 +39,74 @@ func (p Permission) validate(pointer string, queues bool) error {
 		validatePatterns(pointer+"/allow", p.Allow, queues, seen),
 		validatePatterns(pointer+"/deny", p.Deny, queues, seen),
 	)
+}
+
+// contradictions are subjects that are allowed in vain, since something denied
+// takes all of them: a mistake, or what is to be said as a denial alone. What is
+// no subject, or stands there twice, validate reports.
+func (p Permission) contradictions(pointer string) error {
+	var errs []error
+	for i, allowed := range p.Allow {
+		if validatePattern(allowed, true) != nil {
+			continue
+		}
+		at := slices.IndexFunc(p.Deny, func(denied string) bool {
+			return denied != allowed && validatePattern(denied, true) == nil && covers(denied, allowed)
+		})
+		if at >= 0 {
+			errs = append(errs, fault.Field(fmt.Sprintf("%s/allow/%d", pointer, i),
+				"nothing of this is allowed, since %s/deny/%d denies all of it; to allow nothing at all, deny > and allow nothing", pointer, at))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ValidateDefault reports every rule that an account's default permissions
+// break, each as a fault.Invalid at /default_permissions/….
+func (p Permissions) ValidateDefault() error {
+	const pointer = "/default_permissions"
+	return errors.Join(
+		p.Publish.validate(pointer+"/publish", false),
+		p.Publish.contradictions(pointer+"/publish"),
+		p.Subscribe.validate(pointer+"/subscribe", true),
+		p.Subscribe.contradictions(pointer+"/subscribe"),
+		p.Responses.validate(pointer+"/responses"),
+		refuseVariables(pointer, p.Publish, p.Subscribe),
+	)
+}
+
+// refuseVariables is for permissions that are no role's.
+func refuseVariables(pointer string, permissions ...Permission) error {
+	for _, p := range permissions {
+		for _, s := range slices.Concat(p.Allow, p.Deny) {
+			if strings.Contains(s, "{{") {
+				return fault.Field(pointer, "only a role's subjects may contain {{…}}")
+			}
+		}
+	}
+	return nil
+}
+
+func (p Permissions) permissions() jwt.Permissions {
+	out := jwt.Permissions{
+		Pub: jwt.Permission{Allow: p.Publish.Allow, Deny: p.Publish.Deny},
+		Sub: jwt.Permission{Allow: p.Subscribe.Allow, Deny: p.Subscribe.Deny},
+	}
+	if p.Responses != nil {
+		out.Resp = p.Responses.limits()
+	}
+	return out
+}
+
+func permissionsOf(p jwt.Permissions) Permissions {
+	out := Permissions{
+		Publish:   Permission{Allow: p.Pub.Allow, Deny: p.Pub.Deny},
+		Subscribe: Permission{Allow: p.Sub.Allow, Deny: p.Sub.Deny},
+	}
+	if p.Resp != nil {
+		out.Responses = &ResponsePermission{MaxMessages: p.Resp.MaxMsgs, Expires: max(p.Resp.Expires, 0)}
+	}
+	return out
 }
 
 func validatePatterns(pointer string, patterns []string, queues bool, seen map[string]string) error {
@@ -66,52 +141,6 @@ func (r *ResponsePermission) validate(pointer string) error {
 		errs = append(errs, fault.Field(pointer+"/expires_in", "a duration must not be negative"))
 	}
 	return errors.Join(errs...)
-}
-
-// contradictions are subjects that are allowed and never can be used, since
-// something denied takes all of them: a mistake, or what is to be said as a
-// denial alone. A denial with a queue name makes a server pass over those
-// without one for queues, so then nothing is sure.
-func (p Permission) contradictions(pointer string) error {
-	if slices.ContainsFunc(p.Deny, func(s string) bool { return strings.Contains(s, " ") || validatePattern(s, false) != nil }) {
-		return nil
-	}
-	var errs []error
-	for i, allowed := range p.Allow {
-		subject, _, _ := strings.Cut(allowed, " ")
-		for j, denied := range p.Deny {
-			if denied != allowed && covers(denied, subject) { // the same twice is reported as that
-				errs = append(errs, fault.Field(fmt.Sprintf("%s/allow/%d", pointer, i),
-					"%s is denied altogether by %s at %s/deny/%d, so allowing it does nothing; to allow nothing at all, deny > and allow nothing", allowed, denied, pointer, j))
-				break
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// covers says whether every subject that one pattern stands for is another's
-// too, whatever the variables in them are replaced by.
-func covers(wide, narrow string) bool {
-	outer, inner := strings.Split(wide, "."), strings.Split(narrow, ".")
-	for i, token := range outer {
-		switch {
-		case token == ">":
-			return i < len(inner)
-		case i >= len(inner) || inner[i] == ">":
-			return false
-		case token == "*" && !severalTokens(inner[i]), token == inner[i]:
-		default:
-			return false
-		}
-	}
-	return len(outer) == len(inner)
-}
-
-// severalTokens says whether a token may become more of them: a tag's value and
-// an account's name may have dots.
-func severalTokens(token string) bool {
-	return strings.Contains(token, "tag(") || strings.Contains(token, "account-name(")
 }
 
 // limits spells "never" as a negative duration: a server replaces 0 by 2 minutes.

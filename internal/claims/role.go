@@ -40,24 +40,6 @@ type Template struct {
 	Bearer bool `json:"bearer,omitempty"`
 }
 
-// ConnectionType is a way for a client to reach a broker.
-type ConnectionType string
-
-// The connection types that there are.
-const (
-	Standard    ConnectionType = jwt.ConnectionTypeStandard
-	WebSocket   ConnectionType = jwt.ConnectionTypeWebsocket
-	LeafNode    ConnectionType = jwt.ConnectionTypeLeafnode
-	LeafNodeWS  ConnectionType = jwt.ConnectionTypeLeafnodeWS
-	MQTT        ConnectionType = jwt.ConnectionTypeMqtt
-	MQTTOverWS  ConnectionType = jwt.ConnectionTypeMqttWS
-	InProcess   ConnectionType = jwt.ConnectionTypeInProcess
-	noneOfThese                = "STANDARD, WEBSOCKET, LEAFNODE, LEAFNODE_WS, MQTT, MQTT_WS, IN_PROCESS"
-)
-
-// ConnectionTypes are all there are, in the order to show them.
-var ConnectionTypes = []ConnectionType{Standard, WebSocket, LeafNode, LeafNodeWS, MQTT, MQTTOverWS, InProcess}
-
 // OpenTemplate permits everything within the account, over every connection type.
 func OpenTemplate() Template {
 	return Template{Subscriptions: Unlimited, PayloadBytes: Unlimited}
@@ -68,39 +50,25 @@ func OpenTemplate() Template {
 // /permissions/publish/allow/0, /connection_types/1, /limits/payload_bytes.
 func (t Template) Validate() error {
 	return errors.Join(
-		t.validate(),
+		t.validate(ValidateConnectionTypes(t.ConnectionTypes)),
 		t.Publish.contradictions("/permissions/publish"),
 		t.Subscribe.contradictions("/permissions/subscribe"),
 	)
 }
 
 // validate leaves out what contradicts itself: a server takes it, and one role
-// that somebody stored before it was refused must not keep the account from being signed.
-func (t Template) validate() error {
+// that was stored before it was refused must not keep the account from being signed.
+func (t Template) validate(types error) error {
 	return errors.Join(
 		t.Publish.validate("/permissions/publish", false),
 		t.Subscribe.validate("/permissions/subscribe", true),
 		t.Responses.validate("/permissions/responses"),
-		validateConnectionTypes(t.ConnectionTypes),
+		types,
 		validateNetworks(t.SourceNetworks),
 		validateTimes(t.Times, t.TimeZone),
 		validateRoleLimit("/limits/subscriptions", t.Subscriptions),
 		validateRoleLimit("/limits/payload_bytes", t.PayloadBytes),
 	)
-}
-
-func validateConnectionTypes(types []ConnectionType) error {
-	var errs []error
-	for i, t := range types {
-		at := fmt.Sprintf("/connection_types/%d", i)
-		switch {
-		case !slices.Contains(ConnectionTypes, t):
-			errs = append(errs, fault.Field(at, "this is none of %s", noneOfThese))
-		case slices.Contains(types[:i], t):
-			errs = append(errs, fault.Field(at, "%s is listed twice", t))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 func validateNetworks(networks []string) error {
@@ -134,7 +102,7 @@ func (r Role) validate() error {
 	return errors.Join(
 		fault.At("/name", ValidateName(r.Name)),
 		fault.At("/description", ValidateDescription(r.Description)),
-		r.Template.validate(),
+		r.Template.validate(validateCompiledTypes(r.Template.ConnectionTypes)),
 	)
 }
 
@@ -149,11 +117,7 @@ func (r Role) scope() *jwt.UserScope {
 
 func (t Template) limits() jwt.UserPermissionLimits {
 	var l jwt.UserPermissionLimits
-	l.Pub = jwt.Permission{Allow: t.Publish.Allow, Deny: t.Publish.Deny}
-	l.Sub = jwt.Permission{Allow: t.Subscribe.Allow, Deny: t.Subscribe.Deny}
-	if t.Responses != nil {
-		l.Resp = t.Responses.limits()
-	}
+	l.Permissions = Permissions{Publish: t.Publish, Subscribe: t.Subscribe, Responses: t.Responses}.permissions()
 	for _, c := range t.ConnectionTypes {
 		l.AllowedConnectionTypes = append(l.AllowedConnectionTypes, string(c))
 	}
@@ -167,17 +131,16 @@ func (t Template) limits() jwt.UserPermissionLimits {
 }
 
 func templateOf(l jwt.UserPermissionLimits) Template {
+	p := permissionsOf(l.Permissions)
 	t := Template{
-		Publish:        Permission{Allow: l.Pub.Allow, Deny: l.Pub.Deny},
-		Subscribe:      Permission{Allow: l.Sub.Allow, Deny: l.Sub.Deny},
+		Publish:        p.Publish,
+		Subscribe:      p.Subscribe,
+		Responses:      p.Responses,
 		Subscriptions:  l.Subs,
 		PayloadBytes:   l.Payload,
 		SourceNetworks: l.Src,
 		TimeZone:       l.Locale,
 		Bearer:         l.BearerToken,
-	}
-	if l.Resp != nil {
-		t.Responses = &ResponsePermission{MaxMessages: l.Resp.MaxMsgs, Expires: max(l.Resp.Expires, 0)}
 	}
 	for _, c := range l.AllowedConnectionTypes {
 		t.ConnectionTypes = append(t.ConnectionTypes, ConnectionType(c))

@@ -105,9 +105,9 @@ func roleOf(role tenants.Role) api.Role {
 		MaxCredentialLifetime:     view.MaxCredentialLifetime,
 		MovedCredentials:          role.MovedCredentials,
 
-		CreatedAt:       role.CreatedAt.UTC(),
-		UpdatedAt:       role.UpdatedAt.UTC(),
-		Etag:            tenants.ETag(role.Version),
+		CreatedAt: role.CreatedAt.UTC(),
+		UpdatedAt: role.UpdatedAt.UTC(),
+		Etag:      tenants.ETag(role.Version),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/signalbox-io/signalbox/api"
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/tenants"
 )
 
@@ -97,7 +98,7 @@ func userSpec(in api.UserCreate) (tenants.UserSpec, error) {
 		return spec, nil
 	}
 	responses, err := responses(in.Permissions.Responses)
-	spec.Permissions = &tenants.Permissions{Publish: permission(in.Permissions.Publish), Subscribe: permission(in.Permissions.Subscribe), Responses: responses}
+	spec.Permissions = &claims.Permissions{Publish: permission(in.Permissions.Publish), Subscribe: permission(in.Permissions.Subscribe), Responses: responses}
 	return spec, err
 }
 

@@ -25,11 +25,23 @@ func (s *Service) announce(ctx context.Context, tx pgx.Tx, account Account, now 
 	if err != nil {
 		return 0, err
 	}
+	perUser, err := roleConnectionsToSign(ctx, tx, account)
+	if err != nil {
+		return 0, err
+	}
+	overrides, err := overridesToSign(ctx, tx, account, now)
+	if err != nil {
+		return 0, err
+	}
 	said := claims.Account{
 		Key: account.PublicKey, Name: account.Name, Description: account.Description,
 		Limits: account.Limits, Roles: roles, Revoked: revoked, Pages: pages,
+		RoleConnections: perUser, Overrides: overrides,
 	}
 	token, err := s.signForOperator(ctx, tx, account.OperatorID, func(signer claims.Seed) (string, error) {
+		if account.frozen() {
+			return claims.EncodeSuspended(said, signer)
+		}
 		return claims.EncodeAccount(said, signer)
 	})
 	if err != nil {

@@ -59,6 +59,9 @@ func methods(name func() string) []struct {
 		{"AuditEvents", method{Admin, func(w *world, a Actor, of things) error {
 			return second(w.AuditEvents(w.t.Context(), a, of.tenant, PageQuery{}))
 		}}},
+		{"Events", method{Viewer, func(w *world, a Actor, of things) error {
+			return second(w.Events(w.t.Context(), a, of.tenant, PageQuery{}))
+		}}},
 		{"UpdateTenant", method{Admin, func(w *world, a Actor, of things) error {
 			return second(w.UpdateTenant(w.t.Context(), a, of.tenant, "", func(s *TenantSpec) error { s.Name = name(); return nil }))
 		}}},
@@ -105,13 +108,33 @@ func methods(name func() string) []struct {
 		{"Credential", method{Viewer, func(w *world, a Actor, of things) error {
 			return second(w.Credential(w.t.Context(), a, of.credential))
 		}}},
+		{"AccountCredentials", method{Viewer, func(w *world, a Actor, of things) error {
+			return second(w.AccountCredentials(w.t.Context(), a, of.account, CredentialFilter{}, PageQuery{}))
+		}}},
+		{"CredentialHistory", method{Viewer, func(w *world, a Actor, of things) error {
+			return second(w.CredentialHistory(w.t.Context(), a, of.credential, PageQuery{}))
+		}}},
+		{"ExtendCredential", method{Developer, func(w *world, a Actor, of things) error {
+			return second(w.ExtendCredential(w.t.Context(), a, of.credential, CredentialLife{}))
+		}}},
 		{"RevokeCredential", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.RevokeCredential(w.t.Context(), a, of.credential, ""))
 		}}},
+		{"UpdateUser", method{Developer, func(w *world, a Actor, of things) error {
+			return second(w.UpdateUser(w.t.Context(), a, of.user, "", func(s *UserSpec) error { s.Tags = append(s.Tags, name()); return nil }))
+		}}},
 		{"DeleteUser", method{Developer, func(w *world, a Actor, of things) error { return second(w.DeleteUser(w.t.Context(), a, of.user, "")) }}},
 		{"DeleteRole", method{Developer, func(w *world, a Actor, of things) error { return second(w.DeleteRole(w.t.Context(), a, of.role, "")) }}},
+		{"Retirement", method{Viewer, func(w *world, a Actor, of things) error { return second(w.Retirement(w.t.Context(), a, of.account)) }}},
+		{"RestoreAccount", method{Admin, func(w *world, a Actor, of things) error {
+			return second(w.RestoreAccount(w.t.Context(), a, of.account, ""))
+		}}},
 		{"DeleteAccount", method{Admin, func(w *world, a Actor, of things) error {
-			return second(w.DeleteAccount(w.t.Context(), a, of.account, ""))
+			return second(w.DeleteAccount(w.t.Context(), a, of.account, "", nil))
+		}}},
+		{"PurgeAccount", method{Admin, func(w *world, a Actor, of things) error {
+			account, _ := w.Account(w.t.Context(), w.owner, of.account) // the others have renamed it
+			return second(w.PurgeAccount(w.t.Context(), a, of.account, account.Name))
 		}}},
 	}
 }

@@ -145,18 +145,20 @@ func TestListsOfManyWalkAnIndex(t *testing.T) {
 	deep := position{Sort: "name", ID: "acc_" + strings.Repeat("0", 26), Name: "n15000"}.cursor()
 	for name, list := range map[string]func() error{
 		"accounts": func() error {
-			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{})))
+			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{}), nil))
 		},
 		"accounts, newest": func() error {
-			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{Sort: "-created_at"})))
+			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{Sort: "-created_at"}), nil))
 		},
 		"accounts by name": func() error {
-			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{Sort: "name"})))
+			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{Sort: "name"}), nil))
 		},
 		"accounts by name, on": func() error {
-			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{Sort: "name", Cursor: deep})))
+			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{Sort: "name", Cursor: deep}), nil))
 		},
-		"roles": func() error { return second(rolesByAccount(t.Context(), e, w.account, keyset(PageQuery{}))) },
+		"roles": func() error {
+			return second(rolesByAccount(t.Context(), e, w.account, keyset(PageQuery{}), time.Now()))
+		},
 		"users": func() error {
 			return second(usersByAccount(t.Context(), e, w.account, keyset(PageQuery{}), time.Now()))
 		},
@@ -164,6 +166,16 @@ func TestListsOfManyWalkAnIndex(t *testing.T) {
 			return second(usersByAccount(t.Context(), e, w.account, keyset(PageQuery{Sort: "-name"}), time.Now()))
 		},
 		"credentials": func() error { return second(credentialsByUser(t.Context(), e, user, keyset(PageQuery{}))) },
+		"an account's credentials": func() error {
+			return second(credentialsByAccount(t.Context(), e, w.account, CredentialFilter{}, keyset(PageQuery{}), time.Now()))
+		},
+		"an account's credentials by expiry": func() error {
+			k := must(PageQuery{Sort: "-expires_at"}.keyset(byExpiryDown))(t)
+			return second(credentialsByAccount(t.Context(), e, w.account, CredentialFilter{}, k, time.Now()))
+		},
+		"a credential's history": func() error {
+			return second(auditByTarget(t.Context(), e, w.tenant.ID, "crd_"+strings.Repeat("0", 26), keyset(PageQuery{})))
+		},
 		"audit": func() error {
 			return second(auditByTenant(t.Context(), e, w.tenant.ID, must(PageQuery{}.keyset(newestFirst))(t)))
 		},

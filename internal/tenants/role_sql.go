@@ -20,6 +20,7 @@ const roleColumns = `roles.id, roles.tenant_id, roles.account_id, roles.public_k
 			FROM credentials
 			WHERE credentials.role_id = roles.id
 			AND credentials.stale_since IS NOT NULL
+			AND credentials.renewed_at > credentials.stale_since IS NOT TRUE
 			AND credentials.revoked_at IS NULL
 			AND (credentials.expires_at IS NULL OR credentials.expires_at > @now)
 		) AS moved_credentials, roles.version, roles.created_at, roles.updated_at`
@@ -144,7 +145,7 @@ func deleteRole(ctx context.Context, tx pgx.Tx, role Role, now time.Time) error 
 }
 
 // revokeCredentialsOfRole revokes what the role signed and is in use. They are
-// of users who are in another role by now.
+// of users who are in another role by now, which has not signed them since.
 func revokeCredentialsOfRole(ctx context.Context, tx pgx.Tx, role Role, now time.Time) (int64, error) {
 	const query = `
 		UPDATE credentials
@@ -154,6 +155,7 @@ func revokeCredentialsOfRole(ctx context.Context, tx pgx.Tx, role Role, now time
 		WHERE role_id = @role
 		AND tenant_id = @tenant
 		AND stale_since IS NOT NULL
+		AND renewed_at > stale_since IS NOT TRUE
 		AND revoked_at IS NULL
 		AND (expires_at IS NULL OR expires_at > @now)`
 	return exec(ctx, tx, query, pgx.StrictNamedArgs{"role": role.ID, "tenant": role.TenantID, "now": now})

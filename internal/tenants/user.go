@@ -1,9 +1,7 @@
 package tenants
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -34,53 +32,28 @@ type User struct {
 	UpdatedAt        time.Time
 }
 
-// Permissions are what a user may do that is in no role with others.
-type Permissions struct {
-	Publish   claims.Permission
-	Subscribe claims.Permission
-	Responses *claims.ResponsePermission
-}
-
 // UserSpec is what people choose about a user. An empty RoleID means the role named [DefaultRole].
 type UserSpec struct {
 	Name        string
 	RoleID      RoleID
-	Permissions *Permissions // its own, instead of a role's; nil: none
+	Permissions *claims.Permissions // its own, instead of a role's; nil: none
 	Tags        []string
 	Connections *int64 // as in [User]
 }
 
-// maxUserTags bounds what one user adds to its account's JWT.
-const maxUserTags = 32
-
 func (s UserSpec) validate() error {
-	errs := []error{fault.At("/name", claims.ValidateUserName(s.Name)), validateTags(s.Tags)}
+	errs := []error{fault.At("/name", claims.ValidateUserName(s.Name)), claims.ValidateTags(s.Tags)}
 	if s.Connections != nil && *s.Connections < claims.Unlimited {
 		errs = append(errs, fault.Field("/connections", "a limit is -1 for unlimited, 0 for none, or a positive number"))
 	}
 	if s.Permissions != nil {
-		errs = append(errs, s.Permissions.in(claims.OpenTemplate()).Validate())
+		errs = append(errs, withPermissions(claims.OpenTemplate(), *s.Permissions).Validate())
 	}
 	return errors.Join(errs...)
 }
 
-func validateTags(tags []string) error {
-	if len(tags) > maxUserTags {
-		return fault.Field("/tags", "%d tags at most", maxUserTags)
-	}
-	var errs []error
-	for i, tag := range tags {
-		pointer := fmt.Sprintf("/tags/%d", i)
-		errs = append(errs, fault.At(pointer, claims.ValidateTag(tag)))
-		if slices.Contains(tags[:i], tag) {
-			errs = append(errs, fault.Field(pointer, "this tag is listed twice"))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// in is the template with these permissions, and all else as it is.
-func (p Permissions) in(t claims.Template) claims.Template {
+// withPermissions is the template with these permissions, and all else as it is.
+func withPermissions(t claims.Template, p claims.Permissions) claims.Template {
 	t.Publish, t.Subscribe, t.Responses = p.Publish, p.Subscribe, p.Responses
 	return t
 }
@@ -89,17 +62,7 @@ func (p Permissions) in(t claims.Template) claims.Template {
 func (u User) Spec() UserSpec {
 	s := UserSpec{Name: u.Name, RoleID: u.RoleID, Tags: u.Tags, Connections: u.Connections}
 	if u.Own != nil {
-		s.Permissions = &Permissions{Publish: u.Own.Publish, Subscribe: u.Own.Subscribe, Responses: u.Own.Responses}
-	}
-	return s.clone()
-}
-
-func (s UserSpec) clone() UserSpec {
-	s.Tags = slices.Clone(s.Tags)
-	if s.Permissions != nil {
-		p := *s.Permissions
-		t := RoleSpec{Template: p.in(claims.Template{})}.clone().Template
-		s.Permissions = &Permissions{Publish: t.Publish, Subscribe: t.Subscribe, Responses: t.Responses}
+		s.Permissions = &claims.Permissions{Publish: u.Own.Publish, Subscribe: u.Own.Subscribe, Responses: u.Own.Responses}
 	}
 	return s
 }
@@ -114,8 +77,8 @@ func (s UserSpec) samePermissions(other UserSpec) bool {
 	if s.Permissions == nil || other.Permissions == nil {
 		return s.Permissions == other.Permissions
 	}
-	stored := func(p *Permissions) []byte { return RoleSpec{Template: p.in(claims.Template{})}.stored() }
-	return bytes.Equal(stored(s.Permissions), stored(other.Permissions))
+	mine := RoleSpec{Template: withPermissions(claims.Template{}, *s.Permissions)}
+	return mine.equal(RoleSpec{Template: withPermissions(claims.Template{}, *other.Permissions)})
 }
 
 // home is where an edit puts the user: into a role that others may be in, empty

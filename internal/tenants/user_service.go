@@ -3,6 +3,7 @@ package tenants
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -79,7 +80,7 @@ func (s *Service) roleForUser(ctx context.Context, tx pgx.Tx, actor Actor, accou
 
 // ownRole keeps all but the permissions as it is in the user's role, or was in
 // the one that it leaves.
-func (s *Service) ownRole(ctx context.Context, tx pgx.Tx, actor Actor, account Account, user User, permissions Permissions, now time.Time) (RoleID, error) {
+func (s *Service) ownRole(ctx context.Context, tx pgx.Tx, actor Actor, account Account, user User, permissions claims.Permissions, now time.Time) (RoleID, error) {
 	from := Role{RoleSpec: RoleSpec{Template: claims.OpenTemplate()}}
 	if user.RoleID != "" {
 		var err error
@@ -88,7 +89,7 @@ func (s *Service) ownRole(ctx context.Context, tx pgx.Tx, actor Actor, account A
 		}
 	}
 	spec := from.RoleSpec.clone()
-	spec.Name, spec.Template = user.Name, permissions.in(spec.Template)
+	spec.Name, spec.Template = user.Name, withPermissions(spec.Template, permissions)
 	if !from.Private {
 		spec.Description = ""
 	}
@@ -189,8 +190,10 @@ func (s *Service) changeUser(ctx context.Context, tx pgx.Tx, actor Actor, accoun
 	if err := updateUser(ctx, tx, user, spec, now); err != nil {
 		return err
 	}
-	if err := markMoved(ctx, tx, user, spec, now); err != nil {
-		return err
+	if spec.RoleID != user.RoleID || !slices.Equal(spec.Tags, user.Tags) {
+		if err := markMoved(ctx, tx, user, spec, now); err != nil {
+			return err
+		}
 	}
 	if _, err := dropOwnRole(ctx, tx, account, user.ID, spec.RoleID, now); err != nil {
 		return err
@@ -252,7 +255,7 @@ func (s *Service) DeleteUser(ctx context.Context, actor Actor, id UserID, match 
 		if revoked > 0 || dropped || capped {
 			account.Revision, err = s.announce(ctx, tx, account, now)
 		}
-		change = account.change()
+		change = account.Change()
 		return err
 	})
 	return change, err

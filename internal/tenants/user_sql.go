@@ -22,7 +22,7 @@ const selectUser = `
 	JOIN roles ON roles.id = users.role_id
 	JOIN accounts ON accounts.id = users.account_id
 	CROSS JOIN LATERAL (
-		SELECT count(*) AS credentials, count(stale_since) AS moved
+		SELECT count(*) AS credentials, count(*) FILTER (WHERE stale_since IS NOT NULL AND renewed_at > stale_since IS NOT TRUE) AS moved
 		FROM credentials
 		WHERE credentials.user_id = users.id
 		AND credentials.revoked_at IS NULL
@@ -133,12 +133,12 @@ func updateUser(ctx context.Context, tx pgx.Tx, user User, spec UserSpec, now ti
 func stored(tags []string) []string { return append([]string{}, tags...) }
 
 // markMoved notes which of the user's credentials say something else than the
-// user is now. It was in that role before.
+// user is now. One that was renewed has JWTs of several times, so it stays moved.
 func markMoved(ctx context.Context, tx pgx.Tx, user User, spec UserSpec, now time.Time) error {
 	const query = `
 		UPDATE credentials
 		SET role_id = coalesce(role_id, @was),
-			stale_since = CASE WHEN coalesce(role_id, @was) <> @role OR tags <> @tags THEN @now::timestamptz END
+			stale_since = CASE WHEN coalesce(role_id, @was) <> @role OR tags <> @tags OR stale_since IS NOT NULL AND renewals > 0 THEN @now::timestamptz END
 		WHERE user_id = @user
 		AND tenant_id = @tenant
 		AND revoked_at IS NULL`

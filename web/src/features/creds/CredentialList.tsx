@@ -36,7 +36,7 @@ export function CredentialList({ credentials, onRevoke }: CredentialListProps) {
           quiet: true,
           align: "right",
           cell: (credential) =>
-            onRevoke && credential.status === "active" ? (
+            onRevoke && (credential.status === "active" || credential.status === "expiring") ? (
               <Button
                 size="compact-sm"
                 variant="default"
@@ -65,6 +65,7 @@ function CredentialState({ credential }: { credential: Credential }) {
       </>
     );
   }
+  if (credential.status === "expiring") return <Status tone="attention">Expires soon</Status>;
   if (credential.status === "expired") return <Status tone="attention">Expired</Status>;
   return (
     <>

@@ -12,8 +12,12 @@ const credential: Credential = {
   name: "laptop",
   public_key: "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4",
   status: "active",
+  issued_by: "per_1",
   issued_at: "2026-01-01T00:00:00Z",
   expires_at: null,
+  renewals: 0,
+  renewed_at: null,
+  last_seen: null,
   revoked_at: null,
   revoke_reason: "",
 };
