@@ -9,8 +9,9 @@ import (
 
 // Defines values for AccountStatus.
 const (
-	AccountStatusActive   AccountStatus = "active"
-	AccountStatusDeleting AccountStatus = "deleting"
+	AccountStatusActive    AccountStatus = "active"
+	AccountStatusDeleting  AccountStatus = "deleting"
+	AccountStatusSuspended AccountStatus = "suspended"
 )
 
 // Valid indicates whether the value is a known member of the AccountStatus enum.
@@ -20,6 +21,8 @@ func (e AccountStatus) Valid() bool {
 		return true
 	case AccountStatusDeleting:
 		return true
+	case AccountStatusSuspended:
+		return true
 	default:
 		return false
 	}
@@ -27,25 +30,43 @@ func (e AccountStatus) Valid() bool {
 
 // Defines values for BrokerDiskState.
 const (
-	Erased     BrokerDiskState = "erased"
-	Erasing    BrokerDiskState = "erasing"
-	Kept       BrokerDiskState = "kept"
-	Unverified BrokerDiskState = "unverified"
-	Waiting    BrokerDiskState = "waiting"
+	BrokerDiskStateErased     BrokerDiskState = "erased"
+	BrokerDiskStateErasing    BrokerDiskState = "erasing"
+	BrokerDiskStateKept       BrokerDiskState = "kept"
+	BrokerDiskStateUnverified BrokerDiskState = "unverified"
+	BrokerDiskStateWaiting    BrokerDiskState = "waiting"
 )
 
 // Valid indicates whether the value is a known member of the BrokerDiskState enum.
 func (e BrokerDiskState) Valid() bool {
 	switch e {
-	case Erased:
+	case BrokerDiskStateErased:
 		return true
-	case Erasing:
+	case BrokerDiskStateErasing:
 		return true
-	case Kept:
+	case BrokerDiskStateKept:
 		return true
-	case Unverified:
+	case BrokerDiskStateUnverified:
 		return true
-	case Waiting:
+	case BrokerDiskStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClusterTraffic.
+const (
+	ClusterTrafficOwner  ClusterTraffic = "owner"
+	ClusterTrafficSystem ClusterTraffic = "system"
+)
+
+// Valid indicates whether the value is a known member of the ClusterTraffic enum.
+func (e ClusterTraffic) Valid() bool {
+	switch e {
+	case ClusterTrafficOwner:
+		return true
+	case ClusterTrafficSystem:
 		return true
 	default:
 		return false
@@ -172,6 +193,27 @@ func (e MemberRole) Valid() bool {
 	}
 }
 
+// Defines values for OperationStatus.
+const (
+	OperationStatusDone    OperationStatus = "done"
+	OperationStatusRunning OperationStatus = "running"
+	OperationStatusWaiting OperationStatus = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the OperationStatus enum.
+func (e OperationStatus) Valid() bool {
+	switch e {
+	case OperationStatusDone:
+		return true
+	case OperationStatusRunning:
+		return true
+	case OperationStatusWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RecipientKind.
 const (
 	RecipientKindBroker RecipientKind = "broker"
@@ -192,28 +234,109 @@ func (e RecipientKind) Valid() bool {
 
 // Defines values for RetirementPhase.
 const (
-	Done      RetirementPhase = "done"
-	Draining  RetirementPhase = "draining"
-	Frozen    RetirementPhase = "frozen"
-	None      RetirementPhase = "none"
-	Purging   RetirementPhase = "purging"
-	Verifying RetirementPhase = "verifying"
+	RetirementPhaseDone      RetirementPhase = "done"
+	RetirementPhaseDraining  RetirementPhase = "draining"
+	RetirementPhaseFrozen    RetirementPhase = "frozen"
+	RetirementPhaseNone      RetirementPhase = "none"
+	RetirementPhasePurging   RetirementPhase = "purging"
+	RetirementPhaseVerifying RetirementPhase = "verifying"
 )
 
 // Valid indicates whether the value is a known member of the RetirementPhase enum.
 func (e RetirementPhase) Valid() bool {
 	switch e {
-	case Done:
+	case RetirementPhaseDone:
 		return true
-	case Draining:
+	case RetirementPhaseDraining:
 		return true
-	case Frozen:
+	case RetirementPhaseFrozen:
 		return true
-	case None:
+	case RetirementPhaseNone:
 		return true
-	case Purging:
+	case RetirementPhasePurging:
 		return true
-	case Verifying:
+	case RetirementPhaseVerifying:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SimulationDecisionSource.
+const (
+	SimulationDecisionSourceAccount SimulationDecisionSource = "account"
+	SimulationDecisionSourceRole    SimulationDecisionSource = "role"
+	SimulationDecisionSourceUser    SimulationDecisionSource = "user"
+)
+
+// Valid indicates whether the value is a known member of the SimulationDecisionSource enum.
+func (e SimulationDecisionSource) Valid() bool {
+	switch e {
+	case SimulationDecisionSourceAccount:
+		return true
+	case SimulationDecisionSourceRole:
+		return true
+	case SimulationDecisionSourceUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SimulationRequestAction.
+const (
+	Connect   SimulationRequestAction = "connect"
+	Publish   SimulationRequestAction = "publish"
+	Subscribe SimulationRequestAction = "subscribe"
+)
+
+// Valid indicates whether the value is a known member of the SimulationRequestAction enum.
+func (e SimulationRequestAction) Valid() bool {
+	switch e {
+	case Connect:
+		return true
+	case Publish:
+		return true
+	case Subscribe:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SimulationStepOutcome.
+const (
+	SimulationStepOutcomeAssumed SimulationStepOutcome = "assumed"
+	SimulationStepOutcomePassed  SimulationStepOutcome = "passed"
+	SimulationStepOutcomeRefused SimulationStepOutcome = "refused"
+)
+
+// Valid indicates whether the value is a known member of the SimulationStepOutcome enum.
+func (e SimulationStepOutcome) Valid() bool {
+	switch e {
+	case SimulationStepOutcomeAssumed:
+		return true
+	case SimulationStepOutcomePassed:
+		return true
+	case SimulationStepOutcomeRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SuspensionBy.
+const (
+	SuspensionByStaff  SuspensionBy = "staff"
+	SuspensionByTenant SuspensionBy = "tenant"
+)
+
+// Valid indicates whether the value is a known member of the SuspensionBy enum.
+func (e SuspensionBy) Valid() bool {
+	switch e {
+	case SuspensionByStaff:
+		return true
+	case SuspensionByTenant:
 		return true
 	default:
 		return false
@@ -385,6 +508,30 @@ func (e ListServersParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListPlansParamsSort.
+const (
+	ListPlansParamsSortCreatedAt      ListPlansParamsSort = "created_at"
+	ListPlansParamsSortMinusCreatedAt ListPlansParamsSort = "-created_at"
+	ListPlansParamsSortMinusName      ListPlansParamsSort = "-name"
+	ListPlansParamsSortName           ListPlansParamsSort = "name"
+)
+
+// Valid indicates whether the value is a known member of the ListPlansParamsSort enum.
+func (e ListPlansParamsSort) Valid() bool {
+	switch e {
+	case ListPlansParamsSortCreatedAt:
+		return true
+	case ListPlansParamsSortMinusCreatedAt:
+		return true
+	case ListPlansParamsSortMinusName:
+		return true
+	case ListPlansParamsSortName:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListAccountsParamsSort.
 const (
 	ListAccountsParamsSortCreatedAt      ListAccountsParamsSort = "created_at"
@@ -411,12 +558,27 @@ func (e ListAccountsParamsSort) Valid() bool {
 
 // Account defines model for Account.
 type Account struct {
-	CreatedAt Time `json:"created_at"`
+	// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+	ClusterTraffic  ClusterTraffic   `json:"cluster_traffic"`
+	ConnectionTypes []ConnectionType `json:"connection_types"`
+
+	// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+	//
+	// Example: {"MQTT":10}
+	ConnectionsPerType ConnectionsPerType `json:"connections_per_type"`
+	CreatedAt          Time               `json:"created_at"`
+	DefaultPermissions Permissions        `json:"default_permissions"`
 
 	// DeletingAt When it was deleted. Null: it was not.
 	DeletingAt  *time.Time `json:"deleting_at"`
 	Description string     `json:"description"`
-	Etag        string     `json:"etag"`
+
+	// EffectiveConnectionTypes Those in force: what account and plan both allow. Empty is all ways, `NONE` alone is none.
+	EffectiveConnectionTypes []string `json:"effective_connection_types"`
+
+	// EffectiveLimits Those in force: the account's within the plan's, which may have become less.
+	EffectiveLimits Limits `json:"effective_limits"`
+	Etag            string `json:"etag"`
 
 	// ExpiringCredentials Credentials that will expire soon, as `status` has it. Told by `getAccount` only.
 	ExpiringCredentials *int64 `json:"expiring_credentials,omitempty"`
@@ -443,21 +605,50 @@ type Account struct {
 	// Revision The operator's revision at which brokers last had to hear of this account.
 	Revision int64 `json:"revision"`
 
-	// Status `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+	// Status `suspended`: nobody gets in until it is resumed; creds can be issued meanwhile, and work afterwards. `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
 	Status AccountStatus `json:"status"`
 
+	// Suspension Null: it is not suspended.
+	Suspension *Suspension `json:"suspension"`
+	Tags       []string    `json:"tags"`
+
 	// TenantId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	TenantId  Id   `json:"tenant_id"`
-	UpdatedAt Time `json:"updated_at"`
+	TenantId  Id     `json:"tenant_id"`
+	Trace     *Trace `json:"trace"`
+	UpdatedAt Time   `json:"updated_at"`
+}
+
+// AccountClone defines model for AccountClone.
+type AccountClone struct {
+	Name string `json:"name"`
 }
 
 // AccountCreate defines model for AccountCreate.
 type AccountCreate struct {
-	Description *string `json:"description,omitempty"`
+	// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+	ClusterTraffic *ClusterTraffic `json:"cluster_traffic,omitempty"`
+
+	// ConnectionTypes How clients may connect: empty is all ways. Roles allow no more than this.
+	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
+
+	// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+	//
+	// Example: {"MQTT":10}
+	ConnectionsPerType *ConnectionsPerType `json:"connections_per_type,omitempty"`
+
+	// DefaultPermissions Of users whose role says nothing about subjects. Without `{{…}}`.
+	DefaultPermissions *Permissions `json:"default_permissions,omitempty"`
+	Description        *string      `json:"description,omitempty"`
 
 	// Limits -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
 	Limits *LimitsInput `json:"limits,omitempty"`
 	Name   string       `json:"name"`
+
+	// Tags In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here.
+	Tags *[]string `json:"tags,omitempty"`
+
+	// Trace Null: messages are not traced.
+	Trace *Trace `json:"trace,omitempty"`
 }
 
 // AccountDelivery defines model for AccountDelivery.
@@ -485,16 +676,33 @@ type AccountPurge struct {
 	Name string `json:"name"`
 }
 
-// AccountStatus `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+// AccountStatus `suspended`: nobody gets in until it is resumed; creds can be issued meanwhile, and work afterwards. `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
 type AccountStatus string
 
 // AccountUpdate defines model for AccountUpdate.
 type AccountUpdate struct {
-	Description *string `json:"description,omitempty"`
+	// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+	ClusterTraffic *ClusterTraffic `json:"cluster_traffic,omitempty"`
+
+	// ConnectionTypes How clients may connect: empty is all ways. Roles allow no more than this.
+	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
+
+	// ConnectionsPerType As in the account; null takes a type's limit away.
+	ConnectionsPerType *ConnectionsPerTypeUpdate `json:"connections_per_type,omitempty"`
+
+	// DefaultPermissions Of users whose role says nothing about subjects. Without `{{…}}`.
+	DefaultPermissions *Permissions `json:"default_permissions,omitempty"`
+	Description        *string      `json:"description,omitempty"`
 
 	// Limits -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
 	Limits *LimitsInput `json:"limits,omitempty"`
 	Name   *string      `json:"name,omitempty"`
+
+	// Tags In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here.
+	Tags *[]string `json:"tags,omitempty"`
+
+	// Trace Null: messages are not traced.
+	Trace *Trace `json:"trace,omitempty"`
 }
 
 // ApiToken defines model for ApiToken.
@@ -548,6 +756,9 @@ type AuditEvent struct {
 
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	Id Id `json:"id"`
+
+	// Reason Why, if they said so.
+	Reason string `json:"reason"`
 
 	// Target To what: a resource's id.
 	Target string `json:"target"`
@@ -748,6 +959,9 @@ type BrokerReceipt struct {
 	Refusals []DeliveryRefusal `json:"refusals"`
 }
 
+// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+type ClusterTraffic string
+
 // Connection defines model for Connection.
 type Connection struct {
 	Address string `json:"address"`
@@ -788,6 +1002,14 @@ type ConnectionList struct {
 
 // ConnectionType defines model for ConnectionType.
 type ConnectionType string
+
+// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+//
+// Example: {"MQTT":10}
+type ConnectionsPerType map[string]int64
+
+// ConnectionsPerTypeUpdate As in the account; null takes a type's limit away.
+type ConnectionsPerTypeUpdate map[string]*int64
 
 // Credential defines model for Credential.
 type Credential struct {
@@ -836,6 +1058,89 @@ type Credential struct {
 
 	// UserId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	UserId Id `json:"user_id"`
+}
+
+// CredentialBatchEntry defines model for CredentialBatchEntry.
+type CredentialBatchEntry struct {
+	// Name Letters, digits, `-` and `_`.
+	Name UserName `json:"name"`
+
+	// PublicKey A user nkey (`U…`) whose seed you keep. Never send a seed.
+	PublicKey *string `json:"public_key,omitempty"`
+}
+
+// CredentialBatchIssue The users are said in one of three ways: `names`, `name_prefix` and `count`, or `entries`.
+type CredentialBatchIssue struct {
+	Count *int `json:"count,omitempty"`
+
+	// CreateUsers The users are made, and must not be there yet. False: they must.
+	CreateUsers *bool `json:"create_users,omitempty"`
+
+	// Entries For users whose seeds you keep.
+	Entries *[]CredentialBatchEntry `json:"entries,omitempty"`
+
+	// ExpiresAt In the future.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// ExpiresIn The same as an ISO 8601 duration from now. Without either: as role and plan have it by default.
+	//
+	// Example: P90D
+	ExpiresIn *string `json:"expires_in,omitempty"`
+
+	// Name Of each credential: what it is for.
+	Name *string `json:"name,omitempty"`
+
+	// NamePrefix With `count`: users are named so and numbered from 1, with zeros before so that all names are of one length.
+	NamePrefix *string     `json:"name_prefix,omitempty"`
+	Names      *[]UserName `json:"names,omitempty"`
+
+	// RoleId Of users that are made. Absent: the account's role named `default`.
+	RoleId *string `json:"role_id,omitempty"`
+}
+
+// CredentialBatchLine A credential (with `index`), or the last line: `summary` or `problem`.
+type CredentialBatchLine struct {
+	// CredentialId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	CredentialId *Id `json:"credential_id,omitempty"`
+
+	// Creds The creds file, shown this once, when you do not.
+	Creds *string `json:"creds,omitempty"`
+
+	// ExpiresAt Absent: never.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// FileName What to call the file.
+	FileName *string `json:"file_name,omitempty"`
+
+	// Index Of its entry, from 0.
+	Index *int64 `json:"index,omitempty"`
+
+	// Jwt The user JWT, when you keep the seed.
+	Jwt       *string                 `json:"jwt,omitempty"`
+	Problem   *Problem                `json:"problem,omitempty"`
+	PublicKey *string                 `json:"public_key,omitempty"`
+	Summary   *CredentialBatchSummary `json:"summary,omitempty"`
+
+	// User The user's name.
+	User *string `json:"user,omitempty"`
+
+	// UserId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	UserId *Id `json:"user_id,omitempty"`
+}
+
+// CredentialBatchSummary defines model for CredentialBatchSummary.
+type CredentialBatchSummary struct {
+	// BatchId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	BatchId Id `json:"batch_id"`
+
+	// From The first entry of this stream.
+	From int64 `json:"from"`
+
+	// Issued Credentials of this stream.
+	Issued int64 `json:"issued"`
+
+	// Total Entries of the batch.
+	Total int64 `json:"total"`
 }
 
 // CredentialExtend defines model for CredentialExtend.
@@ -1061,12 +1366,62 @@ type FieldError struct {
 // Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 type Id = string
 
-// JetStreamLimits defines model for JetStreamLimits.
+// JetStreamLimits Without JetStream, or with `tiers`, every number is 0.
 type JetStreamLimits struct {
-	Consumers   int64 `json:"consumers"`
-	DiskBytes   int64 `json:"disk_bytes"`
+	// AckPending Of one consumer: messages delivered and not acknowledged.
+	AckPending int64 `json:"ack_pending"`
+
+	// Consumers Of one stream.
+	Consumers int64 `json:"consumers"`
+
+	// DiskBytes Of all streams on disk together.
+	DiskBytes int64 `json:"disk_bytes"`
+
+	// DiskMaxStreamBytes Of one stream on disk.
+	DiskMaxStreamBytes int64 `json:"disk_max_stream_bytes"`
+
+	// MaxBytesRequired A stream must say how large it may become.
+	MaxBytesRequired bool `json:"max_bytes_required"`
+
+	// MemoryBytes Of all streams in memory together.
 	MemoryBytes int64 `json:"memory_bytes"`
-	Streams     int64 `json:"streams"`
+
+	// MemoryMaxStreamBytes Of one stream in memory.
+	MemoryMaxStreamBytes int64 `json:"memory_max_stream_bytes"`
+	Streams              int64 `json:"streams"`
+
+	// Tiers Limits of their own for streams with one replica and with three, instead of common ones. In a tier that is not there are no streams.
+	Tiers *JetStreamTiers `json:"tiers,omitempty"`
+}
+
+// JetStreamTier defines model for JetStreamTier.
+type JetStreamTier struct {
+	AckPending           int64 `json:"ack_pending"`
+	Consumers            int64 `json:"consumers"`
+	DiskBytes            int64 `json:"disk_bytes"`
+	DiskMaxStreamBytes   int64 `json:"disk_max_stream_bytes"`
+	MaxBytesRequired     bool  `json:"max_bytes_required"`
+	MemoryBytes          int64 `json:"memory_bytes"`
+	MemoryMaxStreamBytes int64 `json:"memory_max_stream_bytes"`
+	Streams              int64 `json:"streams"`
+}
+
+// JetStreamTierInput With both storages at 0 there is no such tier.
+type JetStreamTierInput struct {
+	AckPending           *LimitValue `json:"ack_pending,omitempty"`
+	Consumers            *LimitValue `json:"consumers,omitempty"`
+	DiskBytes            *LimitValue `json:"disk_bytes,omitempty"`
+	DiskMaxStreamBytes   *LimitValue `json:"disk_max_stream_bytes,omitempty"`
+	MaxBytesRequired     *bool       `json:"max_bytes_required,omitempty"`
+	MemoryBytes          *LimitValue `json:"memory_bytes,omitempty"`
+	MemoryMaxStreamBytes *LimitValue `json:"memory_max_stream_bytes,omitempty"`
+	Streams              *LimitValue `json:"streams,omitempty"`
+}
+
+// JetStreamTiers Limits of their own for streams with one replica and with three, instead of common ones. In a tier that is not there are no streams.
+type JetStreamTiers struct {
+	R1 *JetStreamTier `json:"r1,omitempty"`
+	R3 *JetStreamTier `json:"r3,omitempty"`
 }
 
 // LimitValue defines model for LimitValue.
@@ -1074,13 +1429,18 @@ type LimitValue = int64
 
 // Limits -1 is unlimited, 0 is none.
 type Limits struct {
+	// Bearer Users may connect without proof that they have their seed, if their role lets them. MQTT clients need it.
+	Bearer bool `json:"bearer"`
+
 	// Connections Clients connected at once.
 	Connections int64 `json:"connections"`
 
 	// DataBytes Carried in the account's claims, where tools can read it; no NATS server enforces it.
-	DataBytes int64           `json:"data_bytes"`
-	Exports   int64           `json:"exports"`
-	Imports   int64           `json:"imports"`
+	DataBytes int64 `json:"data_bytes"`
+	Exports   int64 `json:"exports"`
+	Imports   int64 `json:"imports"`
+
+	// Jetstream Without JetStream, or with `tiers`, every number is 0.
 	Jetstream JetStreamLimits `json:"jetstream"`
 
 	// LeafNodes Leaf nodes connected at once.
@@ -1091,29 +1451,72 @@ type Limits struct {
 
 	// Subscriptions Subscriptions of one connection.
 	Subscriptions int64 `json:"subscriptions"`
+
+	// WildcardExports Exported subjects may have wildcards.
+	WildcardExports bool `json:"wildcard_exports"`
 }
 
 // LimitsInput -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
 type LimitsInput struct {
+	Bearer      *bool       `json:"bearer,omitempty"`
 	Connections *LimitValue `json:"connections,omitempty"`
 	DataBytes   *LimitValue `json:"data_bytes,omitempty"`
 	Exports     *LimitValue `json:"exports,omitempty"`
 	Imports     *LimitValue `json:"imports,omitempty"`
-	Jetstream   *struct {
-		Consumers   *LimitValue `json:"consumers,omitempty"`
-		DiskBytes   *LimitValue `json:"disk_bytes,omitempty"`
-		MemoryBytes *LimitValue `json:"memory_bytes,omitempty"`
-		Streams     *LimitValue `json:"streams,omitempty"`
+
+	// Jetstream Either common limits or `tiers`; naming one kind takes the place of the other. Where there were none before, both storages begin at 0 and what counts something at -1.
+	Jetstream *struct {
+		AckPending           *LimitValue `json:"ack_pending,omitempty"`
+		Consumers            *LimitValue `json:"consumers,omitempty"`
+		DiskBytes            *LimitValue `json:"disk_bytes,omitempty"`
+		DiskMaxStreamBytes   *LimitValue `json:"disk_max_stream_bytes,omitempty"`
+		MaxBytesRequired     *bool       `json:"max_bytes_required,omitempty"`
+		MemoryBytes          *LimitValue `json:"memory_bytes,omitempty"`
+		MemoryMaxStreamBytes *LimitValue `json:"memory_max_stream_bytes,omitempty"`
+		Streams              *LimitValue `json:"streams,omitempty"`
+		Tiers                *struct {
+			// R1 With both storages at 0 there is no such tier.
+			R1 *JetStreamTierInput `json:"r1,omitempty"`
+
+			// R3 With both storages at 0 there is no such tier.
+			R3 *JetStreamTierInput `json:"r3,omitempty"`
+		} `json:"tiers,omitempty"`
 	} `json:"jetstream,omitempty"`
-	LeafNodes     *LimitValue `json:"leaf_nodes,omitempty"`
-	PayloadBytes  *LimitValue `json:"payload_bytes,omitempty"`
-	Subscriptions *LimitValue `json:"subscriptions,omitempty"`
+	LeafNodes       *LimitValue `json:"leaf_nodes,omitempty"`
+	PayloadBytes    *LimitValue `json:"payload_bytes,omitempty"`
+	Subscriptions   *LimitValue `json:"subscriptions,omitempty"`
+	WildcardExports *bool       `json:"wildcard_exports,omitempty"`
 }
 
 // LogIn defines model for LogIn.
 type LogIn struct {
 	Email    string `json:"email"`
 	Password string `json:"password"`
+}
+
+// Mapping Sends what is published to a subject to others instead. What the weights leave of 100 stays where it was, unless the subject itself is a destination: then the rest is dropped. A message is mapped once.
+type Mapping struct {
+	Destinations []MappingDestination `json:"destinations"`
+
+	// Subject `orders.*`, `events.>`
+	Subject string `json:"subject"`
+}
+
+// MappingDestination defines model for MappingDestination.
+type MappingDestination struct {
+	// Cluster For clients of that cluster of brokers, instead of the destinations that name none. Absent: for all others.
+	Cluster *string `json:"cluster,omitempty"`
+
+	// Subject `{{wildcard(1)}}` is what the first `*` of the mapping's subject stood for, `{{partition(3,1)}}` a number from 0 to 2 by its hash; there are split, splitFromLeft, splitFromRight, sliceFromLeft, sliceFromRight, left, right and random as well.
+	Subject string `json:"subject"`
+
+	// Weight In percent. Absent: 100. At most 100 together, for each cluster.
+	Weight *int `json:"weight,omitempty"`
+}
+
+// Mappings defines model for Mappings.
+type Mappings struct {
+	Mappings []Mapping `json:"mappings"`
 }
 
 // Me defines model for Me.
@@ -1154,6 +1557,32 @@ type Membership struct {
 	TenantId   Id     `json:"tenant_id"`
 	TenantName string `json:"tenant_name"`
 }
+
+// Operation defines model for Operation.
+type Operation struct {
+	CreatedAt  Time       `json:"created_at"`
+	CreatedBy  string     `json:"created_by"`
+	Done       int64      `json:"done"`
+	FinishedAt *time.Time `json:"finished_at"`
+
+	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	Id Id `json:"id"`
+
+	// Kind What it does. There may be more kinds in later versions.
+	Kind string `json:"kind"`
+
+	// Stage What it is doing now.
+	Stage  string          `json:"stage"`
+	Status OperationStatus `json:"status"`
+
+	// Total As it was when the work began.
+	Total      int64   `json:"total"`
+	UpdatedAt  Time    `json:"updated_at"`
+	WaitingFor *string `json:"waiting_for"`
+}
+
+// OperationStatus defines model for Operation.Status.
+type OperationStatus string
 
 // Operator defines model for Operator.
 type Operator struct {
@@ -1248,11 +1677,23 @@ type Plan struct {
 	// AccountLimits -1 is unlimited, 0 is none.
 	AccountLimits Limits `json:"account_limits"`
 
+	// ConnectionTypes How clients may connect. Empty: all ways.
+	ConnectionTypes []ConnectionType `json:"connection_types"`
+
+	// DefaultCredentialLifetime ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may.
+	DefaultCredentialLifetime *string `json:"default_credential_lifetime"`
+
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	Id Id `json:"id"`
 
 	// MaxAccounts -1 is unlimited.
 	MaxAccounts int64 `json:"max_accounts"`
+
+	// MaxCredentialLifetime ISO 8601 duration. Null: credentials need not expire.
+	MaxCredentialLifetime *string `json:"max_credential_lifetime"`
+
+	// MaxMembers -1 is unlimited.
+	MaxMembers int64 `json:"max_members"`
 
 	// MaxRoles Per account. -1 is unlimited.
 	MaxRoles int64 `json:"max_roles"`
@@ -1260,10 +1701,131 @@ type Plan struct {
 	// MaxUsers Per account. -1 is unlimited.
 	MaxUsers int64  `json:"max_users"`
 	Name     string `json:"name"`
-	Use      struct {
+
+	// TenantLimits The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none.
+	TenantLimits TenantLimits `json:"tenant_limits"`
+	Use          struct {
 		// Accounts Accounts the tenant has.
 		Accounts int64 `json:"accounts"`
+
+		// Members People in the tenant.
+		Members int64 `json:"members"`
 	} `json:"use"`
+	Version int64 `json:"version"`
+}
+
+// PlanCreate What is absent is as generous as it can be.
+type PlanCreate struct {
+	// AccountLimits -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
+	AccountLimits *LimitsInput `json:"account_limits,omitempty"`
+
+	// ConnectionTypes How clients may connect. Empty: all ways.
+	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
+
+	// DefaultCredentialLifetime ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may.
+	DefaultCredentialLifetime *string `json:"default_credential_lifetime,omitempty"`
+
+	// MaxAccounts -1 is unlimited.
+	MaxAccounts *int64 `json:"max_accounts,omitempty"`
+
+	// MaxCredentialLifetime ISO 8601 duration. Null: credentials need not expire.
+	MaxCredentialLifetime *string `json:"max_credential_lifetime,omitempty"`
+
+	// MaxMembers -1 is unlimited.
+	MaxMembers *int64 `json:"max_members,omitempty"`
+
+	// MaxRoles Per account. -1 is unlimited.
+	MaxRoles *int64 `json:"max_roles,omitempty"`
+
+	// MaxUsers Per account. -1 is unlimited.
+	MaxUsers *int64 `json:"max_users,omitempty"`
+	Name     string `json:"name"`
+
+	// TenantLimits -1 is unlimited, 0 is none, absent is unlimited (on create) or unchanged (on update).
+	TenantLimits *TenantLimitsInput `json:"tenant_limits,omitempty"`
+}
+
+// PlanUpdate What is absent stays; lists are replaced whole.
+type PlanUpdate struct {
+	// AccountLimits -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
+	AccountLimits *LimitsInput `json:"account_limits,omitempty"`
+
+	// ConnectionTypes How clients may connect. Empty: all ways.
+	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
+
+	// DefaultCredentialLifetime ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may.
+	DefaultCredentialLifetime *string `json:"default_credential_lifetime,omitempty"`
+
+	// MaxAccounts -1 is unlimited.
+	MaxAccounts *int64 `json:"max_accounts,omitempty"`
+
+	// MaxCredentialLifetime ISO 8601 duration. Null: credentials need not expire.
+	MaxCredentialLifetime *string `json:"max_credential_lifetime,omitempty"`
+
+	// MaxMembers -1 is unlimited.
+	MaxMembers *int64 `json:"max_members,omitempty"`
+
+	// MaxRoles Per account. -1 is unlimited.
+	MaxRoles *int64 `json:"max_roles,omitempty"`
+
+	// MaxUsers Per account. -1 is unlimited.
+	MaxUsers *int64  `json:"max_users,omitempty"`
+	Name     *string `json:"name,omitempty"`
+
+	// TenantLimits -1 is unlimited, 0 is none, absent is unlimited (on create) or unchanged (on update).
+	TenantLimits *TenantLimitsInput `json:"tenant_limits,omitempty"`
+}
+
+// PlanVersion defines model for PlanVersion.
+type PlanVersion struct {
+	// AccountLimits -1 is unlimited, 0 is none.
+	AccountLimits Limits `json:"account_limits"`
+
+	// ConnectionTypes How clients may connect. Empty: all ways.
+	ConnectionTypes []ConnectionType `json:"connection_types"`
+	CreatedAt       Time             `json:"created_at"`
+	CreatedBy       string           `json:"created_by"`
+
+	// DefaultCredentialLifetime ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may.
+	DefaultCredentialLifetime *string `json:"default_credential_lifetime"`
+
+	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	Id Id `json:"id"`
+
+	// IsDefault Who signs up is put on it.
+	IsDefault bool `json:"is_default"`
+	IsNewest  bool `json:"is_newest"`
+
+	// MaxAccounts -1 is unlimited.
+	MaxAccounts int64 `json:"max_accounts"`
+
+	// MaxCredentialLifetime ISO 8601 duration. Null: credentials need not expire.
+	MaxCredentialLifetime *string `json:"max_credential_lifetime"`
+
+	// MaxMembers -1 is unlimited.
+	MaxMembers int64 `json:"max_members"`
+
+	// MaxRoles Per account. -1 is unlimited.
+	MaxRoles int64 `json:"max_roles"`
+
+	// MaxUsers Per account. -1 is unlimited.
+	MaxUsers int64  `json:"max_users"`
+	Name     string `json:"name"`
+
+	// TenantLimits The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none.
+	TenantLimits TenantLimits `json:"tenant_limits"`
+
+	// Tenants Tenants that are on this version.
+	Tenants int64 `json:"tenants"`
+	Version int64 `json:"version"`
+}
+
+// PlanVersionPage defines model for PlanVersionPage.
+type PlanVersionPage struct {
+	Items []PlanVersion `json:"items"`
+
+	// NextCursor Null: this is the last page.
+	NextCursor *Cursor `json:"next_cursor"`
 }
 
 // Problem defines model for Problem.
@@ -1620,8 +2182,124 @@ type SignUp struct {
 	TenantName string `json:"tenant_name"`
 }
 
+// Simulation defines model for Simulation.
+type Simulation struct {
+	Allowed   bool                `json:"allowed"`
+	DecidedBy *SimulationDecision `json:"decided_by"`
+	Detail    *string             `json:"detail"`
+
+	// Explanation What that means and what helps.
+	Explanation *string `json:"explanation"`
+
+	// Filtered Of an allowed subscription, what keeps some of its messages from being delivered.
+	Filtered []SimulationDecision `json:"filtered"`
+
+	// Reason Why not: a reason as refused logins have, or publish_denied or subscribe_denied.
+	//
+	// Example: wrong_network
+	Reason *string `json:"reason"`
+
+	// Steps The checks in a broker's order, up to the one that refuses.
+	Steps []SimulationStep `json:"steps"`
+}
+
+// SimulationDecision The setting that decided.
+type SimulationDecision struct {
+	// Check Example: publish
+	Check string `json:"check"`
+
+	// Pointer JSON pointer to the setting.
+	//
+	// Example: /permissions/publish/deny/2
+	Pointer string `json:"pointer"`
+
+	// Rule The setting as it is written; empty: nothing that is written there matches.
+	//
+	// Example: orders.{{name()}}.>
+	Rule string `json:"rule"`
+
+	// Source Whose setting it is.
+	Source SimulationDecisionSource `json:"source"`
+
+	// Subject What that stands for with this user.
+	//
+	// Example: orders.sensor-1.>
+	Subject string `json:"subject"`
+}
+
+// SimulationDecisionSource Whose setting it is.
+type SimulationDecisionSource string
+
+// SimulationRequest One of `credential_id`, `user_id` and `role_id` is needed.
+type SimulationRequest struct {
+	AccountId string                  `json:"account_id"`
+	Action    SimulationRequestAction `json:"action"`
+
+	// Address The client's IP address. Absent: the check of networks is assumed to be passed.
+	//
+	// Example: 10.0.0.1
+	Address *string `json:"address,omitempty"`
+
+	// At When. Absent: now.
+	At             *time.Time      `json:"at,omitempty"`
+	ConnectionType *ConnectionType `json:"connection_type,omitempty"`
+	CredentialId   *string         `json:"credential_id,omitempty"`
+
+	// Name With `role_id`: the user's name, which its subjects may depend on.
+	//
+	// Example: sensor-1
+	Name *string `json:"name,omitempty"`
+
+	// Queue The queue group to subscribe in.
+	Queue  *string `json:"queue,omitempty"`
+	RoleId *string `json:"role_id,omitempty"`
+
+	// Subject To publish on or subscribe to. Of an MQTT topic, the subject that it becomes: `a/b/+` is `a.b.*`.
+	//
+	// Example: orders.new
+	Subject *string `json:"subject,omitempty"`
+
+	// Tags With `role_id`: the user's tags.
+	Tags   *[]string `json:"tags,omitempty"`
+	UserId *string   `json:"user_id,omitempty"`
+}
+
+// SimulationRequestAction defines model for SimulationRequest.Action.
+type SimulationRequestAction string
+
+// SimulationStep defines model for SimulationStep.
+type SimulationStep struct {
+	// Check credential, account, role, delegation, bearer, connection_type, proof, revocation, network, hours, limits, mapping, publish, subscribe or filter; there may be others.
+	//
+	// Example: network
+	Check  string `json:"check"`
+	Detail string `json:"detail"`
+
+	// Outcome `assumed`: it depends on what is not known beforehand.
+	Outcome SimulationStepOutcome `json:"outcome"`
+}
+
+// SimulationStepOutcome `assumed`: it depends on what is not known beforehand.
+type SimulationStepOutcome string
+
 // Subject defines model for Subject.
 type Subject = string
+
+// Suspend defines model for Suspend.
+type Suspend struct {
+	Reason *string `json:"reason,omitempty"`
+}
+
+// Suspension defines model for Suspension.
+type Suspension struct {
+	// By What `staff` suspended, only the installation's staff resume.
+	By     SuspensionBy `json:"by"`
+	Reason string       `json:"reason"`
+	Since  Time         `json:"since"`
+}
+
+// SuspensionBy What `staff` suspended, only the installation's staff resume.
+type SuspensionBy string
 
 // Tenant defines model for Tenant.
 type Tenant struct {
@@ -1633,8 +2311,49 @@ type Tenant struct {
 	Name string `json:"name"`
 
 	// PlanId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	PlanId    Id   `json:"plan_id"`
-	UpdatedAt Time `json:"updated_at"`
+	PlanId      Id    `json:"plan_id"`
+	PlanVersion int64 `json:"plan_version"`
+	UpdatedAt   Time  `json:"updated_at"`
+}
+
+// TenantJetStreamLimits defines model for TenantJetStreamLimits.
+type TenantJetStreamLimits struct {
+	DiskBytes   int64 `json:"disk_bytes"`
+	MemoryBytes int64 `json:"memory_bytes"`
+	Streams     int64 `json:"streams"`
+}
+
+// TenantLimits The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none.
+type TenantLimits struct {
+	Connections int64                 `json:"connections"`
+	Jetstream   TenantJetStreamLimits `json:"jetstream"`
+	LeafNodes   int64                 `json:"leaf_nodes"`
+}
+
+// TenantLimitsInput -1 is unlimited, 0 is none, absent is unlimited (on create) or unchanged (on update).
+type TenantLimitsInput struct {
+	Connections *LimitValue `json:"connections,omitempty"`
+	Jetstream   *struct {
+		DiskBytes   *LimitValue `json:"disk_bytes,omitempty"`
+		MemoryBytes *LimitValue `json:"memory_bytes,omitempty"`
+		Streams     *LimitValue `json:"streams,omitempty"`
+	} `json:"jetstream,omitempty"`
+	LeafNodes *LimitValue `json:"leaf_nodes,omitempty"`
+}
+
+// TenantPlan defines model for TenantPlan.
+type TenantPlan struct {
+	Operation Operation `json:"operation"`
+	Plan      Plan      `json:"plan"`
+}
+
+// TenantPlanSet defines model for TenantPlanSet.
+type TenantPlanSet struct {
+	// PlanId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	PlanId Id `json:"plan_id"`
+
+	// Version Absent: the newest.
+	Version *int64 `json:"version,omitempty"`
 }
 
 // TenantUpdate defines model for TenantUpdate.
@@ -1660,6 +2379,15 @@ type TimeRange struct {
 
 // TokenRole defines model for TokenRole.
 type TokenRole string
+
+// Trace A share of the messages that carry a `traceparent` header is traced through the brokers.
+type Trace struct {
+	// Destination The subject that hears where a message went. Without wildcards.
+	Destination string `json:"destination"`
+
+	// Sampling In percent.
+	Sampling int `json:"sampling"`
+}
 
 // User defines model for User.
 type User struct {
@@ -1716,6 +2444,9 @@ type UserCreate struct {
 	Tags *UserTags `json:"tags,omitempty"`
 }
 
+// UserName Letters, digits, `-` and `_`.
+type UserName = string
+
 // UserPage defines model for UserPage.
 type UserPage struct {
 	Items []User `json:"items"`
@@ -1760,6 +2491,9 @@ type IdempotencyKey = string
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// OperationId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+type OperationId = Id
+
 // OperatorId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 type OperatorId = Id
 
@@ -1768,6 +2502,12 @@ type PageCursor = string
 
 // PageLimit defines model for PageLimit.
 type PageLimit = int
+
+// PlanId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+type PlanId = Id
+
+// PlanVersionNumber defines model for PlanVersionNumber.
+type PlanVersionNumber = int64
 
 // Query defines model for Query.
 type Query = string
@@ -1812,6 +2552,21 @@ type UpdateAccountParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// CloneAccountParams defines parameters for CloneAccount.
+type CloneAccountParams struct {
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// IssueCredentialBatchParams defines parameters for IssueCredentialBatch.
+type IssueCredentialBatchParams struct {
+	// From How many of the batch's credentials you have, to go on with one that broke off. It needs the `Idempotency-Key`.
+	From *int64 `form:"from,omitempty" json:"from,omitempty"`
+
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListAccountCredentialsParams defines parameters for ListAccountCredentials.
 type ListAccountCredentialsParams struct {
 	// Limit Items a page.
@@ -1836,6 +2591,12 @@ type ListAccountCredentialsParams struct {
 // ListAccountCredentialsParamsSort defines parameters for ListAccountCredentials.
 type ListAccountCredentialsParamsSort string
 
+// UpdateMappingsParams defines parameters for UpdateMappings.
+type UpdateMappingsParams struct {
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListRefusalsParams defines parameters for ListRefusals.
 type ListRefusalsParams struct {
 	// Limit Items a page.
@@ -1853,6 +2614,13 @@ type RestoreAccountParams struct {
 
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ResumeAccountParams defines parameters for ResumeAccount.
+type ResumeAccountParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
 // ListRolesParams defines parameters for ListRoles.
@@ -1877,6 +2645,13 @@ type ListRolesParamsSort string
 type CreateRoleParams struct {
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SuspendAccountParams defines parameters for SuspendAccount.
+type SuspendAccountParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
@@ -1965,6 +2740,51 @@ type ListServersParamsSort string
 
 // AttachServerParams defines parameters for AttachServer.
 type AttachServerParams struct {
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListPlansParams defines parameters for ListPlans.
+type ListPlansParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort `created_at` (oldest first), `-created_at`, `name`, `-name`.
+	Sort *ListPlansParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Q Only items whose name contains this, whatever its case.
+	Q *Query `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// ListPlansParamsSort defines parameters for ListPlans.
+type ListPlansParamsSort string
+
+// CreatePlanParams defines parameters for CreatePlan.
+type CreatePlanParams struct {
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdatePlanParams defines parameters for UpdatePlan.
+type UpdatePlanParams struct {
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListPlanVersionsParams defines parameters for ListPlanVersions.
+type ListPlanVersionsParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// MoveTenantsParams defines parameters for MoveTenants.
+type MoveTenantsParams struct {
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -2068,6 +2888,12 @@ type ListMembersParams struct {
 	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// SetTenantPlanParams defines parameters for SetTenantPlan.
+type SetTenantPlanParams struct {
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // DeleteUserParams defines parameters for DeleteUser.
 type DeleteUserParams struct {
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
@@ -2105,11 +2931,23 @@ type UpdateAccountJSONRequestBody = AccountUpdate
 // UpdateAccountApplicationMergePatchPlusJSONRequestBody defines body for UpdateAccount for application/merge-patch+json ContentType.
 type UpdateAccountApplicationMergePatchPlusJSONRequestBody = AccountUpdate
 
+// CloneAccountJSONRequestBody defines body for CloneAccount for application/json ContentType.
+type CloneAccountJSONRequestBody = AccountClone
+
+// IssueCredentialBatchJSONRequestBody defines body for IssueCredentialBatch for application/json ContentType.
+type IssueCredentialBatchJSONRequestBody = CredentialBatchIssue
+
+// UpdateMappingsJSONRequestBody defines body for UpdateMappings for application/json ContentType.
+type UpdateMappingsJSONRequestBody = Mappings
+
 // PurgeAccountJSONRequestBody defines body for PurgeAccount for application/json ContentType.
 type PurgeAccountJSONRequestBody = AccountPurge
 
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = RoleCreate
+
+// SuspendAccountJSONRequestBody defines body for SuspendAccount for application/json ContentType.
+type SuspendAccountJSONRequestBody = Suspend
 
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = UserCreate
@@ -2138,6 +2976,15 @@ type CheckDriftJSONRequestBody = DriftCheckCreate
 // AttachServerJSONRequestBody defines body for AttachServer for application/json ContentType.
 type AttachServerJSONRequestBody = ServerAttach
 
+// CreatePlanJSONRequestBody defines body for CreatePlan for application/json ContentType.
+type CreatePlanJSONRequestBody = PlanCreate
+
+// UpdatePlanJSONRequestBody defines body for UpdatePlan for application/json ContentType.
+type UpdatePlanJSONRequestBody = PlanUpdate
+
+// UpdatePlanApplicationMergePatchPlusJSONRequestBody defines body for UpdatePlan for application/merge-patch+json ContentType.
+type UpdatePlanApplicationMergePatchPlusJSONRequestBody = PlanUpdate
+
 // UpdateRoleJSONRequestBody defines body for UpdateRole for application/json ContentType.
 type UpdateRoleJSONRequestBody = RoleUpdate
 
@@ -2156,6 +3003,9 @@ type LogInJSONRequestBody = LogIn
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUp
 
+// SimulateJSONRequestBody defines body for Simulate for application/json ContentType.
+type SimulateJSONRequestBody = SimulationRequest
+
 // UpdateTenantJSONRequestBody defines body for UpdateTenant for application/json ContentType.
 type UpdateTenantJSONRequestBody = TenantUpdate
 
@@ -2167,6 +3017,9 @@ type CreateAccountJSONRequestBody = AccountCreate
 
 // CreateApiTokenJSONRequestBody defines body for CreateApiToken for application/json ContentType.
 type CreateApiTokenJSONRequestBody = ApiTokenCreate
+
+// SetTenantPlanJSONRequestBody defines body for SetTenantPlan for application/json ContentType.
+type SetTenantPlanJSONRequestBody = TenantPlanSet
 
 // UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
 type UpdateUserJSONRequestBody = UserUpdate

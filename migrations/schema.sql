@@ -22,6 +22,13 @@ CREATE TABLE accounts (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   deleted_at timestamp with time zone,
+  tags text[] DEFAULT '{}'::text[] NOT NULL,
+  settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+  effective_limits jsonb,
+  effective_connection_types text[] DEFAULT '{}'::text[] NOT NULL,
+  suspended_at timestamp with time zone,
+  suspended_by text,
+  suspend_reason text DEFAULT ''::text NOT NULL,
   deleting_at timestamp with time zone,
   purge_at timestamp with time zone,
   purged_at timestamp with time zone,
@@ -31,7 +38,9 @@ CREATE TABLE accounts (
   CONSTRAINT accounts_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
   CONSTRAINT accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
   CONSTRAINT accounts_purge_at_check CHECK (((deleting_at IS NULL) = (purge_at IS NULL))),
-  CONSTRAINT accounts_purged_at_check CHECK (((purged_at IS NULL) OR (deleted_at IS NOT NULL)))
+  CONSTRAINT accounts_purged_at_check CHECK (((purged_at IS NULL) OR (deleted_at IS NOT NULL))),
+  CONSTRAINT accounts_suspended_at_check CHECK (((suspended_at IS NULL) = (suspended_by IS NULL))),
+  CONSTRAINT accounts_suspended_by_check CHECK ((suspended_by = ANY (ARRAY['tenant'::text, 'staff'::text])))
 );
 
 CREATE TABLE api_tokens (
@@ -57,6 +66,7 @@ CREATE TABLE audit_events (
   action text NOT NULL,
   target text NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  reason text DEFAULT ''::text NOT NULL,
   CONSTRAINT audit_events_pkey PRIMARY KEY (id),
   CONSTRAINT audit_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
@@ -116,6 +126,9 @@ CREATE TABLE credentials (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   revocation_page bigint,
+  role_id prefixed_id,
+  tags text[] DEFAULT '{}'::text[] NOT NULL,
+  stale_since timestamp with time zone,
   issued_by text DEFAULT ''::text NOT NULL,
   expiring_at timestamp with time zone,
   event_at timestamp with time zone,
@@ -126,6 +139,7 @@ CREATE TABLE credentials (
   CONSTRAINT credentials_pkey PRIMARY KEY (id),
   CONSTRAINT credentials_public_key_key UNIQUE (account_id, public_key),
   CONSTRAINT credentials_batch_fkey FOREIGN KEY (tenant_id, account_id, batch_id) REFERENCES credential_batches(tenant_id, account_id, id),
+  CONSTRAINT credentials_role_fkey FOREIGN KEY (tenant_id, account_id, role_id) REFERENCES roles(tenant_id, account_id, id),
   CONSTRAINT credentials_tenant_id_account_id_user_id_fkey FOREIGN KEY (tenant_id, account_id, user_id) REFERENCES users(tenant_id, account_id, id),
   CONSTRAINT credentials_tenant_id_account_id_revocation_page_fkey FOREIGN KEY (tenant_id, account_id, revocation_page) REFERENCES revocation_pages(tenant_id, account_id, number),
   CONSTRAINT credentials_check CHECK (((revocation_page IS NULL) OR (revoked_at IS NOT NULL))),
@@ -217,6 +231,27 @@ CREATE TABLE members (
   CONSTRAINT members_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'developer'::text, 'viewer'::text])))
 );
 
+CREATE TABLE operations (
+  id prefixed_id NOT NULL,
+  tenant_id prefixed_id,
+  operator_id prefixed_id,
+  kind text NOT NULL,
+  state jsonb NOT NULL,
+  stage text NOT NULL,
+  detail text DEFAULT ''::text NOT NULL,
+  done bigint DEFAULT 0 NOT NULL,
+  total bigint DEFAULT 0 NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  finished_at timestamp with time zone,
+  CONSTRAINT operations_pkey PRIMARY KEY (id),
+  CONSTRAINT operations_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
+  CONSTRAINT operations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
+  CONSTRAINT operations_done_check CHECK ((done >= 0)),
+  CONSTRAINT operations_total_check CHECK ((total >= 0))
+);
+
 CREATE TABLE operators (
   id prefixed_id NOT NULL,
   name text NOT NULL,
@@ -256,11 +291,25 @@ CREATE TABLE plans (
   account_limits jsonb NOT NULL,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  first_id prefixed_id NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
+  is_newest boolean DEFAULT true NOT NULL,
+  max_members bigint DEFAULT '-1'::integer NOT NULL,
+  tenant_limits jsonb DEFAULT '{"streams": -1, "disk_bytes": -1, "leaf_nodes": -1, "connections": -1, "memory_bytes": -1}'::jsonb NOT NULL,
+  connection_types text[] DEFAULT '{}'::text[] NOT NULL,
+  max_credential_lifetime interval DEFAULT '00:00:00'::interval NOT NULL,
+  default_credential_lifetime interval DEFAULT '00:00:00'::interval NOT NULL,
+  created_by text DEFAULT 'system'::text NOT NULL,
   CONSTRAINT plans_pkey PRIMARY KEY (id),
-  CONSTRAINT plans_name_key UNIQUE (name),
+  CONSTRAINT plans_version_key UNIQUE (first_id, version),
+  CONSTRAINT plans_first_id_fkey FOREIGN KEY (first_id) REFERENCES plans(id),
+  CONSTRAINT plans_default_credential_lifetime_check CHECK ((default_credential_lifetime >= '00:00:00'::interval)),
   CONSTRAINT plans_max_users_check CHECK ((max_users >= '-1'::integer)),
+  CONSTRAINT plans_max_credential_lifetime_check CHECK ((max_credential_lifetime >= '00:00:00'::interval)),
   CONSTRAINT plans_max_accounts_check CHECK ((max_accounts >= '-1'::integer)),
-  CONSTRAINT plans_max_roles_check CHECK ((max_roles >= '-1'::integer))
+  CONSTRAINT plans_max_members_check CHECK ((max_members >= '-1'::integer)),
+  CONSTRAINT plans_max_roles_check CHECK ((max_roles >= '-1'::integer)),
+  CONSTRAINT plans_version_check CHECK ((version > 0))
 );
 
 CREATE TABLE receipts (
@@ -319,10 +368,18 @@ CREATE TABLE roles (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   deleted_at timestamp with time zone,
+  private_user_id prefixed_id,
+  connections_per_user bigint,
+  default_credential_lifetime interval DEFAULT '00:00:00'::interval NOT NULL,
+  max_credential_lifetime interval DEFAULT '00:00:00'::interval NOT NULL,
   CONSTRAINT roles_pkey PRIMARY KEY (id),
   CONSTRAINT roles_public_key_key UNIQUE (public_key),
   CONSTRAINT roles_tenant_id_account_id_id_key UNIQUE (tenant_id, account_id, id),
-  CONSTRAINT roles_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id)
+  CONSTRAINT roles_private_user_fkey FOREIGN KEY (tenant_id, account_id, private_user_id) REFERENCES users(tenant_id, account_id, id) DEFERRABLE INITIALLY DEFERRED,
+  CONSTRAINT roles_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id),
+  CONSTRAINT roles_connections_per_user_check CHECK ((connections_per_user >= 0)),
+  CONSTRAINT roles_default_credential_lifetime_check CHECK ((default_credential_lifetime >= '00:00:00'::interval)),
+  CONSTRAINT roles_max_credential_lifetime_check CHECK ((max_credential_lifetime >= '00:00:00'::interval))
 );
 
 CREATE TABLE servers (
@@ -385,9 +442,12 @@ CREATE TABLE users (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   deleted_at timestamp with time zone,
+  tags text[] DEFAULT '{}'::text[] NOT NULL,
+  connections bigint,
   CONSTRAINT users_pkey PRIMARY KEY (id),
   CONSTRAINT users_tenant_id_account_id_id_key UNIQUE (tenant_id, account_id, id),
-  CONSTRAINT users_role_fkey FOREIGN KEY (tenant_id, account_id, role_id) REFERENCES roles(tenant_id, account_id, id)
+  CONSTRAINT users_role_fkey FOREIGN KEY (tenant_id, account_id, role_id) REFERENCES roles(tenant_id, account_id, id),
+  CONSTRAINT users_connections_check CHECK ((connections >= '-1'::integer))
 );
 
 -- Views
@@ -421,21 +481,29 @@ CREATE INDEX credentials_event ON public.credentials USING btree (event_at) WHER
 CREATE INDEX credentials_page ON public.credentials USING btree (user_id, id);
 CREATE INDEX credentials_revoked_inline ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE ((revoked_at IS NOT NULL) AND (revocation_page IS NULL));
 CREATE INDEX credentials_revoked_paged ON public.credentials USING btree (account_id, revocation_page, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE (revocation_page IS NOT NULL);
+CREATE INDEX credentials_stale ON public.credentials USING btree (account_id, user_id) WHERE ((stale_since IS NOT NULL) AND (revoked_at IS NULL));
+CREATE INDEX credentials_stale_role ON public.credentials USING btree (role_id) WHERE ((stale_since IS NOT NULL) AND (revoked_at IS NULL));
 CREATE INDEX erasures_left ON public.erasures USING btree (operator_id, broker_key) WHERE (NOT gone);
 CREATE INDEX events_age ON public.events USING btree (created_at);
 CREATE INDEX events_page ON public.events USING btree (tenant_id, id);
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX members_person ON public.members USING btree (person_id);
+CREATE INDEX operations_unfinished ON public.operations USING btree (id) WHERE (finished_at IS NULL);
 CREATE UNIQUE INDEX operators_one_default ON public.operators USING btree (is_default) WHERE is_default;
 CREATE UNIQUE INDEX people_email_key ON public.people USING btree (lower(email));
+CREATE UNIQUE INDEX plans_name_key ON public.plans USING btree (name) WHERE is_newest;
 CREATE UNIQUE INDEX plans_one_default ON public.plans USING btree (is_default) WHERE is_default;
+CREATE UNIQUE INDEX plans_one_newest ON public.plans USING btree (first_id) WHERE is_newest;
 CREATE INDEX refused_logins_age ON public.refused_logins USING btree (last_at);
 CREATE INDEX refused_logins_newest ON public.refused_logins USING btree (account_id, id DESC);
 CREATE INDEX revocation_pages_hash ON public.revocation_pages USING btree (hash);
-CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (account_id, name) WHERE (deleted_at IS NULL);
+CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (account_id, name) WHERE ((deleted_at IS NULL) AND (private_user_id IS NULL));
 CREATE INDEX roles_page ON public.roles USING btree (account_id, id) WHERE (deleted_at IS NULL);
+CREATE UNIQUE INDEX roles_private_user_key ON public.roles USING btree (private_user_id) WHERE (deleted_at IS NULL);
 CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
+CREATE INDEX tenants_plan ON public.tenants USING btree (plan_id, id);
 CREATE INDEX used_nonces_age ON public.used_nonces USING btree (expires_at);
+CREATE INDEX users_capped ON public.users USING btree (account_id) WHERE ((connections IS NOT NULL) AND (deleted_at IS NULL));
 CREATE UNIQUE INDEX users_name_key ON public.users USING btree (account_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX users_page ON public.users USING btree (account_id, id) WHERE (deleted_at IS NULL);
 CREATE INDEX users_role ON public.users USING btree (role_id) WHERE (deleted_at IS NULL);
@@ -447,11 +515,17 @@ COMMENT ON COLUMN accounts.jwt IS 'what brokers must hold: the current claims, o
 COMMENT ON COLUMN accounts.revision IS 'the operator''s revision at which jwt last changed';
 COMMENT ON COLUMN accounts.version IS 'counts edits; the ETag';
 COMMENT ON COLUMN accounts.deleted_at IS 'when its tombstone took the place of its claims; null: it lives, or is frozen';
+COMMENT ON COLUMN accounts.settings IS 'what people chose beside name, tags and limits: default permissions, mappings, tracing, connection types';
+COMMENT ON COLUMN accounts.effective_limits IS 'those in the JWT: the account''s within the plan''s; null: not signed since there is this column, so they are the account''s';
+COMMENT ON COLUMN accounts.effective_connection_types IS 'likewise; empty: all';
+COMMENT ON COLUMN accounts.suspended_at IS 'since when nobody gets in; null: it is not suspended';
+COMMENT ON COLUMN accounts.suspended_by IS 'on whose side: what staff suspended, only staff resume';
 COMMENT ON COLUMN accounts.deleting_at IS 'when it was frozen to be deleted; null: it was not';
 COMMENT ON COLUMN accounts.purge_at IS 'until when that can be undone';
 COMMENT ON COLUMN accounts.purged_at IS 'when the last of the brokers had confirmed that its disk holds nothing of the account';
 COMMENT ON COLUMN api_tokens.expires_at IS 'null: never';
 COMMENT ON COLUMN audit_events.tenant_id IS 'null: an act of staff or of the installation';
+COMMENT ON COLUMN audit_events.reason IS 'the one that was given, if any';
 COMMENT ON COLUMN brokers.public_key IS 'the user nkey it made for itself; its seat in the system account';
 COMMENT ON COLUMN brokers.control_url IS 'where control reaches its system account, nats://host:port';
 COMMENT ON COLUMN brokers.endpoints IS 'where tenants'' clients reach it: lists of URLs by protocol';
@@ -463,6 +537,9 @@ COMMENT ON COLUMN credentials.public_key IS 'the user nkey; its seed is never ke
 COMMENT ON COLUMN credentials.issued_at IS 'of its last JWT: a renewal moves it';
 COMMENT ON COLUMN credentials.expires_at IS 'when the last of its JWTs does; null: never';
 COMMENT ON COLUMN credentials.revocation_page IS 'the number of the page that holds its revocation; null: the account''s JWT does, unless it has expired';
+COMMENT ON COLUMN credentials.role_id IS 'the role that signed it; null: the first that its user was in';
+COMMENT ON COLUMN credentials.tags IS 'the user''s when it was signed';
+COMMENT ON COLUMN credentials.stale_since IS 'since when its user is in another role, or has other tags, than it was signed with';
 COMMENT ON COLUMN credentials.issued_by IS 'the actor; empty: before this was kept';
 COMMENT ON COLUMN credentials.expiring_at IS 'from when on people are warned of the expiry';
 COMMENT ON COLUMN credentials.event_at IS 'when the next event about its expiry is due; null: none is';
@@ -477,13 +554,24 @@ COMMENT ON COLUMN events.subject IS 'the id of the thing';
 COMMENT ON TABLE feed_changes IS 'compacted: one row per account, at its latest revision';
 COMMENT ON TABLE feeds IS 'each operator''s revision; the row''s lock puts its changes in commit order';
 COMMENT ON COLUMN idempotency_keys.request IS 'SHA-256 of operation, path and body: the same key with another request is refused';
+COMMENT ON TABLE operations IS 'long work in steps, each a transaction; whichever replica is free takes the next';
+COMMENT ON COLUMN operations.tenant_id IS 'whose members may see it; null: staff only';
+COMMENT ON COLUMN operations.state IS 'what it works on, and how far it has come';
+COMMENT ON COLUMN operations.detail IS 'what it waits for; empty: for nothing';
 COMMENT ON COLUMN operators.signing_public_key IS 'signs accounts; the operator key itself signs only the operator JWT';
 COMMENT ON COLUMN operators.is_default IS 'new accounts go here unless they name another';
 COMMENT ON TABLE people IS 'who can log in; what they may do comes from their memberships';
 COMMENT ON COLUMN people.password_hash IS 'argon2id, with its parameters';
+COMMENT ON TABLE plans IS 'each row is one version of a plan; its terms never change';
 COMMENT ON COLUMN plans.max_roles IS 'per account; -1 is unlimited';
 COMMENT ON COLUMN plans.max_users IS 'per account; -1 is unlimited';
 COMMENT ON COLUMN plans.account_limits IS 'the most one account may have, and what it has unless it asks for less: the shape of accounts.limits, every field present';
+COMMENT ON COLUMN plans.first_id IS 'the id of the plan''s first version, by which people know the plan';
+COMMENT ON COLUMN plans.is_newest IS 'no later version of the plan is there';
+COMMENT ON COLUMN plans.tenant_limits IS 'the most all of a tenant''s accounts may have together; -1 is unlimited';
+COMMENT ON COLUMN plans.connection_types IS 'how clients may connect; empty: all ways';
+COMMENT ON COLUMN plans.max_credential_lifetime IS '0: credentials need not expire';
+COMMENT ON COLUMN plans.default_credential_lifetime IS 'of credentials that nobody chose one for; 0: they do not expire';
 COMMENT ON TABLE receipts IS 'what each broker last said it has in force';
 COMMENT ON COLUMN receipts.effects IS 'what the latest applied claims did: per account and revision, connections closed';
 COMMENT ON TABLE refused_logins IS 'who was not let in and why: one row for each way, of the newest few hundred an account';
@@ -495,9 +583,15 @@ COMMENT ON COLUMN revocation_pages.records IS 'see claims.RevocationPage; writte
 COMMENT ON COLUMN revocation_pages.expires_at IS 'when the last of its credentials does; null: never';
 COMMENT ON TABLE roles IS 'a scoped signing key of an account; its template holds for every user signed with it, live';
 COMMENT ON COLUMN roles.sealed_seed IS 'empty once deleted';
+COMMENT ON COLUMN roles.private_user_id IS 'the user whose own permissions these are; null: a role for any number of users';
+COMMENT ON COLUMN roles.connections_per_user IS 'at one time; null: as many as the account has';
+COMMENT ON COLUMN roles.default_credential_lifetime IS '0: as the plan says';
+COMMENT ON COLUMN roles.max_credential_lifetime IS '0: as the plan says';
 COMMENT ON TABLE servers IS 'unmodified nats-servers that control keeps up to date: each row one, or a cluster of them; their receipts are under their id';
 COMMENT ON COLUMN servers.urls IS 'where control reaches their system account';
 COMMENT ON COLUMN servers.ledger IS 'which servers were found there, and how far each has come';
 COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the cookie';
+COMMENT ON COLUMN tenants.plan_id IS 'the version of a plan that the tenant is on';
 COMMENT ON TABLE tombstones IS 'accounts that brokers held and the operator never had: their last JWT lets nobody in';
 COMMENT ON TABLE used_nonces IS 'of renewals; nonces carry their own proof of origin, so only used ones are kept, until they expire';
+COMMENT ON COLUMN users.connections IS 'at one time; -1 is unlimited; null: the role''s';

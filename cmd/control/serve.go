@@ -107,6 +107,7 @@ func newReplica(ctx context.Context, s *settings, log *slog.Logger) (_ *replica,
 		Await:          r.delivery.await,
 		Links:          r.delivery.links,
 		CheckDrift:     r.delivery.checkDrift,
+		Simulate:       simulate,
 		BrokersMoved:   r.delivery.hub.Refresh,
 		Ready:          r.ready,
 		Web:            web.Handler(),
@@ -149,6 +150,7 @@ func (r *replica) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.delivery.run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, r.listener, r.api) })
+	g.Go(func() error { return r.domain.RunOperations(ctx, r.log) })
 	g.Go(func() error { return r.repeat(ctx, sweepEvery, "sweep", r.domain.Sweep) })
 	g.Go(func() error {
 		return r.repeat(ctx, warnEvery, "warn of credentials that expire", r.domain.WarnOfExpiry)

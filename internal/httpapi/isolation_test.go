@@ -23,6 +23,7 @@ import (
 var prefixes = map[string]string{
 	"tenant": "ten", "account": "acc", "role": "rol", "user": "usr", "credential": "crd",
 	"api_token": "tok", "operator": "opr", "broker": "brk", "server": "srv",
+	"plan": "pln", "operation": "opn",
 }
 
 // operation is one of the document's, as these tests see it.
@@ -53,6 +54,9 @@ func operations(t *testing.T, doc *openapi3.T) []operation {
 func (o operation) at(t *testing.T, ids map[string]string) string {
 	t.Helper()
 	return regexp.MustCompile(`\{([a-z_]+)\}`).ReplaceAllStringFunc(o.path, func(p string) string {
+		if p == "{version}" {
+			return "1"
+		}
 		id := ids[strings.Trim(p, "{}")]
 		if id == "" {
 			t.Fatalf("%s: the test has no id for path parameter %s", o.OperationID, p)
@@ -61,8 +65,9 @@ func (o operation) at(t *testing.T, ids map[string]string) string {
 	})
 }
 
-// example is the body that the document gives, or nil when the operation takes none.
-func (o operation) example(t *testing.T) any {
+// example is the body that the document gives, or nil when the operation takes
+// none. Where it names a resource, such as account_id, it names that of the ids.
+func (o operation) example(t *testing.T, ids map[string]string) any {
 	t.Helper()
 	if o.RequestBody == nil {
 		return nil
@@ -71,7 +76,17 @@ func (o operation) example(t *testing.T) any {
 	if content == nil || content.Example == nil {
 		t.Fatalf("%s takes a body and gives no example", o.OperationID)
 	}
-	return content.Example
+	body, ok := content.Example.(map[string]any)
+	if !ok {
+		return content.Example
+	}
+	body = maps.Clone(body)
+	for name := range body {
+		if id := ids[strings.TrimSuffix(name, "_id")]; strings.HasSuffix(name, "_id") && id != "" {
+			body[name] = id
+		}
+	}
+	return body
 }
 
 // absent are ids of things that never were.
@@ -93,6 +108,7 @@ func scene(t *testing.T) (s *server, victim, stranger *tenant) {
 		who.token("admin")
 		who.furnish("furnished")
 		maps.Copy(who.ids, s.installation())
+		who.onPlan(s.plan())
 	}
 	return s, victim, stranger
 }
@@ -121,10 +137,49 @@ func (s *server) installation() map[string]string {
 		"server": s.attach(seat.OperatorId, "server-"+strings.ToLower(key[:8]))}
 }
 
+var staff = tenants.Actor{ID: "per_staff", Staff: true}
+
+// plan makes a plan with two versions, and one with the id that is in the document's examples.
+func (s *server) plan() string {
+	s.t.Helper()
+	const columns = `max_accounts, max_roles, max_users, account_limits, created_at, updated_at`
+	s.exec(`
+		INSERT INTO plans (id, first_id, name, ` + columns + `)
+		SELECT 'pln_01jd3zq4y6e8r9tq2m5n7p8s0v', 'pln_01jd3zq4y6e8r9tq2m5n7p8s0v', 'Example', ` + columns + `
+		FROM plans
+		WHERE is_default
+		ON CONFLICT DO NOTHING`)
+	plans, err := s.domain.Plans(s.t.Context(), staff, tenants.PageQuery{Query: "Free"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	terms := plans.Items[0].PlanSpec
+	terms.Name = "Plan " + tenants.NewID[string]("pln")[20:]
+	plan, err := s.domain.CreatePlan(s.t.Context(), staff, tenants.Once{}, terms)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := s.domain.UpdatePlan(s.t.Context(), staff, plan.ID, "", func(spec *tenants.PlanSpec) error { spec.MaxRoles = 7; return nil }); err != nil {
+		s.t.Fatal(err)
+	}
+	return string(plan.ID)
+}
+
+// onPlan puts the tenant on the plan's first version, which is an operation.
+func (t *tenant) onPlan(plan string) {
+	s := t.owner.s
+	s.t.Helper()
+	_, operation, err := s.domain.SetTenantPlan(s.t.Context(), staff, tenants.TenantID(t.id), "", tenants.PlanID(plan), 1)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	t.ids["plan"], t.ids["operation"] = plan, string(operation.ID)
+}
+
 // attach attaches a server that nobody can reach, and answers its id.
 func (s *server) attach(operator, name string) string {
 	s.t.Helper()
-	attached, err := s.domain.AttachServer(s.t.Context(), tenants.Actor{ID: "per_staff", Staff: true}, tenants.OperatorID(operator), tenants.Once{},
+	attached, err := s.domain.AttachServer(s.t.Context(), staff, tenants.OperatorID(operator), tenants.Once{},
 		tenants.ServerSpec{Name: name, URLs: []string{"nats://127.0.0.1:1"}})
 	if err != nil {
 		s.t.Fatal(err)
@@ -186,14 +241,16 @@ func TestEveryOperationRefusesWhoItIsNotFor(t *testing.T) {
 				if op.who == "person" && name == "another tenant's session" {
 					continue // it is about the caller alone: see TestAPersonSeesOnlyThemselves
 				}
-				got := c.do(op.method, op.at(t, victim.ids), op.example(t))
+				body := op.example(t, victim.ids)
+				sent := op.at(t, victim.ids) + fmt.Sprint(body)
+				got := c.do(op.method, op.at(t, victim.ids), body)
 				wantRefusal(t, name, op, got)
-				same := c.do(op.method, op.at(t, none), op.example(t))
+				same := c.do(op.method, op.at(t, none), op.example(t, none))
 				if a, b := anonymous(got, victim.ids), anonymous(same, none); a != b {
 					t.Errorf("%s can tell what exists from what does not:\nexists: %s\nabsent: %s", name, a, b)
 				}
 				for _, word := range victimWords {
-					if word != "" && !strings.Contains(op.at(t, victim.ids), word) && strings.Contains(string(got.body), word) {
+					if word != "" && !strings.Contains(sent, word) && strings.Contains(string(got.body), word) {
 						t.Errorf("%s learns %q from %s", name, word, got.body)
 					}
 				}
@@ -238,7 +295,7 @@ func TestAPersonSeesOnlyThemselves(t *testing.T) {
 		if op.who != "person" {
 			continue
 		}
-		got := stranger.logIn().do(op.method, op.at(t, stranger.ids), op.example(t))
+		got := stranger.logIn().do(op.method, op.at(t, stranger.ids), op.example(t, stranger.ids))
 		if got.status >= 300 {
 			t.Errorf("%s: status = %d\n%s", op.OperationID, got.status, got.body)
 		}
@@ -288,6 +345,7 @@ func TestEveryExampleWorksForTheLeastRoleThatMayDoIt(t *testing.T) {
 	s := setup(t)
 	s.exec(`UPDATE plans SET max_accounts = -1`)
 	owner := s.signUp("Analytical Engines")
+	owner.onPlan(s.plan())
 	tokens := map[string]caller{}
 	for _, role := range []string{"viewer", "developer", "admin"} {
 		tokens[role] = owner.token(role)
@@ -301,16 +359,16 @@ func TestEveryExampleWorksForTheLeastRoleThatMayDoIt(t *testing.T) {
 			owner.furnish(fmt.Sprint("account ", i))
 			owner.token("viewer") // one to delete
 			if op.OperationID == "purgeAccount" {
-				owner.deleted(op.example(t).(map[string]any)["name"])
+				owner.deleted(op.example(t, owner.ids).(map[string]any)["name"])
 			}
 			if least, ok := lesser[op.role]; ok {
 				before := s.contents()
-				tokens[least].do(op.method, op.at(t, owner.ids), op.example(t)).want(http.StatusForbidden)
+				tokens[least].do(op.method, op.at(t, owner.ids), op.example(t, owner.ids)).want(http.StatusForbidden)
 				if after := s.contents(); !maps.Equal(before, after) {
 					t.Errorf("refusing a %s changed the database", least)
 				}
 			}
-			if got := tokens[op.role].do(op.method, op.at(t, owner.ids), op.example(t)); got.status >= 300 {
+			if got := tokens[op.role].do(op.method, op.at(t, owner.ids), op.example(t, owner.ids)); got.status >= 300 {
 				t.Errorf("a %s: status = %d\n%s", op.role, got.status, got.body)
 			}
 		})
@@ -332,23 +390,23 @@ func TestEveryOtherExampleWorksForWhoItIsFor(t *testing.T) {
 		switch op.who {
 		case "staff", "person":
 			owner.ids["server"] = s.attach(owner.ids["operator"], "for "+op.OperationID) // one may be detached already
-			send(op, owner.logIn(), op.example(t))
+			send(op, owner.logIn(), op.example(t, owner.ids))
 		case "enrollment":
-			send(op, caller{s: s, token: owner.ids["enrolment token"]}, op.example(t))
+			send(op, caller{s: s, token: owner.ids["enrolment token"]}, op.example(t, owner.ids))
 		case "broker":
-			send(op, caller{s: s, token: owner.ids["broker token"]}, op.example(t))
+			send(op, caller{s: s, token: owner.ids["broker token"]}, op.example(t, owner.ids))
 		}
 	}
 	for _, op := range operations(t, s.doc) { // signing up, then logging in as who signed up
 		if op.OperationID == "signUp" {
-			send(op, caller{s: s}, op.example(t))
+			send(op, caller{s: s}, op.example(t, owner.ids))
 		}
 	}
 	for _, op := range operations(t, s.doc) {
 		if op.who != "public" || done[op.OperationID] {
 			continue
 		}
-		body := op.example(t)
+		body := op.example(t, owner.ids)
 		if op.OperationID == "renewCredential" { // an example of a proof proves nothing
 			body = owner.prove(owner.ids["credential"], owner.creds)
 		}

@@ -118,6 +118,7 @@ func roleView(spec tenants.RoleSpec) api.RoleCreate {
 	types := mapped(t.ConnectionTypes, func(c claims.ConnectionType) api.ConnectionType { return api.ConnectionType(c) })
 	networks := mapped(t.SourceNetworks, func(n string) string { return n })
 	times := mapped(t.Times, func(r claims.TimeRange) api.TimeRange { return api.TimeRange{Start: r.Start, End: r.End} })
+	permissions := permissionsOf(claims.Permissions{Publish: t.Publish, Subscribe: t.Subscribe, Responses: t.Responses})
 	perUser := claims.Unlimited
 	if spec.ConnectionsPerUser != nil {
 		perUser = *spec.ConnectionsPerUser
@@ -125,7 +126,7 @@ func roleView(spec tenants.RoleSpec) api.RoleCreate {
 	return api.RoleCreate{
 		Name:            spec.Name,
 		Description:     &spec.Description,
-		Permissions:     &api.Permissions{Publish: permissionOf(t.Publish), Subscribe: permissionOf(t.Subscribe), Responses: responsesOf(t.Responses)},
+		Permissions:     &permissions,
 		ConnectionTypes: &types,
 		SourceNetworks:  &networks,
 		Times:           &times,
@@ -136,22 +137,6 @@ func roleView(spec tenants.RoleSpec) api.RoleCreate {
 		DefaultCredentialLifetime: lifetimeOf(spec.DefaultCredentialLifetime),
 		MaxCredentialLifetime:     lifetimeOf(spec.MaxCredentialLifetime),
 	}
-}
-
-func responsesOf(r *claims.ResponsePermission) *api.ResponsePermission {
-	if r == nil {
-		return nil
-	}
-	return &api.ResponsePermission{MaxMessages: r.MaxMessages, ExpiresIn: duration.Format(r.Expires)}
-}
-
-// lifetimeOf is null where there is none.
-func lifetimeOf(d time.Duration) *string {
-	if d == 0 {
-		return nil
-	}
-	text := duration.Format(d)
-	return &text
 }
 
 func lifetime(pointer string, text *string) (time.Duration, error) {
@@ -184,8 +169,9 @@ func roleSpec(in api.RoleCreate) (tenants.RoleSpec, error) {
 	}
 	var errs [3]error
 	if p := in.Permissions; p != nil {
-		t.Publish, t.Subscribe = permission(p.Publish), permission(p.Subscribe)
-		t.Responses, errs[0] = responses(p.Responses)
+		var permissions claims.Permissions
+		permissions, errs[0] = permissionsFrom("/permissions", *p)
+		t.Publish, t.Subscribe, t.Responses = permissions.Publish, permissions.Subscribe, permissions.Responses
 	}
 	spec.DefaultCredentialLifetime, errs[1] = lifetime("/default_credential_lifetime", in.DefaultCredentialLifetime)
 	spec.MaxCredentialLifetime, errs[2] = lifetime("/max_credential_lifetime", in.MaxCredentialLifetime)
@@ -193,12 +179,22 @@ func roleSpec(in api.RoleCreate) (tenants.RoleSpec, error) {
 	return spec, errors.Join(errs[:]...)
 }
 
-func responses(in *api.ResponsePermission) (*claims.ResponsePermission, error) {
-	if in == nil {
-		return nil, nil
+func permissionsOf(p claims.Permissions) api.Permissions {
+	out := api.Permissions{Publish: permissionOf(p.Publish), Subscribe: permissionOf(p.Subscribe)}
+	if p.Responses != nil {
+		out.Responses = &api.ResponsePermission{MaxMessages: p.Responses.MaxMessages, ExpiresIn: duration.Format(p.Responses.Expires)}
 	}
-	expires, err := parseDuration("/permissions/responses/expires_in", in.ExpiresIn)
-	return &claims.ResponsePermission{MaxMessages: in.MaxMessages, Expires: expires}, err
+	return out
+}
+
+func permissionsFrom(pointer string, in api.Permissions) (claims.Permissions, error) {
+	out := claims.Permissions{Publish: permission(in.Publish), Subscribe: permission(in.Subscribe)}
+	if in.Responses == nil {
+		return out, nil
+	}
+	expires, err := parseDuration(pointer+"/responses/expires_in", in.Responses.ExpiresIn)
+	out.Responses = &claims.ResponsePermission{MaxMessages: in.Responses.MaxMessages, Expires: expires}
+	return out, err
 }
 
 func permissionOf(p claims.Permission) *api.Permission {

@@ -31,11 +31,27 @@ func (s *Server) operations() map[string]handler {
 		"listApiTokens":   s.listAPITokens,
 		"deleteApiToken":  s.deleteAPIToken,
 
+		"setTenantPlan":        s.setTenantPlan,
+		"createPlan":           s.createPlan,
+		"listPlans":            s.listPlans,
+		"getNewestPlanVersion": s.getNewestPlanVersion,
+		"updatePlan":           s.updatePlan,
+		"makeDefaultPlan":      s.makeDefaultPlan,
+		"listPlanVersions":     s.listPlanVersions,
+		"getPlanVersion":       s.getPlanVersion,
+		"moveTenants":          s.moveTenants,
+		"getOperation":         s.getOperation,
+
 		"createAccount":      s.createAccount,
 		"listAccounts":       s.listAccounts,
 		"getAccount":         s.getAccount,
 		"updateAccount":      s.updateAccount,
 		"deleteAccount":      s.deleteAccount,
+		"suspendAccount":     s.suspendAccount,
+		"resumeAccount":      s.resumeAccount,
+		"cloneAccount":       s.cloneAccount,
+		"getMappings":        s.getMappings,
+		"updateMappings":     s.updateMappings,
 		"getRetirement":      s.getRetirement,
 		"restoreAccount":     s.restoreAccount,
 		"purgeAccount":       s.purgeAccount,
@@ -57,6 +73,7 @@ func (s *Server) operations() map[string]handler {
 		"deleteUser": s.deleteUser,
 
 		"issueCredential":        s.issueCredential,
+		"issueCredentialBatch":   s.issueCredentialBatch,
 		"listCredentials":        s.listCredentials,
 		"listAccountCredentials": s.listAccountCredentials,
 		"getCredential":          s.getCredential,
@@ -65,6 +82,8 @@ func (s *Server) operations() map[string]handler {
 		"challengeRenewal":       s.challengeRenewal,
 		"renewCredential":        s.renewCredential,
 		"revokeCredential":       s.revokeCredential,
+
+		"simulate": s.simulate,
 
 		"listOperators":       s.listOperators,
 		"listBrokers":         s.listBrokers,
@@ -117,6 +136,7 @@ func (s *Server) mount() error {
 
 // operation is a handler's way in: body read and bounded, caller known, request checked against the document.
 func (s *Server) operation(route *routers.Route, access access, handle handler) handler {
+	limit := maxBodyOf(route.Operation)
 	return func(w http.ResponseWriter, r *http.Request) error {
 		c := &call{operation: route.Operation.OperationID}
 		var err error
@@ -124,7 +144,7 @@ func (s *Server) operation(route *routers.Route, access access, handle handler) 
 			return err
 		}
 		note(r, c.operation, c.caller)
-		if c.body, err = readBody(w, r); err != nil {
+		if c.body, err = readBody(w, r, limit); err != nil {
 			return err
 		}
 		if err := validate(r, route, c.body); err != nil {

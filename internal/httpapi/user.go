@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/signalbox-io/signalbox/api"
-	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/tenants"
 )
 
@@ -86,8 +85,9 @@ func userView(spec tenants.UserSpec) api.UserCreate {
 	role := string(spec.RoleID)
 	tags := mapped(spec.Tags, func(t string) string { return t })
 	view := api.UserCreate{Name: spec.Name, RoleId: &role, Tags: &tags, Connections: spec.Connections}
-	if p := spec.Permissions; p != nil {
-		view.Permissions = &api.OwnPermissions{Publish: permissionOf(p.Publish), Subscribe: permissionOf(p.Subscribe), Responses: responsesOf(p.Responses)}
+	if spec.Permissions != nil {
+		permissions := api.OwnPermissions(permissionsOf(*spec.Permissions))
+		view.Permissions = &permissions
 	}
 	return view
 }
@@ -97,8 +97,8 @@ func userSpec(in api.UserCreate) (tenants.UserSpec, error) {
 	if in.Permissions == nil {
 		return spec, nil
 	}
-	responses, err := responses(in.Permissions.Responses)
-	spec.Permissions = &claims.Permissions{Publish: permission(in.Permissions.Publish), Subscribe: permission(in.Permissions.Subscribe), Responses: responses}
+	permissions, err := permissionsFrom("/permissions", api.Permissions(*in.Permissions))
+	spec.Permissions = &permissions
 	return spec, err
 }
 

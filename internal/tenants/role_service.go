@@ -2,6 +2,8 @@ package tenants
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,7 +27,7 @@ func (s *Service) createRole(ctx context.Context, tx pgx.Tx, actor Actor, in Acc
 	if err != nil {
 		return Role{}, err
 	}
-	if err := spec.validate(); err != nil {
+	if err := errors.Join(spec.validate(), account.allowsTypes(spec.Template.ConnectionTypes)); err != nil {
 		return Role{}, err
 	}
 	if err := roomForRole(ctx, tx, account); err != nil {
@@ -114,6 +116,11 @@ func (s *Service) UpdateRole(ctx context.Context, actor Actor, id RoleID, match 
 		}
 		if role.Private && spec.Name != role.Name {
 			return fault.Field("/name", "these are a user's own permissions, and named after it")
+		}
+		if !slices.Equal(spec.Template.ConnectionTypes, role.Template.ConnectionTypes) {
+			if err := account.allowsTypes(spec.Template.ConnectionTypes); err != nil {
+				return err
+			}
 		}
 		if role, err = updateRole(ctx, tx, role, spec, now); err != nil {
 			return err

@@ -109,7 +109,12 @@ export interface paths {
     };
     /** Get the tenant's plan */
     get: operations["getPlan"];
-    put?: never;
+    /**
+     * Put a tenant on a plan
+     * @description The plan's terms hold for the tenant's accounts within a second: what they have beyond it is withdrawn, connected clients included,
+     *     and comes back with a larger plan. `If-Match` takes the tenant's `ETag`.
+     */
+    put: operations["setTenantPlan"];
     post?: never;
     delete?: never;
     options?: never;
@@ -278,6 +283,95 @@ export interface paths {
      * @description New limits hold for clients that are connected, too.
      */
     patch: operations["updateAccount"];
+    trace?: never;
+  };
+  "/v1/accounts/{account}/suspend": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Suspend an account
+     * @description Every client of the account is disconnected and nobody gets in until it is resumed. Streams and everything else stay. The installation's staff may suspend any account; then only staff can resume it. One that is suspended already stays as it is.
+     */
+    post: operations["suspendAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/resume": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Resume a suspended account
+     * @description Creds that worked before do again, those issued meanwhile too. One that is not suspended stays as it is.
+     */
+    post: operations["resumeAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/clone": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Clone an account
+     * @description Makes an account with the same settings, mappings and roles, but with keys of its own and without users. Limits that the plan does not give any more are lowered to it.
+     */
+    post: operations["cloneAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/mappings": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    /** Get an account's subject mappings */
+    get: operations["getMappings"];
+    /**
+     * Replace an account's subject mappings
+     * @description They hold for clients that are connected, too.
+     */
+    put: operations["updateMappings"];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
     trace?: never;
   };
   "/v1/accounts/{account}/retirement": {
@@ -466,7 +560,8 @@ export interface paths {
     post?: never;
     /**
      * Delete a role
-     * @description Only a role without users can go.
+     * @description Only a role without users can go. Credentials that it signed for users who have been moved to another role since
+     *     (`moved_credentials`) end with it: they are revoked.
      */
     delete: operations["deleteRole"];
     options?: never;
@@ -518,7 +613,17 @@ export interface paths {
     delete: operations["deleteUser"];
     options?: never;
     head?: never;
-    patch?: never;
+    /**
+     * Move a user to another role, or edit it
+     * @description Holds for the credentials that the user has, downloaded and connected ones included: brokers judge them by what the user is
+     *     now, and end connections whose permissions are others, so that clients come back with the new ones. Unmodified nats-servers
+     *     cannot, and refuse credentials issued before the user got another role or other tags: issue new ones for those.
+     *
+     *     A user is in a role, or has `permissions` of its own; setting one ends the other. With `permissions` of its own it keeps all else
+     *     (connection types, networks, hours, limits) from the role it was in, in a role of its own, which no list shows and which
+     *     can be read and edited by its `role_id`. `permissions: null` puts it into the role named `default`. A name never changes.
+     */
+    patch: operations["updateUser"];
     trace?: never;
   };
   "/v1/accounts/{account}/credentials": {
@@ -537,6 +642,34 @@ export interface paths {
     get: operations["listAccountCredentials"];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/credential-batches": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Issue up to 10,000 credentials
+     * @description One for each of many users, who are made on the way unless `create_users` is false. The answer is a stream of JSON, one object a
+     *     line (NDJSON): a line with `index` for each credential, in the order of the request, once it is committed; then one with `summary`,
+     *     or with `problem` if it cannot go on. What is wrong with the request as a whole is refused before anything is issued.
+     *
+     *     If the stream breaks off, send the same request with the same `Idempotency-Key` and, as `from`, the number of lines you have: the rest
+     *     follows. Of what was issued and did not reach you, creds are revoked and issued anew, so that each user ends with one active credential
+     *     of this batch. Seeds are not kept. The stream goes as fast as you read; it ends when you read nothing for 30 seconds.
+     */
+    post: operations["issueCredentialBatch"];
     delete?: never;
     options?: never;
     head?: never;
@@ -698,6 +831,172 @@ export interface paths {
      * @description Its clients are disconnected and cannot return. Other credentials of the user keep working. Revoking twice changes nothing.
      */
     post: operations["revokeCredential"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/simulate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Say whether a user may connect, publish or subscribe, and why
+     * @description Answers what a broker would, by the same checks in the same order, without a client. Whom to ask about: a credential, or a user (with a credential issued now), or
+     *     a role (with a user of that name and tags). It knows the account's settings as they are in force, and takes for granted what it cannot know:
+     *     that the client has the credential's seed, and that there is room within limits.
+     */
+    post: operations["simulate"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/plans": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List plans
+     * @description The newest version of each.
+     */
+    get: operations["listPlans"];
+    put?: never;
+    /** Create a plan */
+    post: operations["createPlan"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/plans/{plan}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+      };
+      cookie?: never;
+    };
+    /** Get a plan's newest version */
+    get: operations["getNewestPlanVersion"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    /**
+     * Make a plan's next version
+     * @description Versions never change. Tenants stay on theirs until they are moved; who signs up gets the newest version of the default plan.
+     */
+    patch: operations["updatePlan"];
+    trace?: never;
+  };
+  "/v1/plans/{plan}/make-default": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Put those who sign up on this plan */
+    post: operations["makeDefaultPlan"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/plans/{plan}/versions": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+      };
+      cookie?: never;
+    };
+    /** List a plan's versions */
+    get: operations["listPlanVersions"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/plans/{plan}/versions/{version}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+        version: components["parameters"]["PlanVersionNumber"];
+      };
+      cookie?: never;
+    };
+    /** Get one version of a plan */
+    get: operations["getPlanVersion"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/plans/{plan}/versions/{version}/move-tenants": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+        version: components["parameters"]["PlanVersionNumber"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Move all tenants of a version to the newest
+     * @description Tenant by tenant, in the background; `getOperation` tells how far it has come.
+     */
+    post: operations["moveTenants"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/operations/{operation}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operation: components["parameters"]["OperationId"];
+      };
+      cookie?: never;
+    };
+    /** How far long work has come */
+    get: operations["getOperation"];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -993,6 +1292,8 @@ export interface components {
       id: components["schemas"]["Id"];
       name: string;
       plan_id: components["schemas"]["Id"];
+      /** Format: int64 */
+      plan_version: number;
       created_at: components["schemas"]["Time"];
       updated_at: components["schemas"]["Time"];
       etag: string;
@@ -1002,6 +1303,8 @@ export interface components {
     };
     Plan: {
       id: components["schemas"]["Id"];
+      /** Format: int64 */
+      version: number;
       name: string;
       /**
        * Format: int64
@@ -1018,14 +1321,203 @@ export interface components {
        * @description Per account. -1 is unlimited.
        */
       max_users: number;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      max_members: number;
       account_limits: components["schemas"]["Limits"];
+      tenant_limits: components["schemas"]["TenantLimits"];
+      /** @description How clients may connect. Empty: all ways. */
+      connection_types: components["schemas"]["ConnectionType"][];
+      /** @description ISO 8601 duration. Null: credentials need not expire. */
+      max_credential_lifetime: string | null;
+      /** @description ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may. */
+      default_credential_lifetime: string | null;
       use: {
         /**
          * Format: int64
          * @description Accounts the tenant has.
          */
         accounts: number;
+        /**
+         * Format: int64
+         * @description People in the tenant.
+         */
+        members: number;
       };
+    };
+    /** @description The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none. */
+    TenantLimits: {
+      /** Format: int64 */
+      connections: number;
+      /** Format: int64 */
+      leaf_nodes: number;
+      jetstream: components["schemas"]["TenantJetStreamLimits"];
+    };
+    TenantJetStreamLimits: {
+      /** Format: int64 */
+      memory_bytes: number;
+      /** Format: int64 */
+      disk_bytes: number;
+      /** Format: int64 */
+      streams: number;
+    };
+    /** @description -1 is unlimited, 0 is none, absent is unlimited (on create) or unchanged (on update). */
+    TenantLimitsInput: {
+      connections?: components["schemas"]["LimitValue"];
+      leaf_nodes?: components["schemas"]["LimitValue"];
+      jetstream?: {
+        memory_bytes?: components["schemas"]["LimitValue"];
+        disk_bytes?: components["schemas"]["LimitValue"];
+        streams?: components["schemas"]["LimitValue"];
+      };
+    };
+    /** @description What is absent is as generous as it can be. */
+    PlanCreate: {
+      name: string;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      max_accounts?: number;
+      /**
+       * Format: int64
+       * @description Per account. -1 is unlimited.
+       */
+      max_roles?: number;
+      /**
+       * Format: int64
+       * @description Per account. -1 is unlimited.
+       */
+      max_users?: number;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      max_members?: number;
+      account_limits?: components["schemas"]["LimitsInput"];
+      tenant_limits?: components["schemas"]["TenantLimitsInput"];
+      /** @description How clients may connect. Empty: all ways. */
+      connection_types?: components["schemas"]["ConnectionType"][];
+      /** @description ISO 8601 duration. Null: credentials need not expire. */
+      max_credential_lifetime?: string | null;
+      /** @description ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may. */
+      default_credential_lifetime?: string | null;
+    };
+    /** @description What is absent stays; lists are replaced whole. */
+    PlanUpdate: {
+      name?: string;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      max_accounts?: number;
+      /**
+       * Format: int64
+       * @description Per account. -1 is unlimited.
+       */
+      max_roles?: number;
+      /**
+       * Format: int64
+       * @description Per account. -1 is unlimited.
+       */
+      max_users?: number;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      max_members?: number;
+      account_limits?: components["schemas"]["LimitsInput"];
+      tenant_limits?: components["schemas"]["TenantLimitsInput"];
+      /** @description How clients may connect. Empty: all ways. */
+      connection_types?: components["schemas"]["ConnectionType"][];
+      /** @description ISO 8601 duration. Null: credentials need not expire. */
+      max_credential_lifetime?: string | null;
+      /** @description ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may. */
+      default_credential_lifetime?: string | null;
+    };
+    PlanVersion: {
+      id: components["schemas"]["Id"];
+      /** Format: int64 */
+      version: number;
+      name: string;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      max_accounts: number;
+      /**
+       * Format: int64
+       * @description Per account. -1 is unlimited.
+       */
+      max_roles: number;
+      /**
+       * Format: int64
+       * @description Per account. -1 is unlimited.
+       */
+      max_users: number;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      max_members: number;
+      account_limits: components["schemas"]["Limits"];
+      tenant_limits: components["schemas"]["TenantLimits"];
+      /** @description How clients may connect. Empty: all ways. */
+      connection_types: components["schemas"]["ConnectionType"][];
+      /** @description ISO 8601 duration. Null: credentials need not expire. */
+      max_credential_lifetime: string | null;
+      /** @description ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may. */
+      default_credential_lifetime: string | null;
+      /** @description Who signs up is put on it. */
+      is_default: boolean;
+      is_newest: boolean;
+      /**
+       * Format: int64
+       * @description Tenants that are on this version.
+       */
+      tenants: number;
+      created_by: string;
+      created_at: components["schemas"]["Time"];
+    };
+    PlanVersionPage: {
+      items: components["schemas"]["PlanVersion"][];
+      next_cursor: components["schemas"]["Cursor"];
+    };
+    TenantPlanSet: {
+      plan_id: components["schemas"]["Id"];
+      /**
+       * Format: int64
+       * @description Absent: the newest.
+       */
+      version?: number;
+    };
+    TenantPlan: {
+      plan: components["schemas"]["Plan"];
+      operation: components["schemas"]["Operation"];
+    };
+    Operation: {
+      id: components["schemas"]["Id"];
+      /** @description What it does. There may be more kinds in later versions. */
+      kind: string;
+      /** @enum {string} */
+      status: "running" | "waiting" | "done";
+      /** @description What it is doing now. */
+      stage: string;
+      waiting_for: string | null;
+      /** Format: int64 */
+      done: number;
+      /**
+       * Format: int64
+       * @description As it was when the work began.
+       */
+      total: number;
+      created_by: string;
+      created_at: components["schemas"]["Time"];
+      updated_at: components["schemas"]["Time"];
+      /** Format: date-time */
+      finished_at: string | null;
     };
     Member: {
       person_id: components["schemas"]["Id"];
@@ -1076,6 +1568,8 @@ export interface components {
       action: string;
       /** @description To what: a resource's id. */
       target: string;
+      /** @description Why, if they said so. */
+      reason: string;
       created_at: components["schemas"]["Time"];
     };
     AuditEventPage: {
@@ -1131,9 +1625,56 @@ export interface components {
       exports: number;
       /** Format: int64 */
       imports: number;
+      /** @description Exported subjects may have wildcards. */
+      wildcard_exports: boolean;
+      /** @description Users may connect without proof that they have their seed, if their role lets them. MQTT clients need it. */
+      bearer: boolean;
       jetstream: components["schemas"]["JetStreamLimits"];
     };
+    /** @description Without JetStream, or with `tiers`, every number is 0. */
     JetStreamLimits: {
+      /**
+       * Format: int64
+       * @description Of all streams in memory together.
+       */
+      memory_bytes: number;
+      /**
+       * Format: int64
+       * @description Of all streams on disk together.
+       */
+      disk_bytes: number;
+      /** Format: int64 */
+      streams: number;
+      /**
+       * Format: int64
+       * @description Of one stream.
+       */
+      consumers: number;
+      /**
+       * Format: int64
+       * @description Of one consumer: messages delivered and not acknowledged.
+       */
+      ack_pending: number;
+      /**
+       * Format: int64
+       * @description Of one stream in memory.
+       */
+      memory_max_stream_bytes: number;
+      /**
+       * Format: int64
+       * @description Of one stream on disk.
+       */
+      disk_max_stream_bytes: number;
+      /** @description A stream must say how large it may become. */
+      max_bytes_required: boolean;
+      tiers?: components["schemas"]["JetStreamTiers"];
+    };
+    /** @description Limits of their own for streams with one replica and with three, instead of common ones. In a tier that is not there are no streams. */
+    JetStreamTiers: {
+      r1?: components["schemas"]["JetStreamTier"];
+      r3?: components["schemas"]["JetStreamTier"];
+    };
+    JetStreamTier: {
       /** Format: int64 */
       memory_bytes: number;
       /** Format: int64 */
@@ -1142,6 +1683,13 @@ export interface components {
       streams: number;
       /** Format: int64 */
       consumers: number;
+      /** Format: int64 */
+      ack_pending: number;
+      /** Format: int64 */
+      memory_max_stream_bytes: number;
+      /** Format: int64 */
+      disk_max_stream_bytes: number;
+      max_bytes_required: boolean;
     };
     /** @description -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's. */
     LimitsInput: {
@@ -1152,22 +1700,124 @@ export interface components {
       data_bytes?: components["schemas"]["LimitValue"];
       exports?: components["schemas"]["LimitValue"];
       imports?: components["schemas"]["LimitValue"];
+      wildcard_exports?: boolean;
+      bearer?: boolean;
+      /** @description Either common limits or `tiers`; naming one kind takes the place of the other. Where there were none before, both storages begin at 0 and what counts something at -1. */
       jetstream?: {
         memory_bytes?: components["schemas"]["LimitValue"];
         disk_bytes?: components["schemas"]["LimitValue"];
         streams?: components["schemas"]["LimitValue"];
         consumers?: components["schemas"]["LimitValue"];
+        ack_pending?: components["schemas"]["LimitValue"];
+        memory_max_stream_bytes?: components["schemas"]["LimitValue"];
+        disk_max_stream_bytes?: components["schemas"]["LimitValue"];
+        max_bytes_required?: boolean;
+        tiers?: {
+          r1?: components["schemas"]["JetStreamTierInput"];
+          r3?: components["schemas"]["JetStreamTierInput"];
+        };
       };
+    };
+    /** @description With both storages at 0 there is no such tier. */
+    JetStreamTierInput: {
+      memory_bytes?: components["schemas"]["LimitValue"];
+      disk_bytes?: components["schemas"]["LimitValue"];
+      streams?: components["schemas"]["LimitValue"];
+      consumers?: components["schemas"]["LimitValue"];
+      ack_pending?: components["schemas"]["LimitValue"];
+      memory_max_stream_bytes?: components["schemas"]["LimitValue"];
+      disk_max_stream_bytes?: components["schemas"]["LimitValue"];
+      max_bytes_required?: boolean;
     };
     AccountCreate: {
       name: string;
       description?: string;
+      /** @description In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here. */
+      tags?: string[];
       limits?: components["schemas"]["LimitsInput"];
+      /** @description Of users whose role says nothing about subjects. Without `{{…}}`. */
+      default_permissions?: components["schemas"]["Permissions"];
+      /** @description Null: messages are not traced. */
+      trace?: components["schemas"]["Trace"];
+      cluster_traffic?: components["schemas"]["ClusterTraffic"];
+      /** @description How clients may connect: empty is all ways. Roles allow no more than this. */
+      connection_types?: components["schemas"]["ConnectionType"][];
+      connections_per_type?: components["schemas"]["ConnectionsPerType"];
     };
     AccountUpdate: {
       name?: string;
       description?: string;
+      /** @description In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here. */
+      tags?: string[];
       limits?: components["schemas"]["LimitsInput"];
+      /** @description Of users whose role says nothing about subjects. Without `{{…}}`. */
+      default_permissions?: components["schemas"]["Permissions"] | null;
+      /** @description Null: messages are not traced. */
+      trace?: components["schemas"]["Trace"] | null;
+      cluster_traffic?: components["schemas"]["ClusterTraffic"];
+      /** @description How clients may connect: empty is all ways. Roles allow no more than this. */
+      connection_types?: components["schemas"]["ConnectionType"][];
+      connections_per_type?: components["schemas"]["ConnectionsPerTypeUpdate"];
+    };
+    /** @description A share of the messages that carry a `traceparent` header is traced through the brokers. */
+    Trace: {
+      /** @description The subject that hears where a message went. Without wildcards. */
+      destination: string;
+      /** @description In percent. */
+      sampling: number;
+    };
+    /**
+     * @description Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+     * @enum {string}
+     */
+    ClusterTraffic: "system" | "owner";
+    /**
+     * @description The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+     * @example {
+     *       "MQTT": 10
+     *     }
+     */
+    ConnectionsPerType: {
+      [key: string]: number;
+    };
+    /** @description As in the account; null takes a type's limit away. */
+    ConnectionsPerTypeUpdate: {
+      [key: string]: number | null;
+    };
+    Suspension: {
+      /**
+       * @description What `staff` suspended, only the installation's staff resume.
+       * @enum {string}
+       */
+      by: "tenant" | "staff";
+      reason: string;
+      since: components["schemas"]["Time"];
+    };
+    Suspend: {
+      reason?: string;
+    };
+    AccountClone: {
+      name: string;
+    };
+    Mappings: {
+      mappings: components["schemas"]["Mapping"][];
+    };
+    /** @description Sends what is published to a subject to others instead. What the weights leave of 100 stays where it was, unless the subject itself is a destination: then the rest is dropped. A message is mapped once. */
+    Mapping: {
+      /** @description `orders.*`, `events.>` */
+      subject: string;
+      destinations: components["schemas"]["MappingDestination"][];
+    };
+    MappingDestination: {
+      /** @description `{{wildcard(1)}}` is what the first `*` of the mapping's subject stood for, `{{partition(3,1)}}` a number from 0 to 2 by its hash; there are split, splitFromLeft, splitFromRight, sliceFromLeft, sliceFromRight, left, right and random as well. */
+      subject: string;
+      /**
+       * @description In percent. Absent: 100. At most 100 together, for each cluster.
+       * @default 100
+       */
+      weight: number;
+      /** @description For clients of that cluster of brokers, instead of the destinations that name none. Absent: for all others. */
+      cluster?: string;
     };
     Account: {
       id: components["schemas"]["Id"];
@@ -1175,9 +1825,12 @@ export interface components {
       operator_id: components["schemas"]["Id"];
       name: string;
       description: string;
+      tags: string[];
       /** @description The account's nkey, `A…`: how NATS names it. */
       public_key: string;
       status: components["schemas"]["AccountStatus"];
+      /** @description Null: it is not suspended. */
+      suspension: components["schemas"]["Suspension"] | null;
       /**
        * Format: date-time
        * @description When it was deleted. Null: it was not.
@@ -1189,6 +1842,15 @@ export interface components {
        */
       purge_at: string | null;
       limits: components["schemas"]["Limits"];
+      /** @description Those in force: the account's within the plan's, which may have become less. */
+      effective_limits: components["schemas"]["Limits"];
+      default_permissions: components["schemas"]["Permissions"];
+      trace: components["schemas"]["Trace"] | null;
+      cluster_traffic: components["schemas"]["ClusterTraffic"];
+      connection_types: components["schemas"]["ConnectionType"][];
+      /** @description Those in force: what account and plan both allow. Empty is all ways, `NONE` alone is none. */
+      effective_connection_types: string[];
+      connections_per_type: components["schemas"]["ConnectionsPerType"];
       /**
        * Format: int64
        * @description Credentials that will expire soon, as `status` has it. Told by `getAccount` only.
@@ -1209,10 +1871,10 @@ export interface components {
       next_cursor: components["schemas"]["Cursor"];
     };
     /**
-     * @description `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+     * @description `suspended`: nobody gets in until it is resumed; creds can be issued meanwhile, and work afterwards. `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
      * @enum {string}
      */
-    AccountStatus: "active" | "deleting";
+    AccountStatus: "active" | "suspended" | "deleting";
     AccountPurge: {
       /** @description The account's name, as a confirmation. */
       name: string;
@@ -1430,10 +2092,103 @@ export interface components {
       items: components["schemas"]["RefusedLogin"][];
       next_cursor: components["schemas"]["Cursor"];
     };
+    /** @description One of `credential_id`, `user_id` and `role_id` is needed. */
+    SimulationRequest: {
+      account_id: string;
+      credential_id?: string;
+      user_id?: string;
+      role_id?: string;
+      /**
+       * @description With `role_id`: the user's name, which its subjects may depend on.
+       * @example sensor-1
+       */
+      name?: string;
+      /** @description With `role_id`: the user's tags. */
+      tags?: string[];
+      /** @enum {string} */
+      action: "connect" | "publish" | "subscribe";
+      /**
+       * @description To publish on or subscribe to. Of an MQTT topic, the subject that it becomes: `a/b/+` is `a.b.*`.
+       * @example orders.new
+       */
+      subject?: string;
+      /** @description The queue group to subscribe in. */
+      queue?: string;
+      connection_type?: components["schemas"]["ConnectionType"];
+      /**
+       * @description The client's IP address. Absent: the check of networks is assumed to be passed.
+       * @example 10.0.0.1
+       */
+      address?: string;
+      /**
+       * Format: date-time
+       * @description When. Absent: now.
+       */
+      at?: string;
+    };
+    /** @description The setting that decided. */
+    SimulationDecision: {
+      /** @example publish */
+      check: string;
+      /**
+       * @description Whose setting it is.
+       * @enum {string}
+       */
+      source: "account" | "role" | "user";
+      /**
+       * @description JSON pointer to the setting.
+       * @example /permissions/publish/deny/2
+       */
+      pointer: string;
+      /**
+       * @description The setting as it is written; empty: nothing that is written there matches.
+       * @example orders.{{name()}}.>
+       */
+      rule: string;
+      /**
+       * @description What that stands for with this user.
+       * @example orders.sensor-1.>
+       */
+      subject: string;
+    };
+    SimulationStep: {
+      /**
+       * @description credential, account, role, delegation, bearer, connection_type, proof, revocation, network, hours, limits, mapping, publish, subscribe or filter; there may be others.
+       * @example network
+       */
+      check: string;
+      /**
+       * @description `assumed`: it depends on what is not known beforehand.
+       * @enum {string}
+       */
+      outcome: "passed" | "refused" | "assumed";
+      detail: string;
+    };
+    Simulation: {
+      allowed: boolean;
+      /**
+       * @description Why not: a reason as refused logins have, or publish_denied or subscribe_denied.
+       * @example wrong_network
+       */
+      reason: string | null;
+      /** @description What that means and what helps. */
+      explanation: string | null;
+      detail: string | null;
+      decided_by: components["schemas"]["SimulationDecision"] | null;
+      /** @description The checks in a broker's order, up to the one that refuses. */
+      steps: components["schemas"]["SimulationStep"][];
+      /** @description Of an allowed subscription, what keeps some of its messages from being delivered. */
+      filtered: components["schemas"]["SimulationDecision"][];
+    };
     /** @enum {string} */
     ConnectionType: "STANDARD" | "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS";
     Subject: string;
-    /** @description Without `allow` everything is allowed that `deny` does not name. */
+    /**
+     * @description Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
+     *     nothing, deny `>` and allow nothing. In what may be subscribed to, `subject queue` is for the queue group of that name only. `{{name()}}`,
+     *     `{{subject()}}`, `{{tag(key)}}`, `{{account-name()}}`, `{{account-subject()}}` and `{{account-tag(key)}}` stand for what they are
+     *     of the user who connects.
+     */
     Permission: {
       allow?: components["schemas"]["Subject"][];
       deny?: components["schemas"]["Subject"][];
@@ -1454,6 +2209,24 @@ export interface components {
     RoleLimits: {
       subscriptions?: components["schemas"]["LimitValue"];
       payload_bytes?: components["schemas"]["LimitValue"];
+      /**
+       * Format: int64
+       * @description Of each user at one time, all its credentials together; -1 is unlimited.
+       */
+      connections_per_user?: number;
+    };
+    /** @description A part of each day. One that ends before it starts goes on past midnight. */
+    TimeRange: {
+      /**
+       * @description `hh:mm:ss`
+       * @example 08:00:00
+       */
+      start: string;
+      /**
+       * @description `hh:mm:ss`
+       * @example 18:00:00
+       */
+      end: string;
     };
     RoleCreate: {
       name: string;
@@ -1463,9 +2236,17 @@ export interface components {
       connection_types?: components["schemas"]["ConnectionType"][];
       /** @description CIDR; absent or empty: anywhere. */
       source_networks?: string[];
+      /** @description When users may be connected; they are disconnected at the end. Absent or empty: always. */
+      times?: components["schemas"]["TimeRange"][];
+      /** @description Of `times`, a name of the tz database such as Europe/Berlin; needed with them. */
+      time_zone?: string;
       /** @description Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password. */
       bearer?: boolean;
       limits?: components["schemas"]["RoleLimits"];
+      /** @description Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says. */
+      default_credential_lifetime?: string | null;
+      /** @description ISO 8601 duration. Null or absent: as the plan says. */
+      max_credential_lifetime?: string | null;
     };
     RoleUpdate: {
       name?: string;
@@ -1473,9 +2254,17 @@ export interface components {
       permissions?: components["schemas"]["Permissions"];
       connection_types?: components["schemas"]["ConnectionType"][];
       source_networks?: string[];
+      /** @description When users may be connected; they are disconnected at the end. Absent or empty: always. */
+      times?: components["schemas"]["TimeRange"][];
+      /** @description Of `times`, a name of the tz database such as Europe/Berlin; needed with them. */
+      time_zone?: string;
       /** @description Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password. */
       bearer?: boolean;
       limits?: components["schemas"]["RoleLimits"];
+      /** @description Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says. */
+      default_credential_lifetime?: string | null;
+      /** @description ISO 8601 duration. Null or absent: as the plan says. */
+      max_credential_lifetime?: string | null;
     };
     Role: {
       id: components["schemas"]["Id"];
@@ -1484,15 +2273,35 @@ export interface components {
       description: string;
       /** @description The scoped signing key, `A…`. */
       public_key: string;
+      /** @description One user's own permissions; in no list. */
+      private: boolean;
       permissions: components["schemas"]["Permissions"];
       connection_types: components["schemas"]["ConnectionType"][];
       source_networks: string[];
+      times: components["schemas"]["TimeRange"][];
+      time_zone: string;
       /** @description Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password. */
       bearer: boolean;
       limits: components["schemas"]["RoleLimits"];
+      /** @description Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says. */
+      default_credential_lifetime: string | null;
+      /** @description ISO 8601 duration. Null or absent: as the plan says. */
+      max_credential_lifetime: string | null;
+      /**
+       * Format: int64
+       * @description Credentials in use that it signed for users who have been moved to another role since. They end when the role is deleted.
+       */
+      moved_credentials: number;
       created_at: components["schemas"]["Time"];
       updated_at: components["schemas"]["Time"];
       etag: string;
+    };
+    RoleDeleted: {
+      /**
+       * Format: int64
+       * @description Credentials that the role had signed for users who have been moved to another since.
+       */
+      credentials_revoked: number;
     };
     RolePage: {
       items: components["schemas"]["Role"][];
@@ -1503,18 +2312,50 @@ export interface components {
       name: string;
       /** @description Absent: the account's role named `default`. */
       role_id?: string;
+      permissions?: components["schemas"]["OwnPermissions"];
+      tags?: components["schemas"]["UserTags"];
+      connections?: components["schemas"]["UserConnections"];
     };
+    UserUpdate: {
+      /** @description Null: the account's role named `default`. */
+      role_id?: string | null;
+      permissions?: components["schemas"]["OwnPermissions"];
+      tags?: components["schemas"]["UserTags"];
+      connections?: components["schemas"]["UserConnections"];
+    };
+    /** @description What the user may do, instead of what a role says. Null or absent: its role's. */
+    OwnPermissions: {
+      publish?: components["schemas"]["Permission"];
+      subscribe?: components["schemas"]["Permission"];
+      responses?: components["schemas"]["ResponsePermission"];
+    } | null;
+    /** @description In lower case. `{{tag(team)}}` in a role's subjects stands for `blue` for a user with the tag `team:blue`. */
+    UserTags: string[];
+    /**
+     * Format: int64
+     * @description Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
+     */
+    UserConnections: number | null;
     User: {
       id: components["schemas"]["Id"];
       account_id: components["schemas"]["Id"];
       role_id: components["schemas"]["Id"];
+      /** @description The user's own name, if it has permissions of its own. */
       role_name: string;
+      permissions: components["schemas"]["OwnPermissions"];
       name: string;
+      tags: components["schemas"]["UserTags"];
+      connections: components["schemas"]["UserConnections"];
       /**
        * Format: int64
        * @description Credentials neither revoked nor expired.
        */
       active_credentials: number;
+      /**
+       * Format: int64
+       * @description Those of them that were issued when the user was in another role or had other tags. Unmodified nats-servers refuse them.
+       */
+      moved_credentials: number;
       created_at: components["schemas"]["Time"];
       updated_at: components["schemas"]["Time"];
       etag: string;
@@ -1543,6 +2384,15 @@ export interface components {
       id: components["schemas"]["Id"];
       account_id: components["schemas"]["Id"];
       user_id: components["schemas"]["Id"];
+      /** @description The role that signed it. Null: issued by a version that did not keep it. */
+      role_id: string | null;
+      /** @description The user's when it was issued. */
+      tags: string[];
+      /**
+       * Format: date-time
+       * @description Since when its user is in another role or has other tags. Brokers go by what the user is now; unmodified nats-servers refuse the credential.
+       */
+      moved_at: string | null;
       name: string;
       public_key: string;
       status: components["schemas"]["CredentialStatus"];
@@ -1617,6 +2467,85 @@ export interface components {
       creds?: string;
       /** @description What to call the file. Absent when you keep the seed. */
       file_name?: string;
+    };
+    /** @description The users are said in one of three ways: `names`, `name_prefix` and `count`, or `entries`. */
+    CredentialBatchIssue: {
+      names?: components["schemas"]["UserName"][];
+      /** @description With `count`: users are named so and numbered from 1, with zeros before so that all names are of one length. */
+      name_prefix?: string;
+      count?: number;
+      /** @description For users whose seeds you keep. */
+      entries?: components["schemas"]["CredentialBatchEntry"][];
+      /**
+       * @description The users are made, and must not be there yet. False: they must.
+       * @default true
+       */
+      create_users: boolean;
+      /** @description Of users that are made. Absent: the account's role named `default`. */
+      role_id?: string;
+      /** @description Of each credential: what it is for. */
+      name?: string;
+      /**
+       * Format: date-time
+       * @description In the future.
+       */
+      expires_at?: string;
+      /**
+       * @description The same as an ISO 8601 duration from now. Without either: as role and plan have it by default.
+       * @example P90D
+       */
+      expires_in?: string;
+    };
+    /** @description Letters, digits, `-` and `_`. */
+    UserName: string;
+    CredentialBatchEntry: {
+      name: components["schemas"]["UserName"];
+      /** @description A user nkey (`U…`) whose seed you keep. Never send a seed. */
+      public_key?: string;
+    };
+    /** @description A credential (with `index`), or the last line: `summary` or `problem`. */
+    CredentialBatchLine: {
+      /**
+       * Format: int64
+       * @description Of its entry, from 0.
+       */
+      index?: number;
+      /** @description The user's name. */
+      user?: string;
+      user_id?: components["schemas"]["Id"];
+      credential_id?: components["schemas"]["Id"];
+      public_key?: string;
+      /**
+       * Format: date-time
+       * @description Absent: never.
+       */
+      expires_at?: string;
+      /** @description The user JWT, when you keep the seed. */
+      jwt?: string;
+      /** @description The creds file, shown this once, when you do not. */
+      creds?: string;
+      /** @description What to call the file. */
+      file_name?: string;
+      summary?: components["schemas"]["CredentialBatchSummary"];
+      problem?: components["schemas"]["Problem"];
+    };
+    CredentialBatchSummary: {
+      batch_id: components["schemas"]["Id"];
+      /**
+       * Format: int64
+       * @description The first entry of this stream.
+       */
+      from: number;
+      /**
+       * Format: int64
+       * @description Credentials of this stream.
+       */
+      issued: number;
+      /**
+       * Format: int64
+       * @description Entries of the batch.
+       */
+      total: number;
     };
     CredentialExtend: {
       /**
@@ -1887,6 +2816,9 @@ export interface components {
     CredentialId: components["schemas"]["Id"];
     ApiTokenId: components["schemas"]["Id"];
     OperatorId: components["schemas"]["Id"];
+    PlanId: components["schemas"]["Id"];
+    PlanVersionNumber: number;
+    OperationId: components["schemas"]["Id"];
     ServerId: components["schemas"]["Id"];
     BrokerId: components["schemas"]["Id"];
     /** @description Items a page. */
@@ -2110,6 +3042,42 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Plan"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  setTenantPlan: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        tenant: components["parameters"]["TenantId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "plan_id": "pln_01jd3zq4y6e8r9tq2m5n7p8s0v",
+         *       "version": 1
+         *     }
+         */
+        "application/json": components["schemas"]["TenantPlanSet"];
+      };
+    };
+    responses: {
+      /** @description The tenant is on the plan; the operation brings it to the tenant's accounts. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["TenantPlan"];
         };
       };
       default: components["responses"]["Refused"];
@@ -2443,8 +3411,25 @@ export interface operations {
         /**
          * @example {
          *       "description": "Order and payment events",
+         *       "tags": [
+         *         "team:blue"
+         *       ],
          *       "limits": {
          *         "connections": 20
+         *       },
+         *       "default_permissions": {
+         *         "publish": {
+         *           "allow": [
+         *             "orders.>"
+         *           ]
+         *         }
+         *       },
+         *       "trace": {
+         *         "destination": "traces",
+         *         "sampling": 10
+         *       },
+         *       "connections_per_type": {
+         *         "MQTT": 10
          *       }
          *     }
          */
@@ -2452,8 +3437,25 @@ export interface operations {
         /**
          * @example {
          *       "description": "Order and payment events",
+         *       "tags": [
+         *         "team:blue"
+         *       ],
          *       "limits": {
          *         "connections": 20
+         *       },
+         *       "default_permissions": {
+         *         "publish": {
+         *           "allow": [
+         *             "orders.>"
+         *           ]
+         *         }
+         *       },
+         *       "trace": {
+         *         "destination": "traces",
+         *         "sampling": 10
+         *       },
+         *       "connections_per_type": {
+         *         "MQTT": 10
          *       }
          *     }
          */
@@ -2469,6 +3471,188 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  suspendAccount: {
+    parameters: {
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        /**
+         * @example {
+         *       "reason": "The invoice of May is open"
+         *     }
+         */
+        "application/json": components["schemas"]["Suspend"];
+      };
+    };
+    responses: {
+      /** @description The account, and with `wait` what each broker has confirmed. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  resumeAccount: {
+    parameters: {
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The account, and with `wait` what each broker has confirmed. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  cloneAccount: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name": "orders for testing"
+         *     }
+         */
+        "application/json": components["schemas"]["AccountClone"];
+      };
+    };
+    responses: {
+      /** @description The new account. */
+      201: {
+        headers: {
+          Location: components["headers"]["Location"];
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getMappings: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The mappings, under the account's ETag. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Mappings"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  updateMappings: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "mappings": [
+         *         {
+         *           "subject": "orders.*",
+         *           "destinations": [
+         *             {
+         *               "subject": "orders.{{wildcard(1)}}.{{partition(3,1)}}",
+         *               "weight": 90
+         *             },
+         *             {
+         *               "subject": "canary.{{wildcard(1)}}",
+         *               "weight": 10
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        "application/json": components["schemas"]["Mappings"];
+      };
+    };
+    responses: {
+      /** @description The mappings as they are now, under the account's ETag. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Mappings"];
         };
       };
       default: components["responses"]["Refused"];
@@ -2713,18 +3897,30 @@ export interface operations {
          *       "permissions": {
          *         "publish": {
          *           "allow": [
-         *             "readings.>"
+         *             "readings.{{tag(site)}}.>"
          *           ]
          *         },
          *         "subscribe": {
          *           "allow": [
-         *             "_INBOX.>"
+         *             "_INBOX.>",
+         *             "commands.> workers"
          *           ]
          *         }
          *       },
          *       "connection_types": [
          *         "WEBSOCKET"
-         *       ]
+         *       ],
+         *       "times": [
+         *         {
+         *           "start": "06:00:00",
+         *           "end": "22:00:00"
+         *         }
+         *       ],
+         *       "time_zone": "Europe/Berlin",
+         *       "limits": {
+         *         "connections_per_user": 2
+         *       },
+         *       "default_credential_lifetime": "P90D"
          *     }
          */
         "application/json": components["schemas"]["RoleCreate"];
@@ -2783,7 +3979,16 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description Deleted. */
+      /** @description Deleted, and some credentials with it. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RoleDeleted"];
+        };
+      };
+      /** @description Deleted; it ended no credential. */
       204: {
         headers: {
           [name: string]: unknown;
@@ -2907,7 +4112,11 @@ export interface operations {
       content: {
         /**
          * @example {
-         *       "name": "billing"
+         *       "name": "billing",
+         *       "tags": [
+         *         "team:orders"
+         *       ],
+         *       "connections": 5
          *     }
          */
         "application/json": components["schemas"]["UserCreate"];
@@ -2992,6 +4201,54 @@ export interface operations {
       default: components["responses"]["Refused"];
     };
   };
+  updateUser: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        user: components["parameters"]["UserId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "tags": [
+         *         "team:blue"
+         *       ],
+         *       "connections": 3
+         *     }
+         */
+        "application/json": components["schemas"]["UserUpdate"];
+        /**
+         * @example {
+         *       "tags": [
+         *         "team:blue"
+         *       ],
+         *       "connections": 3
+         *     }
+         */
+        "application/merge-patch+json": components["schemas"]["UserUpdate"];
+      };
+    };
+    responses: {
+      /** @description The user as it is now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["User"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
   listAccountCredentials: {
     parameters: {
       query?: {
@@ -3023,6 +4280,46 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["CredentialPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  issueCredentialBatch: {
+    parameters: {
+      query?: {
+        /** @description How many of the batch's credentials you have, to go on with one that broke off. It needs the `Idempotency-Key`. */
+        from?: number;
+      };
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name_prefix": "sensor-",
+         *       "count": 3,
+         *       "expires_in": "P365D"
+         *     }
+         */
+        "application/json": components["schemas"]["CredentialBatchIssue"];
+      };
+    };
+    responses: {
+      /** @description A line for each credential, and the summary. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/x-ndjson": components["schemas"]["CredentialBatchLine"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3268,6 +4565,322 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Credential"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  simulate: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "account_id": "acc_01930b4e8c2a7cc09c3a5c0d4f1e2b3a",
+         *       "role_id": "rol_01930b4e8c2a7cc09c3a5c0d4f1e2b3a",
+         *       "name": "sensor-1",
+         *       "action": "publish",
+         *       "subject": "orders.new",
+         *       "connection_type": "MQTT",
+         *       "address": "10.0.0.1",
+         *       "at": "2026-11-21T03:00:00Z"
+         *     }
+         */
+        "application/json": components["schemas"]["SimulationRequest"];
+      };
+    };
+    responses: {
+      /** @description The answer. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Simulation"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listPlans: {
+    parameters: {
+      query?: {
+        /** @description Items a page. */
+        limit?: components["parameters"]["PageLimit"];
+        /** @description `next_cursor` of the page before. */
+        cursor?: components["parameters"]["PageCursor"];
+        /** @description `created_at` (oldest first), `-created_at`, `name`, `-name`. */
+        sort?: components["parameters"]["Sort"];
+        /** @description Only items whose name contains this, whatever its case. */
+        q?: components["parameters"]["Query"];
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page of plans. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PlanVersionPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  createPlan: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name": "Team",
+         *       "max_accounts": 50,
+         *       "account_limits": {
+         *         "connections": 1000
+         *       },
+         *       "tenant_limits": {
+         *         "connections": 5000,
+         *         "jetstream": {
+         *           "disk_bytes": 107374182400
+         *         }
+         *       },
+         *       "connection_types": [
+         *         "STANDARD",
+         *         "WEBSOCKET"
+         *       ],
+         *       "max_credential_lifetime": "P90D"
+         *     }
+         */
+        "application/json": components["schemas"]["PlanCreate"];
+      };
+    };
+    responses: {
+      /** @description The plan's first version. */
+      201: {
+        headers: {
+          Location: components["headers"]["Location"];
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PlanVersion"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getNewestPlanVersion: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The newest version. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PlanVersion"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  updatePlan: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        plan: components["parameters"]["PlanId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "max_accounts": 20,
+         *       "account_limits": {
+         *         "connections": 200
+         *       }
+         *     }
+         */
+        "application/json": components["schemas"]["PlanUpdate"];
+        /**
+         * @example {
+         *       "max_accounts": 20,
+         *       "account_limits": {
+         *         "connections": 200
+         *       }
+         *     }
+         */
+        "application/merge-patch+json": components["schemas"]["PlanUpdate"];
+      };
+    };
+    responses: {
+      /** @description The newest version. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PlanVersion"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  makeDefaultPlan: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The newest version, which is the default now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PlanVersion"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listPlanVersions: {
+    parameters: {
+      query?: {
+        /** @description Items a page. */
+        limit?: components["parameters"]["PageLimit"];
+        /** @description `next_cursor` of the page before. */
+        cursor?: components["parameters"]["PageCursor"];
+      };
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page of versions, oldest first. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PlanVersionPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getPlanVersion: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+        version: components["parameters"]["PlanVersionNumber"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The version. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PlanVersion"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  moveTenants: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        plan: components["parameters"]["PlanId"];
+        version: components["parameters"]["PlanVersionNumber"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description It has begun. */
+      202: {
+        headers: {
+          Location: components["headers"]["Location"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getOperation: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operation: components["parameters"]["OperationId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The operation. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
         };
       };
       default: components["responses"]["Refused"];
