@@ -702,7 +702,7 @@ type AccountUpdate struct {
 	Tags *[]string `json:"tags,omitempty"`
 
 	// Trace Null: messages are not traced.
-	Trace *Trace `json:"trace,omitempty"`
+	Trace *TraceUpdate `json:"trace,omitempty"`
 }
 
 // ApiToken defines model for ApiToken.
@@ -2387,6 +2387,12 @@ type Trace struct {
 
 	// Sampling In percent.
 	Sampling int `json:"sampling"`
+}
+
+// TraceUpdate defines model for TraceUpdate.
+type TraceUpdate struct {
+	Destination *string `json:"destination,omitempty"`
+	Sampling    *int    `json:"sampling,omitempty"`
 }
 
 // User defines model for User.

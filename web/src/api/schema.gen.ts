@@ -1753,7 +1753,7 @@ export interface components {
       /** @description Of users whose role says nothing about subjects. Without `{{…}}`. */
       default_permissions?: components["schemas"]["Permissions"] | null;
       /** @description Null: messages are not traced. */
-      trace?: components["schemas"]["Trace"] | null;
+      trace?: components["schemas"]["TraceUpdate"] | null;
       cluster_traffic?: components["schemas"]["ClusterTraffic"];
       /** @description How clients may connect: empty is all ways. Roles allow no more than this. */
       connection_types?: components["schemas"]["ConnectionType"][];
@@ -1765,6 +1765,10 @@ export interface components {
       destination: string;
       /** @description In percent. */
       sampling: number;
+    };
+    TraceUpdate: {
+      destination?: string;
+      sampling?: number;
     };
     /**
      * @description Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
