@@ -74,7 +74,7 @@ func EncodeAccount(a Account, signer Seed) (string, error) {
 	c := jwt.NewAccountClaims(string(a.Key))
 	c.Name, c.Description = a.Name, a.Description
 	c.Limits = a.Limits.operatorLimits()
-	said, err := a.extension().tags()
+	said, err := a.Extension().tags()
 	if err != nil {
 		return "", err
 	}
@@ -117,7 +117,7 @@ func (a Account) validate() error {
 		ValidateMappings(a.Mappings),
 		a.Trace.Validate(),
 		a.ClusterTraffic.Validate(),
-		a.extension().validate(),
+		a.Extension().validate(),
 		validateRevoked(a.Revoked),
 		validatePages(a.Pages),
 	}

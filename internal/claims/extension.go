@@ -30,7 +30,8 @@ const (
 	roleConnectionsTag = ReservedTags + "role-connections:" // aabc…=2,aabd…=5
 )
 
-func (a Account) extension() Extension {
+// Extension is the part of the account that NATS has no claims for.
+func (a Account) Extension() Extension {
 	return Extension{
 		ConnectionTypes: a.ConnectionTypes, TypeConnections: a.TypeConnections,
 		RoleConnections: a.RoleConnections, Overrides: a.Overrides,
