@@ -1051,6 +1051,89 @@ type Credential struct {
 	UserId Id `json:"user_id"`
 }
 
+// CredentialBatchEntry defines model for CredentialBatchEntry.
+type CredentialBatchEntry struct {
+	// Name Letters, digits, `-` and `_`.
+	Name UserName `json:"name"`
+
+	// PublicKey A user nkey (`U…`) whose seed you keep. Never send a seed.
+	PublicKey *string `json:"public_key,omitempty"`
+}
+
+// CredentialBatchIssue The users are said in one of three ways: `names`, `name_prefix` and `count`, or `entries`.
+type CredentialBatchIssue struct {
+	Count *int `json:"count,omitempty"`
+
+	// CreateUsers The users are made, and must not be there yet. False: they must.
+	CreateUsers *bool `json:"create_users,omitempty"`
+
+	// Entries For users whose seeds you keep.
+	Entries *[]CredentialBatchEntry `json:"entries,omitempty"`
+
+	// ExpiresAt In the future.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// ExpiresIn The same as an ISO 8601 duration from now. Without either: as role and plan have it by default.
+	//
+	// Example: P90D
+	ExpiresIn *string `json:"expires_in,omitempty"`
+
+	// Name Of each credential: what it is for.
+	Name *string `json:"name,omitempty"`
+
+	// NamePrefix With `count`: users are named so and numbered from 1, with zeros before so that all names are of one length.
+	NamePrefix *string     `json:"name_prefix,omitempty"`
+	Names      *[]UserName `json:"names,omitempty"`
+
+	// RoleId Of users that are made. Absent: the account's role named `default`.
+	RoleId *string `json:"role_id,omitempty"`
+}
+
+// CredentialBatchLine A credential (with `index`), or the last line: `summary` or `problem`.
+type CredentialBatchLine struct {
+	// CredentialId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	CredentialId *Id `json:"credential_id,omitempty"`
+
+	// Creds The creds file, shown this once, when you do not.
+	Creds *string `json:"creds,omitempty"`
+
+	// ExpiresAt Absent: never.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// FileName What to call the file.
+	FileName *string `json:"file_name,omitempty"`
+
+	// Index Of its entry, from 0.
+	Index *int64 `json:"index,omitempty"`
+
+	// Jwt The user JWT, when you keep the seed.
+	Jwt       *string                 `json:"jwt,omitempty"`
+	Problem   *Problem                `json:"problem,omitempty"`
+	PublicKey *string                 `json:"public_key,omitempty"`
+	Summary   *CredentialBatchSummary `json:"summary,omitempty"`
+
+	// User The user's name.
+	User *string `json:"user,omitempty"`
+
+	// UserId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	UserId *Id `json:"user_id,omitempty"`
+}
+
+// CredentialBatchSummary defines model for CredentialBatchSummary.
+type CredentialBatchSummary struct {
+	// BatchId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	BatchId Id `json:"batch_id"`
+
+	// From The first entry of this stream.
+	From int64 `json:"from"`
+
+	// Issued Credentials of this stream.
+	Issued int64 `json:"issued"`
+
+	// Total Entries of the batch.
+	Total int64 `json:"total"`
+}
+
 // CredentialExtend defines model for CredentialExtend.
 type CredentialExtend struct {
 	// ExpiresAt In the future.
@@ -2254,6 +2337,9 @@ type UserCreate struct {
 	RoleId *string `json:"role_id,omitempty"`
 }
 
+// UserName Letters, digits, `-` and `_`.
+type UserName = string
+
 // UserPage defines model for UserPage.
 type UserPage struct {
 	Items []User `json:"items"`
@@ -2343,6 +2429,15 @@ type UpdateAccountParams struct {
 
 // CloneAccountParams defines parameters for CloneAccount.
 type CloneAccountParams struct {
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// IssueCredentialBatchParams defines parameters for IssueCredentialBatch.
+type IssueCredentialBatchParams struct {
+	// From How many of the batch's credentials you have, to go on with one that broke off. It needs the `Idempotency-Key`.
+	From *int64 `form:"from,omitempty" json:"from,omitempty"`
+
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -2707,6 +2802,9 @@ type UpdateAccountApplicationMergePatchPlusJSONRequestBody = AccountUpdate
 
 // CloneAccountJSONRequestBody defines body for CloneAccount for application/json ContentType.
 type CloneAccountJSONRequestBody = AccountClone
+
+// IssueCredentialBatchJSONRequestBody defines body for IssueCredentialBatch for application/json ContentType.
+type IssueCredentialBatchJSONRequestBody = CredentialBatchIssue
 
 // UpdateMappingsJSONRequestBody defines body for UpdateMappings for application/json ContentType.
 type UpdateMappingsJSONRequestBody = Mappings

@@ -72,6 +72,7 @@ func (s *Server) operations() map[string]handler {
 		"deleteUser": s.deleteUser,
 
 		"issueCredential":        s.issueCredential,
+		"issueCredentialBatch":   s.issueCredentialBatch,
 		"listCredentials":        s.listCredentials,
 		"listAccountCredentials": s.listAccountCredentials,
 		"getCredential":          s.getCredential,
@@ -134,6 +135,7 @@ func (s *Server) mount() error {
 
 // operation is a handler's way in: body read and bounded, caller known, request checked against the document.
 func (s *Server) operation(route *routers.Route, access access, handle handler) handler {
+	limit := maxBodyOf(route.Operation)
 	return func(w http.ResponseWriter, r *http.Request) error {
 		c := &call{operation: route.Operation.OperationID}
 		var err error
@@ -141,7 +143,7 @@ func (s *Server) operation(route *routers.Route, access access, handle handler) 
 			return err
 		}
 		note(r, c.operation, c.caller)
-		if c.body, err = readBody(w, r); err != nil {
+		if c.body, err = readBody(w, r, limit); err != nil {
 			return err
 		}
 		if err := validate(r, route, c.body); err != nil {

@@ -127,6 +127,10 @@ func methods(name func() string) []struct {
 		{"CredentialHistory", method{Viewer, func(w *world, a Actor, of things) error {
 			return second(w.CredentialHistory(w.t.Context(), a, of.credential, PageQuery{}))
 		}}},
+		{"IssueBatch", method{Developer, func(w *world, a Actor, of things) error {
+			spec := BatchSpec{Field: "names", Entries: []BatchEntry{{User: name()}}, CreateUsers: true}
+			return second(w.IssueBatch(w.t.Context(), a, of.account, Once{}, nil, spec, func([]BatchIssued) error { return nil }))
+		}}},
 		{"ExtendCredential", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.ExtendCredential(w.t.Context(), a, of.credential, CredentialLife{}))
 		}}},

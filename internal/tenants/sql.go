@@ -43,6 +43,15 @@ func exec(ctx context.Context, q querier, sql string, args pgx.StrictNamedArgs) 
 	return tag.RowsAffected(), postgres.Fault(err, nil)
 }
 
+// column is one field of each of the rows to be, for unnest.
+func column[R, T any](rows []R, field func(R) T) []T {
+	values := make([]T, 0, len(rows))
+	for _, r := range rows {
+		values = append(values, field(r))
+	}
+	return values
+}
+
 // found turns the absence of a row into NotFound, and leaves other errors alone.
 func found(err error, noun string, id string) error {
 	if errors.Is(err, pgx.ErrNoRows) {

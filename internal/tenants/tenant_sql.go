@@ -130,6 +130,22 @@ func insertReasonedAudit(ctx context.Context, tx pgx.Tx, tenant *TenantID, actor
 	return nil
 }
 
+// insertAudits notes the same act on each of many targets.
+func insertAudits(ctx context.Context, tx pgx.Tx, tenant TenantID, actor, action string, targets []string, now time.Time) error {
+	const query = `
+		INSERT INTO audit_events (id, tenant_id, actor, action, target, created_at)
+		SELECT noted.id, @tenant, @actor, @action, noted.target, @now
+		FROM unnest(@ids::text[], @targets::text[]) AS noted (id, target)`
+	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
+		"tenant": tenant, "actor": actor, "action": action, "targets": targets, "now": now,
+		"ids": column(targets, func(string) AuditEventID { return NewID[AuditEventID]("aud") }),
+	})
+	if err != nil {
+		return fmt.Errorf("insert audit events: %w", err)
+	}
+	return nil
+}
+
 func auditByTenant(ctx context.Context, q querier, tenant TenantID, k Keyset) ([]AuditEvent, error) {
 	args := pgx.StrictNamedArgs{"tenant": tenant}
 	query := `

@@ -637,6 +637,34 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/accounts/{account}/credential-batches": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Issue up to 10,000 credentials
+     * @description One for each of many users, who are made on the way unless `create_users` is false. The answer is a stream of JSON, one object a
+     *     line (NDJSON): a line with `index` for each credential, in the order of the request, once it is committed; then one with `summary`,
+     *     or with `problem` if it cannot go on. What is wrong with the request as a whole is refused before anything is issued.
+     *
+     *     If the stream breaks off, send the same request with the same `Idempotency-Key` and, as `from`, the number of lines you have: the rest
+     *     follows. Of what was issued and did not reach you, creds are revoked and issued anew, so that each user ends with one active credential
+     *     of this batch. Seeds are not kept. The stream goes as fast as you read; it ends when you read nothing for 30 seconds.
+     */
+    post: operations["issueCredentialBatch"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/users/{user}/credentials": {
     parameters: {
       query?: never;
@@ -2329,6 +2357,85 @@ export interface components {
       /** @description What to call the file. Absent when you keep the seed. */
       file_name?: string;
     };
+    /** @description The users are said in one of three ways: `names`, `name_prefix` and `count`, or `entries`. */
+    CredentialBatchIssue: {
+      names?: components["schemas"]["UserName"][];
+      /** @description With `count`: users are named so and numbered from 1, with zeros before so that all names are of one length. */
+      name_prefix?: string;
+      count?: number;
+      /** @description For users whose seeds you keep. */
+      entries?: components["schemas"]["CredentialBatchEntry"][];
+      /**
+       * @description The users are made, and must not be there yet. False: they must.
+       * @default true
+       */
+      create_users: boolean;
+      /** @description Of users that are made. Absent: the account's role named `default`. */
+      role_id?: string;
+      /** @description Of each credential: what it is for. */
+      name?: string;
+      /**
+       * Format: date-time
+       * @description In the future.
+       */
+      expires_at?: string;
+      /**
+       * @description The same as an ISO 8601 duration from now. Without either: as role and plan have it by default.
+       * @example P90D
+       */
+      expires_in?: string;
+    };
+    /** @description Letters, digits, `-` and `_`. */
+    UserName: string;
+    CredentialBatchEntry: {
+      name: components["schemas"]["UserName"];
+      /** @description A user nkey (`U…`) whose seed you keep. Never send a seed. */
+      public_key?: string;
+    };
+    /** @description A credential (with `index`), or the last line: `summary` or `problem`. */
+    CredentialBatchLine: {
+      /**
+       * Format: int64
+       * @description Of its entry, from 0.
+       */
+      index?: number;
+      /** @description The user's name. */
+      user?: string;
+      user_id?: components["schemas"]["Id"];
+      credential_id?: components["schemas"]["Id"];
+      public_key?: string;
+      /**
+       * Format: date-time
+       * @description Absent: never.
+       */
+      expires_at?: string;
+      /** @description The user JWT, when you keep the seed. */
+      jwt?: string;
+      /** @description The creds file, shown this once, when you do not. */
+      creds?: string;
+      /** @description What to call the file. */
+      file_name?: string;
+      summary?: components["schemas"]["CredentialBatchSummary"];
+      problem?: components["schemas"]["Problem"];
+    };
+    CredentialBatchSummary: {
+      batch_id: components["schemas"]["Id"];
+      /**
+       * Format: int64
+       * @description The first entry of this stream.
+       */
+      from: number;
+      /**
+       * Format: int64
+       * @description Credentials of this stream.
+       */
+      issued: number;
+      /**
+       * Format: int64
+       * @description Entries of the batch.
+       */
+      total: number;
+    };
     CredentialExtend: {
       /**
        * Format: date-time
@@ -3989,6 +4096,46 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["CredentialPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  issueCredentialBatch: {
+    parameters: {
+      query?: {
+        /** @description How many of the batch's credentials you have, to go on with one that broke off. It needs the `Idempotency-Key`. */
+        from?: number;
+      };
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name_prefix": "sensor-",
+         *       "count": 3,
+         *       "expires_in": "P365D"
+         *     }
+         */
+        "application/json": components["schemas"]["CredentialBatchIssue"];
+      };
+    };
+    responses: {
+      /** @description A line for each credential, and the summary. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/x-ndjson": components["schemas"]["CredentialBatchLine"];
         };
       };
       default: components["responses"]["Refused"];
