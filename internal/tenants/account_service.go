@@ -38,13 +38,16 @@ func (s *Service) addAccount(ctx context.Context, tx pgx.Tx, actor Actor, tenant
 	}
 	limits := p.Limits.Apply(plan.gives(plan.AccountLimits, left))
 	spec := AccountSpec{Name: p.Name, Description: p.Description, Tags: p.Tags, Limits: limits, Settings: p.Settings}
+	if err := errors.Join(spec.validate(), plan.allows(spec.Limits), plan.allowsTypes(spec.Settings.ConnectionTypes)); err != nil {
+		return Account{}, err
+	}
 	open := RoleSpec{Name: DefaultRole, Template: claims.OpenTemplate()}
 	return s.insertAccount(ctx, tx, actor, plan, tenant, id, "createAccount", spec, []RoleSpec{open}, now)
 }
 
 // insertAccount makes an account with these roles. The plan is locked.
 func (s *Service) insertAccount(ctx context.Context, tx pgx.Tx, actor Actor, plan Plan, tenant TenantID, id AccountID, action string, spec AccountSpec, roles []RoleSpec, now time.Time) (Account, error) {
-	if err := errors.Join(spec.validate(), plan.allows(spec.Limits), plan.checkTypes(spec.Settings.ConnectionTypes)); err != nil {
+	if err := spec.validate(); err != nil {
 		return Account{}, err
 	}
 	if err := plan.checkFit(ctx, tx, tenant, id, claims.Limits{}, spec.Limits); err != nil {
@@ -194,11 +197,11 @@ func (s *Service) updateAccount(ctx context.Context, actor Actor, id AccountID, 
 	return account, err
 }
 
-// checkAccountEdit holds against the plan only what changes.
+// checkAccountEdit holds against the plan, which is locked, what changes.
 func checkAccountEdit(ctx context.Context, tx pgx.Tx, plan Plan, account Account, spec AccountSpec) error {
 	errs := []error{spec.validate()}
 	if !slices.Equal(spec.Settings.ConnectionTypes, account.Settings.ConnectionTypes) {
-		errs = append(errs, plan.checkTypes(spec.Settings.ConnectionTypes))
+		errs = append(errs, plan.allowsTypes(spec.Settings.ConnectionTypes))
 	}
 	if spec.Limits == account.Limits {
 		return errors.Join(errs...)

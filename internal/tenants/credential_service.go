@@ -112,6 +112,7 @@ func (s *Service) signUser(u signable, key claims.UserKey, expires *time.Time) (
 		token, err = claims.EncodeUser(said, role)
 		return err
 	})
+	s.rehearsal.issued(token)
 	return token, err
 }
 

@@ -134,6 +134,9 @@ func methods(name func() string) []struct {
 		{"ExtendCredential", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.ExtendCredential(w.t.Context(), a, of.credential, CredentialLife{}))
 		}}},
+		{"LoginFacts", method{Viewer, func(w *world, a Actor, of things) error {
+			return second(w.LoginFacts(w.t.Context(), a, of.account, Subject{Role: of.role}))
+		}}},
 		{"RevokeCredential", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.RevokeCredential(w.t.Context(), a, of.credential, ""))
 		}}},

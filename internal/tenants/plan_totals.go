@@ -158,17 +158,6 @@ func (p Plan) checkFit(ctx context.Context, tx pgx.Tx, tenant TenantID, id Accou
 	return p.fits(before, asked, left)
 }
 
-// checkTypes refuses connection types that the plan does not have.
-func (p Plan) checkTypes(types []claims.ConnectionType) error {
-	var errs []error
-	for i, t := range types {
-		if common := claims.CommonTypes(p.ConnectionTypes, []claims.ConnectionType{t}); common[0] != t {
-			errs = append(errs, fault.Field(fmt.Sprintf("/connection_types/%d", i), "the plan %s does not have %s", p.Name, t))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // overPlan are the accounts that ask for more than the plan gives them, and what
 // all of them have.
 func (p Plan) overPlan(accounts []share) (over []OverPlan, has TenantLimits) {
@@ -180,7 +169,7 @@ func (p Plan) overPlan(accounts []share) (over []OverPlan, has TenantLimits) {
 		for _, e := range fault.All(a.Limits.Beyond(given)) {
 			fields = append(fields, "/limits"+e.Pointer)
 		}
-		for _, e := range fault.All(p.checkTypes(a.Settings.ConnectionTypes)) {
+		for _, e := range fault.All(p.allowsTypes(a.Settings.ConnectionTypes)) {
 			fields = append(fields, e.Pointer)
 		}
 		if len(fields) > 0 {

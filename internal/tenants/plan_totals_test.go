@@ -157,7 +157,7 @@ func TestStorageTheTenantHasNotIsNone(t *testing.T) {
 	}
 }
 
-func TestPlanNarrowsConnectionTypes(t *testing.T) {
+func TestDowngradeNarrowsConnectionTypes(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	spec := terms("No browsers")

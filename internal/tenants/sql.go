@@ -16,6 +16,15 @@ type querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
+// database is the pool, or the transaction of a [Service.Rehearse].
+type database interface {
+	querier
+	postgres.DB
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
 // one reads the one row of a query into a struct; [pgx.ErrNoRows] when there is none.
 func one[T any](ctx context.Context, q querier, sql string, args pgx.StrictNamedArgs) (T, error) {
 	rows, _ := q.Query(ctx, sql, args) // its error is the rows', too

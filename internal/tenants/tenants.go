@@ -24,7 +24,7 @@ import (
 
 // Service does what can be done with the domain's nouns. Make it with New.
 type Service struct {
-	pool *pgxpool.Pool
+	pool database
 	keys *keyring.Keyring
 	now  func() time.Time
 
@@ -34,6 +34,9 @@ type Service struct {
 
 	stock stockJWTs
 	work  chan struct{} // wakes RunOperations
+
+	rehearsal *Rehearsal // nil: what is done counts
+	counts    countReader
 }
 
 // New returns a Service over the pool; seeds are sealed and opened by keys.
