@@ -267,6 +267,14 @@ func EncodeTombstone(key AccountKey, name string, signer Seed) (string, error) {
 	return EncodeAccount(Account{Key: key, Name: name, Revoked: map[UserKey]time.Time{AllUsers: endOfTime}}, signer)
 }
 
+// IsTombstone reports whether EncodeTombstone made these claims, whoever signed
+// them. Nothing but a tombstone has an account's streams erased, so it wants all
+// of what a tombstone is.
+func IsTombstone(c *jwt.AccountClaims) bool {
+	return c.Revocations[string(AllUsers)] == endOfTime.Unix() && len(c.SigningKeys) == 0 &&
+		c.Limits.Conn == 0 && c.Limits.LeafNodeConn == 0 && c.Limits.JetStreamLimits == (jwt.JetStreamLimits{}) && len(c.Limits.JetStreamTieredLimits) == 0
+}
+
 // AccountClaims verifies an account JWT's structure and signature, and returns
 // what it says in the form that nats-server has.
 func AccountClaims(token string) (*jwt.AccountClaims, error) {
