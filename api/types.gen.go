@@ -1672,6 +1672,16 @@ type OperatorPage struct {
 	NextCursor *Cursor `json:"next_cursor"`
 }
 
+// OverPlan An account that has less than its settings say, because the plan does not give it more.
+type OverPlan struct {
+	// AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	AccountId Id `json:"account_id"`
+
+	// Fields JSON pointers into the account.
+	Fields []string `json:"fields"`
+	Name   string   `json:"name"`
+}
+
 // OwnPermissions What the user may do, instead of what a role says. Null or absent: its role's.
 type OwnPermissions struct {
 	// Publish Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
@@ -1754,14 +1764,18 @@ type Plan struct {
 	MaxRoles int64 `json:"max_roles"`
 
 	// MaxUsers Per account. -1 is unlimited.
-	MaxUsers int64  `json:"max_users"`
-	Name     string `json:"name"`
+	MaxUsers int64      `json:"max_users"`
+	Name     string     `json:"name"`
+	OverPlan []OverPlan `json:"over_plan"`
 
-	// TenantLimits The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none.
+	// TenantLimits What all of a tenant's accounts may have together, or have. -1 is unlimited, 0 is none.
 	TenantLimits TenantLimits `json:"tenant_limits"`
 	Use          struct {
 		// Accounts Accounts the tenant has.
 		Accounts int64 `json:"accounts"`
+
+		// Limits What all of a tenant's accounts may have together, or have. -1 is unlimited, 0 is none.
+		Limits TenantLimits `json:"limits"`
 
 		// Members People in the tenant.
 		Members int64 `json:"members"`
@@ -1867,7 +1881,7 @@ type PlanVersion struct {
 	MaxUsers int64  `json:"max_users"`
 	Name     string `json:"name"`
 
-	// TenantLimits The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none.
+	// TenantLimits What all of a tenant's accounts may have together, or have. -1 is unlimited, 0 is none.
 	TenantLimits TenantLimits `json:"tenant_limits"`
 
 	// Tenants Tenants that are on this version.
@@ -2378,7 +2392,7 @@ type TenantJetStreamLimits struct {
 	Streams     int64 `json:"streams"`
 }
 
-// TenantLimits The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none.
+// TenantLimits What all of a tenant's accounts may have together, or have. -1 is unlimited, 0 is none.
 type TenantLimits struct {
 	Connections int64                 `json:"connections"`
 	Jetstream   TenantJetStreamLimits `json:"jetstream"`

@@ -139,7 +139,10 @@ func planOf(p tenants.PlanUse) api.Plan {
 		MaxAccounts: p.MaxAccounts, MaxRoles: p.MaxRoles, MaxUsers: p.MaxUsers, MaxMembers: p.MaxMembers,
 		AccountLimits: limitsOf(p.AccountLimits), TenantLimits: tenantLimitsOf(p.TenantLimits), ConnectionTypes: typesOf(p.ConnectionTypes),
 		MaxCredentialLifetime: lifetimeOf(p.MaxCredentialLifetime), DefaultCredentialLifetime: lifetimeOf(p.DefaultCredentialLifetime)}
-	out.Use.Accounts, out.Use.Members = p.Accounts, p.Members
+	out.Use.Accounts, out.Use.Members, out.Use.Limits = p.Accounts, p.Members, tenantLimitsOf(p.InForce)
+	out.OverPlan = mapped(p.OverPlan, func(o tenants.OverPlan) api.OverPlan {
+		return api.OverPlan{AccountId: string(o.AccountID), Name: o.Name, Fields: o.Fields}
+	})
 	return out
 }
 

@@ -30,7 +30,16 @@ func (s *Service) announced(ctx context.Context, tx pgx.Tx, account Account, now
 	if err != nil {
 		return Account{}, err
 	}
-	account.Effective = account.within(plan)
+	left, err := plan.leftBy(ctx, tx, account.TenantID, account.ID)
+	if err != nil {
+		return Account{}, err
+	}
+	return s.announceWithin(ctx, tx, account, plan, left, now)
+}
+
+// announceWithin is announced for who knows the plan, and what the tenant's older accounts leave of it.
+func (s *Service) announceWithin(ctx context.Context, tx pgx.Tx, account Account, plan Plan, left TenantLimits, now time.Time) (Account, error) {
+	account.Effective = account.within(plan, left)
 	said, err := accountToSign(ctx, tx, account, now)
 	if err != nil {
 		return Account{}, err

@@ -1368,9 +1368,18 @@ export interface components {
          * @description People in the tenant.
          */
         members: number;
+        limits: components["schemas"]["TenantLimits"];
       };
+      over_plan: components["schemas"]["OverPlan"][];
     };
-    /** @description The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none. */
+    /** @description An account that has less than its settings say, because the plan does not give it more. */
+    OverPlan: {
+      account_id: components["schemas"]["Id"];
+      name: string;
+      /** @description JSON pointers into the account. */
+      fields: string[];
+    };
+    /** @description What all of a tenant's accounts may have together, or have. -1 is unlimited, 0 is none. */
     TenantLimits: {
       /** Format: int64 */
       connections: number;
