@@ -46,6 +46,7 @@ func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) 
 		Applied:        d.applied,
 		Refused:        d.refused,
 		Seen:           d.seen,
+		Disk:           d.disk,
 		Lease:          d.lease,
 		Head:           d.head,
 		Sums:           d.sums,
