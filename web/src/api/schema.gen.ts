@@ -2081,6 +2081,108 @@ export interface components {
       items: components["schemas"]["RefusedLogin"][];
       next_cursor: components["schemas"]["Cursor"];
     };
+    DryRun: {
+      changes: components["schemas"]["ClaimsChange"][];
+      affected: components["schemas"]["Affected"];
+      warnings: string[];
+      /** @description What brokers go by before and after. Times of issue and ids are of the dry run. */
+      claims: components["schemas"]["ClaimsBeforeAfter"][];
+    };
+    ClaimsChange: {
+      /** @description Empty for a credential. */
+      account_id: string;
+      /**
+       * @description JSON pointer into the account's claims. Signing keys, which is what roles are, go by their key; what Signalbox tells its brokers alone stands beneath `/signalbox`, and a credential that would be issued beneath `/credential`.
+       * @example /nats/limits/conn
+       */
+      path: string;
+      /** @description Null when it is not there. */
+      from: unknown;
+      to: unknown;
+    };
+    ClaimsBeforeAfter: {
+      account_id: string;
+      /** @description Its name. */
+      account: string;
+      /** @description Null when the account is new. */
+      before: {
+        [key: string]: unknown;
+      } | null;
+      after: {
+        [key: string]: unknown;
+      };
+    };
+    Affected: {
+      /**
+       * Format: int64
+       * @description Of the accounts at this moment.
+       */
+      connections: number;
+      /**
+       * Format: int64
+       * @description Those that the change ends. Clients may come back where they are still let in.
+       * @example 3
+       */
+      connections_closed: number;
+      /**
+       * Format: int64
+       * @description Those that stay and are held to other limits or default permissions.
+       */
+      connections_changed: number;
+      /**
+       * Format: int64
+       * @description Of the connections that would be closed.
+       */
+      subscriptions: number;
+      /**
+       * Format: int64
+       * @description Whose role or credentials change.
+       */
+      users: number;
+      /**
+       * Format: int64
+       * @description Active ones of which the same is true.
+       */
+      credentials: number;
+      /** Format: int64 */
+      brokers_asked: number;
+      /**
+       * Format: int64
+       * @description Fewer than asked: the numbers of connections are too small.
+       */
+      brokers_answered: number;
+      by_broker: components["schemas"]["AffectedBroker"][];
+      /** @description The connections that would be closed; of many, some. */
+      closing: components["schemas"]["ClosingConnection"][];
+    };
+    AffectedBroker: {
+      /** @example broker-1 */
+      broker: string;
+      /** Format: int64 */
+      connections: number;
+      /** Format: int64 */
+      closed: number;
+    };
+    ClosingConnection: {
+      /** @example broker-1 */
+      broker: string;
+      /**
+       * Format: int64
+       * @description The connection's number on its broker.
+       */
+      id: number;
+      user_public_key: string;
+      /** @description The user's name. */
+      user: string;
+      /** @example MQTT */
+      connection_type: string;
+      /** @example 192.0.2.7:4711 */
+      address: string;
+      /** @description What the client calls itself. */
+      name: string;
+      /** Format: int64 */
+      subscriptions: number;
+    };
     /** @description One of `credential_id`, `user_id` and `role_id` is needed. */
     SimulationRequest: {
       account_id: string;
@@ -2687,6 +2789,15 @@ export interface components {
     };
   };
   responses: {
+    /** @description With `dry_run`: what would change. */
+    Rehearsed: {
+      headers: {
+        [name: string]: unknown;
+      };
+      content: {
+        "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
+      };
+    };
     /** @description It did not work; `detail` says why and `errors` where. */
     Refused: {
       headers: {
@@ -2698,6 +2809,8 @@ export interface components {
     };
   };
   parameters: {
+    /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+    Rehearse: boolean;
     TenantId: components["schemas"]["Id"];
     AccountId: components["schemas"]["Id"];
     RoleId: components["schemas"]["Id"];
@@ -3241,6 +3354,8 @@ export interface operations {
   deleteAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3271,6 +3386,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Proof"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       /** @description Deleted. */
@@ -3285,7 +3401,10 @@ export interface operations {
   };
   updateAccount: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -3360,6 +3479,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3368,6 +3488,8 @@ export interface operations {
   suspendAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3400,6 +3522,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3408,6 +3531,8 @@ export interface operations {
   resumeAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3431,6 +3556,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3438,7 +3564,10 @@ export interface operations {
   };
   cloneAccount: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -3459,6 +3588,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The new account. */
       201: {
         headers: {
@@ -3499,7 +3629,10 @@ export interface operations {
   };
   updateMappings: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -3542,6 +3675,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Mappings"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3573,6 +3707,8 @@ export interface operations {
   restoreAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3599,6 +3735,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3767,7 +3904,10 @@ export interface operations {
   };
   createRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -3804,6 +3944,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The role. */
       201: {
         headers: {
@@ -3844,7 +3985,10 @@ export interface operations {
   };
   deleteRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -3856,6 +4000,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description Deleted. */
       204: {
         headers: {
@@ -3868,7 +4013,10 @@ export interface operations {
   };
   updateRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -3927,6 +4075,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Role"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3966,7 +4115,10 @@ export interface operations {
   };
   createUser: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -3987,6 +4139,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The user. */
       201: {
         headers: {
@@ -4028,6 +4181,8 @@ export interface operations {
   deleteUser: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -4053,6 +4208,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Proof"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       /** @description Deleted. */
@@ -4171,7 +4327,10 @@ export interface operations {
   };
   issueCredential: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4192,6 +4351,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The credential, with its secret part this once. */
       201: {
         headers: {
@@ -4350,6 +4510,8 @@ export interface operations {
   revokeCredential: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -4381,6 +4543,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Credential"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
