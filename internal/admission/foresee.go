@@ -1,14 +1,14 @@
 package admission
 
 import (
-	"cmp"
 	"net"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/signalbox-io/signalbox/internal/lease"
 )
 
 // Outlook is what other claims would do to an account's connections.
@@ -42,10 +42,14 @@ func (a *Admission) Foresee(c *jwt.AccountClaims) Outlook {
 	// A page that the claims name and nobody has yet holds only what was revoked before.
 	now, would := time.Now(), newLaw(c, was.revocations.pages, a.cfg.OwnKeySigns)
 	var o Outlook
-	stay := 0
-	for _, s := range a.living(acc) {
+	stay, taken := 0, map[lease.Key]int64{}
+	for _, s := range acc.bySeniority() {
+		if !a.alive(s) {
+			continue
+		}
 		o.Connected++
-		if would.allows(s, was, now) && fits(c.Limits.Conn, stay) && (c.Limits.Subs == jwt.NoLimit || fits(c.Limits.Subs, a.describe(s).Subscriptions)) {
+		if would.allows(s, was, now) && would.place(c.Subject, s, taken) && fits(c.Limits.Conn, stay) &&
+			(c.Limits.Subs == jwt.NoLimit || fits(c.Limits.Subs, a.describe(s).Subscriptions)) {
 			stay++
 			continue
 		}
@@ -59,27 +63,25 @@ func (a *Admission) Foresee(c *jwt.AccountClaims) Outlook {
 // fits says whether there is room for one more: the server closes what it finds at a limit.
 func fits(limit int64, have int) bool { return limit == jwt.NoLimit || int64(have) < limit }
 
-// living are the account's connections, those first that came first: that is how the server goes
-// through them when they are too many.
-func (a *Admission) living(acc *account) []*session {
-	acc.mu.Lock()
-	defer acc.mu.Unlock()
-	var list []*session
-	for _, s := range acc.sessions.byID {
-		if a.alive(s) {
-			list = append(list, s)
+// place takes a connection's places among those that this broker alone would need, if there are any left.
+func (w *law) place(account string, s *session, taken map[lease.Key]int64) bool {
+	places := w.places(account, s)
+	for _, p := range places {
+		if taken[p.Key] >= p.Limit {
+			return false
 		}
 	}
-	slices.SortFunc(list, func(x, y *session) int { return cmp.Compare(x.id, y.id) })
-	return list
+	for _, p := range places {
+		taken[p.Key]++
+	}
+	return true
 }
 
 // describe asks the server about a connection.
 func (a *Admission) describe(s *session) Closing {
-	d := Closing{ID: s.id, User: s.user}
+	d := Closing{ID: s.id, User: s.user, Type: string(s.kind)}
 	srv := a.cfg.Server()
 	if s.leaf {
-		d.Type = jwt.ConnectionTypeLeafnode
 		list, err := srv.Leafz(nil)
 		if err != nil {
 			return d

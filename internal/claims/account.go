@@ -72,7 +72,7 @@ func EncodeAccount(a Account, signer Seed) (string, error) {
 	c := jwt.NewAccountClaims(string(a.Key))
 	c.Name, c.Description = a.Name, a.Description
 	c.Limits = a.Limits.operatorLimits()
-	c.Tags = slices.Concat(a.Tags, a.extension().tags(), tagsOf(a.Pages))
+	c.Tags = slices.Concat(a.Tags, a.Extension().tags(), tagsOf(a.Pages))
 	c.DefaultPermissions = a.DefaultPermissions.permissions()
 	c.Mappings = mappingClaims(a.Mappings)
 	c.ClusterTraffic = jwt.ClusterTraffic(a.ClusterTraffic)
@@ -111,7 +111,7 @@ func (a Account) validate() error {
 		ValidateMappings(a.Mappings),
 		a.Trace.Validate(),
 		a.ClusterTraffic.Validate(),
-		a.extension().validate(),
+		a.Extension().validate(),
 		validateRevoked(a.Revoked),
 		validatePages(a.Pages),
 	}
@@ -265,6 +265,14 @@ func EncodeSuspended(a Account, signer Seed) (string, error) {
 // expired and keep the account as it was, clients and all.
 func EncodeTombstone(key AccountKey, name string, signer Seed) (string, error) {
 	return EncodeAccount(Account{Key: key, Name: name, Revoked: map[UserKey]time.Time{AllUsers: endOfTime}}, signer)
+}
+
+// IsTombstone reports whether EncodeTombstone made these claims, whoever signed
+// them. Nothing but a tombstone has an account's streams erased, so it wants all
+// of what a tombstone is.
+func IsTombstone(c *jwt.AccountClaims) bool {
+	return c.Revocations[string(AllUsers)] == endOfTime.Unix() && len(c.SigningKeys) == 0 &&
+		c.Limits.Conn == 0 && c.Limits.LeafNodeConn == 0 && c.Limits.JetStreamLimits == (jwt.JetStreamLimits{}) && len(c.Limits.JetStreamTieredLimits) == 0
 }
 
 // AccountClaims verifies an account JWT's structure and signature, and returns
