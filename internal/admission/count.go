@@ -32,7 +32,7 @@ func (w *law) places(account string, s *session) []lease.Claim {
 // countedAs is the user's name, or its key when whoever holds the role's key has
 // signed something that is no name.
 func (s *session) countedAs() string {
-	if claims.ValidateName(s.name) != nil {
+	if claims.ValidateUserName(s.name) != nil {
 		return s.user
 	}
 	return s.name
