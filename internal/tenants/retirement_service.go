@@ -181,6 +181,13 @@ func (s *Service) purge(ctx context.Context, tx pgx.Tx, id AccountID) error {
 	if err := insertAudit(ctx, tx, &account.TenantID, installation, "purgeAccount", string(id), now); err != nil {
 		return err
 	}
+	plan, err := planByTenant(ctx, tx, account.TenantID)
+	if err != nil {
+		return err
+	}
+	if _, err := s.settle(ctx, tx, installation, plan, account, now); err != nil {
+		return err
+	}
 	if err := buryAccount(ctx, tx, account, now); err != nil {
 		return err
 	}
