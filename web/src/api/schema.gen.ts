@@ -2189,6 +2189,108 @@ export interface components {
       items: components["schemas"]["RefusedLogin"][];
       next_cursor: components["schemas"]["Cursor"];
     };
+    DryRun: {
+      changes: components["schemas"]["ClaimsChange"][];
+      affected: components["schemas"]["Affected"];
+      warnings: string[];
+      /** @description What brokers go by before and after. Times of issue and ids are of the dry run. */
+      claims: components["schemas"]["ClaimsBeforeAfter"][];
+    };
+    ClaimsChange: {
+      /** @description Empty for a credential. */
+      account_id: string;
+      /**
+       * @description JSON pointer into the account's claims. Signing keys, which is what roles are, go by their key; what Signalbox tells its brokers alone stands beneath `/signalbox`, and a credential that would be issued beneath `/credential`.
+       * @example /nats/limits/conn
+       */
+      path: string;
+      /** @description Null when it is not there. */
+      from: unknown;
+      to: unknown;
+    };
+    ClaimsBeforeAfter: {
+      account_id: string;
+      /** @description Its name. */
+      account: string;
+      /** @description Null when the account is new. */
+      before: {
+        [key: string]: unknown;
+      } | null;
+      after: {
+        [key: string]: unknown;
+      };
+    };
+    Affected: {
+      /**
+       * Format: int64
+       * @description Of the accounts at this moment.
+       */
+      connections: number;
+      /**
+       * Format: int64
+       * @description Those that the change ends. Clients may come back where they are still let in.
+       * @example 3
+       */
+      connections_closed: number;
+      /**
+       * Format: int64
+       * @description Those that stay and are held to other limits or default permissions.
+       */
+      connections_changed: number;
+      /**
+       * Format: int64
+       * @description Of the connections that would be closed.
+       */
+      subscriptions: number;
+      /**
+       * Format: int64
+       * @description Whose role or credentials change.
+       */
+      users: number;
+      /**
+       * Format: int64
+       * @description Active ones of which the same is true.
+       */
+      credentials: number;
+      /** Format: int64 */
+      brokers_asked: number;
+      /**
+       * Format: int64
+       * @description Fewer than asked: the numbers of connections are too small.
+       */
+      brokers_answered: number;
+      by_broker: components["schemas"]["AffectedBroker"][];
+      /** @description The connections that would be closed; of many, some. */
+      closing: components["schemas"]["ClosingConnection"][];
+    };
+    AffectedBroker: {
+      /** @example broker-1 */
+      broker: string;
+      /** Format: int64 */
+      connections: number;
+      /** Format: int64 */
+      closed: number;
+    };
+    ClosingConnection: {
+      /** @example broker-1 */
+      broker: string;
+      /**
+       * Format: int64
+       * @description The connection's number on its broker.
+       */
+      id: number;
+      user_public_key: string;
+      /** @description The user's name. */
+      user: string;
+      /** @example MQTT */
+      connection_type: string;
+      /** @example 192.0.2.7:4711 */
+      address: string;
+      /** @description What the client calls itself. */
+      name: string;
+      /** Format: int64 */
+      subscriptions: number;
+    };
     /** @description One of `credential_id`, `user_id` and `role_id` is needed. */
     SimulationRequest: {
       account_id: string;
@@ -2895,6 +2997,15 @@ export interface components {
     };
   };
   responses: {
+    /** @description With `dry_run`: what would change. */
+    Rehearsed: {
+      headers: {
+        [name: string]: unknown;
+      };
+      content: {
+        "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
+      };
+    };
     /** @description It did not work; `detail` says why and `errors` where. */
     Refused: {
       headers: {
@@ -2906,6 +3017,8 @@ export interface components {
     };
   };
   parameters: {
+    /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+    Rehearse: boolean;
     TenantId: components["schemas"]["Id"];
     AccountId: components["schemas"]["Id"];
     RoleId: components["schemas"]["Id"];
@@ -3449,6 +3562,8 @@ export interface operations {
   deleteAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3479,6 +3594,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Proof"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       /** @description Deleted. */
@@ -3493,7 +3609,10 @@ export interface operations {
   };
   updateAccount: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -3568,6 +3687,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3576,6 +3696,8 @@ export interface operations {
   suspendAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3608,6 +3730,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3616,6 +3739,8 @@ export interface operations {
   resumeAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3639,6 +3764,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3646,7 +3772,10 @@ export interface operations {
   };
   cloneAccount: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -3667,6 +3796,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The new account. */
       201: {
         headers: {
@@ -3707,7 +3837,10 @@ export interface operations {
   };
   updateMappings: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -3750,6 +3883,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Mappings"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3781,6 +3915,8 @@ export interface operations {
   restoreAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3807,6 +3943,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3998,7 +4135,10 @@ export interface operations {
   };
   createRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4047,6 +4187,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The role. */
       201: {
         headers: {
@@ -4087,7 +4228,10 @@ export interface operations {
   };
   deleteRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -4106,6 +4250,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["RoleDeleted"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       /** @description Deleted; it ended no credential. */
@@ -4120,7 +4265,10 @@ export interface operations {
   };
   updateRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -4179,6 +4327,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Role"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -4218,7 +4367,10 @@ export interface operations {
   };
   createUser: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4243,6 +4395,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The user. */
       201: {
         headers: {
@@ -4284,6 +4437,8 @@ export interface operations {
   deleteUser: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -4309,6 +4464,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Proof"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       /** @description Deleted. */
@@ -4323,7 +4479,10 @@ export interface operations {
   };
   updateUser: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -4364,6 +4523,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["User"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -4475,7 +4635,10 @@ export interface operations {
   };
   issueCredential: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4496,6 +4659,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The credential, with its secret part this once. */
       201: {
         headers: {
@@ -4654,6 +4818,8 @@ export interface operations {
   revokeCredential: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -4685,6 +4851,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Credential"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
