@@ -10,7 +10,10 @@ import {
 import { render } from "@testing-library/react";
 import type { ReactNode } from "react";
 import { vi } from "vitest";
+import type { Account } from "./api/accounts";
+import type { Credential } from "./api/credentials";
 import { me } from "./api/session";
+import type { User } from "./api/users";
 import { theme } from "./ui/theme";
 
 /** What a fake server answers to one call. */
@@ -72,3 +75,53 @@ export async function show(children: ReactNode) {
   );
   return { ...view, queryClient };
 }
+
+const at = "2026-01-01T00:00:00Z";
+
+export const anAccount: Account = {
+  id: "acc_1",
+  tenant_id: "ten_1",
+  operator_id: "opr_1",
+  name: "orders",
+  description: "",
+  public_key: "AABCDEFGHIJKLMNOPQRSTUVWXYZ",
+  limits: {
+    connections: 100,
+    leaf_nodes: 5,
+    subscriptions: 1000,
+    payload_bytes: 1 << 20,
+    data_bytes: -1,
+    exports: 10,
+    imports: 10,
+    jetstream: { memory_bytes: 1 << 24, disk_bytes: 1 << 30, streams: 10, consumers: 100 },
+  },
+  revision: 3,
+  created_at: at,
+  updated_at: at,
+  etag: '"3"',
+};
+
+export const aUser: User = {
+  id: "usr_1",
+  account_id: "acc_1",
+  role_id: "rol_1",
+  role_name: "default",
+  name: "billing",
+  active_credentials: 1,
+  created_at: at,
+  updated_at: at,
+  etag: '"1"',
+};
+
+export const aCredential: Credential = {
+  id: "crd_1",
+  account_id: "acc_1",
+  user_id: "usr_1",
+  name: "laptop",
+  public_key: "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4",
+  status: "active",
+  issued_at: at,
+  expires_at: null,
+  revoked_at: null,
+  revoke_reason: "",
+};

@@ -1,6 +1,7 @@
-import { Button, Text } from "@mantine/core";
+import { Button, Group, Text } from "@mantine/core";
 import type { Credential } from "../../api/credentials";
 import { DataTable } from "../../ui/DataTable";
+import { plural } from "../../ui/format";
 import { Key } from "../../ui/Key";
 import { Status } from "../../ui/Status";
 import { Time } from "../../ui/Time";
@@ -9,9 +10,12 @@ type CredentialListProps = {
   credentials: Credential[];
   /** Absent: the person may not. */
   onRevoke?: (credential: Credential) => void;
+  onRotate?: (credential: Credential) => void;
+  /** How many clients use each now, by public key; absent while nobody knows. */
+  uses?: Map<string, number>;
 };
 
-export function CredentialList({ credentials, onRevoke }: CredentialListProps) {
+export function CredentialList({ credentials, onRevoke, onRotate, uses }: CredentialListProps) {
   return (
     <DataTable
       label="Creds"
@@ -30,25 +34,51 @@ export function CredentialList({ credentials, onRevoke }: CredentialListProps) {
           ),
         },
         { header: "State", cell: (credential) => <CredentialState credential={credential} /> },
+        { header: "Used by", cell: (credential) => <Use count={uses && (uses.get(credential.public_key) ?? 0)} /> },
         { header: "Issued", cell: (credential) => <Time value={credential.issued_at} /> },
         {
-          header: "Revoke",
+          header: "Rotate or revoke",
           quiet: true,
           align: "right",
           cell: (credential) =>
-            onRevoke && credential.status === "active" ? (
-              <Button
-                size="compact-sm"
-                variant="default"
-                aria-label={`Revoke ${credential.name || credential.public_key}`}
-                onClick={() => onRevoke(credential)}
-              >
-                Revoke
-              </Button>
-            ) : null,
+            credential.status === "active" && (
+              <Group gap={6} wrap="nowrap" justify="flex-end">
+                {onRotate && (
+                  <Button
+                    size="compact-sm"
+                    variant="default"
+                    aria-label={`Rotate ${credential.name || credential.public_key}`}
+                    onClick={() => onRotate(credential)}
+                  >
+                    Rotate
+                  </Button>
+                )}
+                {onRevoke && (
+                  <Button
+                    size="compact-sm"
+                    variant="default"
+                    aria-label={`Revoke ${credential.name || credential.public_key}`}
+                    onClick={() => onRevoke(credential)}
+                  >
+                    Revoke
+                  </Button>
+                )}
+              </Group>
+            ),
         },
       ]}
     />
+  );
+}
+
+function Use({ count }: { count: number | undefined }) {
+  if (count === undefined) return "…";
+  return count === 0 ? (
+    <Text size="sm" c="dimmed">
+      Nobody now
+    </Text>
+  ) : (
+    plural(count, "client")
   );
 }
 

@@ -23,14 +23,21 @@ export function RevokeDialog({ credential, onClose }: RevokeDialogProps) {
       title={credential ? `Revoke ${credential.name || shortenKey(credential.public_key)}?` : ""}
       closeButtonProps={{ "aria-label": "Close" }}
     >
-      {credential && <Revoke key={credential.id} credential={credential} onClose={onClose} />}
+      {credential && <RevokeForm key={credential.id} credential={credential} onClose={onClose} />}
     </Modal>
   );
 }
 
-function Revoke({ credential, onClose }: { credential: Credential; onClose: () => void }) {
+type RevokeFormProps = {
+  credential: Credential;
+  /** What the list will say, unless the person says otherwise. */
+  suggestedReason?: string;
+  onClose: () => void;
+};
+
+export function RevokeForm({ credential, suggestedReason = "", onClose }: RevokeFormProps) {
   const queryClient = useQueryClient();
-  const [reason, setReason] = useState("");
+  const [reason, setReason] = useState(suggestedReason);
   const [before, setBefore] = useState<number>();
   const [revoked, setRevoked] = useState(false);
   const connections = useQuery({

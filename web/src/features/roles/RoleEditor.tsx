@@ -14,6 +14,7 @@ import {
 } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import type { Account } from "../../api/accounts";
 import { createRole, deleteRole, type Role, updateRole } from "../../api/roles";
 import { Notice } from "../../ui/Notice";
 import { DeliveryProgress } from "../accounts/DeliveryProgress";
@@ -24,9 +25,10 @@ import { useIdempotencyKey } from "../problems/useIdempotencyKey";
 import { PermissionFields } from "./PermissionFields";
 import { bodyOf, formOf, missingSubjects, newRole, type RoleForm } from "./roleForm";
 import { connectionTypeNames, roleSentence } from "./roleSentence";
+import { TemplatePreview } from "./TemplatePreview";
 import type { ConnectionType } from "../../api/roles";
 
-type RoleEditorProps = { account: string; role?: Role; readOnly: boolean; onClose: () => void };
+type RoleEditorProps = { account: Account; role?: Role; readOnly: boolean; onClose: () => void };
 
 const pointers = [
   "/name",
@@ -61,7 +63,7 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
   const incomplete = missingSubjects(form.publish) || missingSubjects(form.subscribe);
   const { act, pending, problem, forget } = useAct(async () => {
     if (!base) {
-      await withKey(body, (key) => createRole(account, body, key));
+      await withKey(body, (key) => createRole(account.id, body, key));
       onClose();
     } else {
       const updated = await updateRole(base, body);
@@ -69,7 +71,7 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
       setForm(formOf(updated));
       setSaved(true);
     }
-    await queryClient.invalidateQueries({ queryKey: ["accounts", account, "roles"] });
+    await queryClient.invalidateQueries({ queryKey: ["accounts", account.id, "roles"] });
   });
   const formRef = useFocusOnError(problem);
   const errors = placeFieldErrors(problem, pointers, (pointer) => itemAt(body, pointer));
@@ -114,20 +116,8 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
                 error={errors.at("/description")}
               />
             </Stack>
-            <PermissionFields
-              verb="publish"
-              value={form.publish}
-              onChange={(publish) => set({ publish })}
-              allowError={errors.at("/permissions/publish/allow") ?? subjectsMissing(tried, form.publish)}
-              denyError={errors.at("/permissions/publish/deny")}
-            />
-            <PermissionFields
-              verb="subscribe"
-              value={form.subscribe}
-              onChange={(subscribe) => set({ subscribe })}
-              allowError={errors.at("/permissions/subscribe/allow") ?? subjectsMissing(tried, form.subscribe)}
-              denyError={errors.at("/permissions/subscribe/deny")}
-            />
+            <PermissionFields value={form} onChange={set} errors={errors} tried={tried} />
+            <TemplatePreview account={account} form={form} />
             <AnswerFields
               value={form.answers}
               onChange={(answers) => set({ answers })}
@@ -215,7 +205,7 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
                 size="xs"
                 variant="default"
                 onClick={() => {
-                  void queryClient.invalidateQueries({ queryKey: ["accounts", account, "roles"] }).then(() => {
+                  void queryClient.invalidateQueries({ queryKey: ["accounts", account.id, "roles"] }).then(() => {
                     forget();
                     onClose();
                   });
@@ -230,7 +220,7 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
         ) : (
           problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />
         )}
-        {saved && base && <DeliveryProgress key={base.etag} account={account} />}
+        {saved && base && <DeliveryProgress key={base.etag} account={account.id} />}
         {!readOnly && (
           <Group justify="space-between" gap="sm">
             {base && base.name !== "default" ? <DeleteRole role={base} onDeleted={onClose} /> : <span />}
@@ -247,10 +237,6 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
       </Stack>
     </form>
   );
-}
-
-function subjectsMissing(tried: boolean, permission: RoleForm["publish"]): string | undefined {
-  return tried && missingSubjects(permission) ? "Name at least one subject, or choose Nothing." : undefined;
 }
 
 /** itemAt finds what a pointer of the body names, so that a message can quote the wrong item of a list. */

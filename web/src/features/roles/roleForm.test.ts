@@ -12,11 +12,14 @@ const roleOf = (form: RoleForm): Role => ({
   etag: "",
 });
 
+const closed = { reach: "nothing" as const, only: [] };
+
 const sensor: RoleForm = {
   name: "sensor",
   description: "Publishes readings",
-  publish: { reach: "only", only: ["readings.>"], never: ["readings.secret"] },
-  subscribe: { reach: "nothing", only: [], never: [] },
+  publish: { reach: "only", only: ["readings.>"] },
+  subscribe: { reach: "nothing", only: [] },
+  never: { both: ["readings.secret"], publish: [], subscribe: [] },
   answers: { on: true, maxMessages: 3, seconds: 5 },
   connectionTypes: ["WEBSOCKET"],
   sourceNetworks: ["192.0.2.0/24"],
@@ -29,6 +32,7 @@ describe("the role form", () => {
   it.each([
     ["a new role", newRole],
     ["a narrow role", sensor],
+    ["a role that is closed both ways", { ...newRole, publish: closed, subscribe: closed }],
   ])("reads back what it writes: %s", (_, form) => {
     expect(formOf(roleOf(form))).toEqual(form);
   });
@@ -52,7 +56,24 @@ describe("the role form", () => {
   });
 
   it("knows that only these subjects without any would allow everything", () => {
-    expect(missingSubjects({ reach: "only", only: [], never: [] })).toBe(true);
+    expect(missingSubjects({ reach: "only", only: [] })).toBe(true);
     expect(missingSubjects(newRole.publish)).toBe(false);
+  });
+
+  it("tells what is never allowed at all from what is closed one way", () => {
+    const form: RoleForm = {
+      ...newRole,
+      never: { both: ["audit.>"], publish: ["alarms.>"], subscribe: ["salaries.> hr"] },
+    };
+    expect(bodyOf(form).permissions).toMatchObject({
+      publish: { deny: ["audit.>", "alarms.>"] },
+      subscribe: { deny: ["audit.>", "salaries.> hr"] },
+    });
+    expect(formOf(roleOf(form))).toEqual(form);
+  });
+
+  it("does not forbid publishing to a queue group, which is no subject", () => {
+    const form: RoleForm = { ...newRole, never: { both: ["jobs.> night"], publish: [], subscribe: [] } };
+    expect(bodyOf(form).permissions).toMatchObject({ publish: { deny: [] }, subscribe: { deny: ["jobs.> night"] } });
   });
 });
