@@ -6,7 +6,7 @@ import type { Account } from "../../api/accounts";
 import { usersOf } from "../../api/users";
 import { Facts } from "../../ui/Facts";
 import type { PermissionForm } from "./PermissionFields";
-import { expandAll, hasVariables, type TemplateFacts, variables } from "./template";
+import { expand, hasVariables, type TemplateFacts, variables } from "./template";
 import classes from "./TemplatePreview.module.css";
 
 /** TemplatePreview says what the variables mean, and what the subjects become for a user that one chooses. */
@@ -61,10 +61,7 @@ export function TemplatePreview({ account, form }: { account: Account; form: Per
               items={[
                 ["May publish to", <Subjects key="publish" may={form.publish} facts={facts} />],
                 ["May subscribe to", <Subjects key="subscribe" may={form.subscribe} facts={facts} />],
-                [
-                  "Never",
-                  <Listed key="never" subjects={expandAll(neverOf(form), facts)} none="Nothing is off limits" />,
-                ],
+                ["Never", <Listed key="never" subjects={neverOf(form)} facts={facts} />],
               ]}
             />
           </Stack>
@@ -84,16 +81,23 @@ function neverOf({ never }: PermissionForm): string[] {
 function Subjects({ may, facts }: { may: PermissionForm["publish"]; facts: TemplateFacts }) {
   if (may.reach === "everything") return "Everything in the account";
   if (may.reach === "nothing") return "Nothing";
-  return <Listed subjects={expandAll(may.only, facts)} none="Nothing: the user has none of these tags" />;
+  return <Listed subjects={may.only} facts={facts} />;
 }
 
-function Listed({ subjects, none }: { subjects: string[]; none: string }) {
-  if (subjects.length === 0) return <Text size="sm">{none}</Text>;
+function Listed({ subjects, facts }: { subjects: string[]; facts: TemplateFacts }) {
+  if (subjects.length === 0) return "Nothing";
   return (
     <ul className={classes.subjects}>
-      {subjects.map((subject) => (
-        <li key={subject}>{subject}</li>
-      ))}
+      {subjects.map((subject) => {
+        const expanded = expand(subject, facts);
+        return expanded.length > 0 ? (
+          expanded.map((one) => <li key={`${subject} ${one}`}>{one}</li>)
+        ) : (
+          <li key={subject} data-void>
+            {subject} is no subject for this user
+          </li>
+        );
+      })}
     </ul>
   );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { credentialKey, expand, expandAll, type TemplateFacts } from "./template";
+import { credentialKey, expand, type TemplateFacts } from "./template";
 
 const facts: TemplateFacts = {
   userName: "probe-1",
@@ -15,6 +15,7 @@ describe("a template for one user", () => {
     ["devices.{{name()}}.>", ["devices.probe-1.>"]],
     ["{{account-name()}}.{{account-tag(env)}}", ["orders.prod"]],
     ["keys.{{account-subject()}}.{{subject()}}", [`keys.AKEY.${credentialKey}`]],
+    ["{{tag(region)}}.>", ["eu.>", "us.>"]],
     ["{{Tag(region)}}.{{tag(team)}}", ["eu.ops", "us.ops"]],
   ])("%s", (subject, expanded) => {
     expect(expand(subject, facts)).toEqual(expanded);
@@ -28,7 +29,7 @@ describe("a template for one user", () => {
     expect(expand("{{nmae()}}.>", facts)).toEqual(["{{nmae()}}.>"]);
   });
 
-  it("counts what two templates share once", () => {
-    expect(expandAll(["a.{{name()}}", "a.probe-1"], facts)).toEqual(["a.probe-1"]);
+  it("is no subject when a value has a space", () => {
+    expect(expand("{{account-name()}}.>", { ...facts, accountName: "Analytical Engines" })).toEqual([]);
   });
 });

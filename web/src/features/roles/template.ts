@@ -29,19 +29,15 @@ export function hasVariables(subjects: readonly string[]): boolean {
 
 /**
  * expand is what a broker makes of one subject for one user: one subject for each combination of tag values, none when
- * the user has no such tag. The server judges; this is for the eye.
+ * the user has no such tag or a value does not fit into a subject. The server judges; this is for the eye.
  */
 export function expand(subject: string, facts: TemplateFacts): string[] {
   let expanded = [subject];
   for (const [written] of subject.matchAll(variable)) {
-    const values = valuesOf(written.slice(2, -2).trim(), facts);
+    const values = valuesOf(written.slice(2, -2).trim(), facts).filter((value) => /^\S+$/.test(value));
     expanded = expanded.flatMap((one) => values.map((value) => one.replace(written, () => value)));
   }
   return [...new Set(expanded)];
-}
-
-export function expandAll(subjects: readonly string[], facts: TemplateFacts): string[] {
-  return [...new Set(subjects.flatMap((subject) => expand(subject, facts)))];
 }
 
 function valuesOf(call: string, facts: TemplateFacts): string[] {
