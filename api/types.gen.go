@@ -40,21 +40,63 @@ func (e ConnectionType) Valid() bool {
 	}
 }
 
+// Defines values for CredentialHistoryItemEvent.
+const (
+	CredentialHistoryItemEventIssued  CredentialHistoryItemEvent = "issued"
+	CredentialHistoryItemEventRenewed CredentialHistoryItemEvent = "renewed"
+	CredentialHistoryItemEventRevoked CredentialHistoryItemEvent = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the CredentialHistoryItemEvent enum.
+func (e CredentialHistoryItemEvent) Valid() bool {
+	switch e {
+	case CredentialHistoryItemEventIssued:
+		return true
+	case CredentialHistoryItemEventRenewed:
+		return true
+	case CredentialHistoryItemEventRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CredentialStatus.
 const (
-	Active  CredentialStatus = "active"
-	Expired CredentialStatus = "expired"
-	Revoked CredentialStatus = "revoked"
+	CredentialStatusActive   CredentialStatus = "active"
+	CredentialStatusExpired  CredentialStatus = "expired"
+	CredentialStatusExpiring CredentialStatus = "expiring"
+	CredentialStatusRevoked  CredentialStatus = "revoked"
 )
 
 // Valid indicates whether the value is a known member of the CredentialStatus enum.
 func (e CredentialStatus) Valid() bool {
 	switch e {
-	case Active:
+	case CredentialStatusActive:
 		return true
-	case Expired:
+	case CredentialStatusExpired:
 		return true
-	case Revoked:
+	case CredentialStatusExpiring:
+		return true
+	case CredentialStatusRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventType.
+const (
+	CredentialExpired  EventType = "credential.expired"
+	CredentialExpiring EventType = "credential.expiring"
+)
+
+// Valid indicates whether the value is a known member of the EventType enum.
+func (e EventType) Valid() bool {
+	switch e {
+	case CredentialExpired:
+		return true
+	case CredentialExpiring:
 		return true
 	default:
 		return false
@@ -142,6 +184,30 @@ func (e Sort) Valid() bool {
 	case SortMinusName:
 		return true
 	case SortName:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListAccountCredentialsParamsSort.
+const (
+	ListAccountCredentialsParamsSortCreatedAt      ListAccountCredentialsParamsSort = "created_at"
+	ListAccountCredentialsParamsSortExpiresAt      ListAccountCredentialsParamsSort = "expires_at"
+	ListAccountCredentialsParamsSortMinusCreatedAt ListAccountCredentialsParamsSort = "-created_at"
+	ListAccountCredentialsParamsSortMinusExpiresAt ListAccountCredentialsParamsSort = "-expires_at"
+)
+
+// Valid indicates whether the value is a known member of the ListAccountCredentialsParamsSort enum.
+func (e ListAccountCredentialsParamsSort) Valid() bool {
+	switch e {
+	case ListAccountCredentialsParamsSortCreatedAt:
+		return true
+	case ListAccountCredentialsParamsSortExpiresAt:
+		return true
+	case ListAccountCredentialsParamsSortMinusCreatedAt:
+		return true
+	case ListAccountCredentialsParamsSortMinusExpiresAt:
 		return true
 	default:
 		return false
@@ -273,6 +339,9 @@ type Account struct {
 	CreatedAt   Time   `json:"created_at"`
 	Description string `json:"description"`
 	Etag        string `json:"etag"`
+
+	// ExpiringCredentials Credentials that will expire soon, as `status` has it. Told by `getAccount` only.
+	ExpiringCredentials *int64 `json:"expiring_credentials,omitempty"`
 
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	Id Id `json:"id"`
@@ -603,32 +672,76 @@ type Credential struct {
 	// AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	AccountId Id `json:"account_id"`
 
-	// ExpiresAt Null: never.
+	// ExpiresAt When the last of its JWTs does. Null: never.
 	ExpiresAt *time.Time `json:"expires_at"`
 
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	Id       Id     `json:"id"`
-	IssuedAt Time   `json:"issued_at"`
-	Name     string `json:"name"`
+	Id Id `json:"id"`
+
+	// IssuedAt Its last JWT: a renewal moves it.
+	IssuedAt time.Time `json:"issued_at"`
+
+	// IssuedBy A person's or token's id; empty when it was issued before that was kept.
+	IssuedBy string `json:"issued_by"`
+
+	// LastSeen Its last login; brokers tell within a few seconds. Null: none yet.
+	LastSeen *CredentialSighting `json:"last_seen"`
+	Name     string              `json:"name"`
 
 	// Proof Where a change is in force by now. Only in answers to requests with `wait`.
-	Proof        *Proof           `json:"proof,omitempty"`
-	PublicKey    string           `json:"public_key"`
-	RevokeReason string           `json:"revoke_reason"`
-	RevokedAt    *time.Time       `json:"revoked_at"`
-	Status       CredentialStatus `json:"status"`
+	Proof     *Proof `json:"proof,omitempty"`
+	PublicKey string `json:"public_key"`
+
+	// Renewals How often it was renewed.
+	Renewals int64 `json:"renewals"`
+
+	// RenewedAt Last. Null: never.
+	RenewedAt    *time.Time `json:"renewed_at"`
+	RevokeReason string     `json:"revoke_reason"`
+	RevokedAt    *time.Time `json:"revoked_at"`
+
+	// Status `expiring` is active and soon to expire: in the last fifth of its life, but at most 14 days and at least an hour before.
+	Status CredentialStatus `json:"status"`
+
+	// User The user's name.
+	User string `json:"user"`
 
 	// UserId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	UserId Id `json:"user_id"`
 }
 
-// CredentialStatus defines model for Credential.Status.
-type CredentialStatus string
+// CredentialHistoryItem defines model for CredentialHistoryItem.
+type CredentialHistoryItem struct {
+	At Time `json:"at"`
+
+	// By A person's or token's id; the credential's own when it proved itself.
+	By    string                     `json:"by"`
+	Event CredentialHistoryItemEvent `json:"event"`
+
+	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	Id Id `json:"id"`
+}
+
+// CredentialHistoryItemEvent defines model for CredentialHistoryItem.Event.
+type CredentialHistoryItemEvent string
+
+// CredentialHistoryPage defines model for CredentialHistoryPage.
+type CredentialHistoryPage struct {
+	Items []CredentialHistoryItem `json:"items"`
+
+	// NextCursor Null: this is the last page.
+	NextCursor *Cursor `json:"next_cursor"`
+}
 
 // CredentialIssue defines model for CredentialIssue.
 type CredentialIssue struct {
-	// ExpiresAt In the future. Absent: never.
+	// ExpiresAt In the future.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// ExpiresIn The same as an ISO 8601 duration from now. Without either: as role and plan have it by default.
+	//
+	// Example: P90D
+	ExpiresIn *string `json:"expires_in,omitempty"`
 
 	// Name What it is for, such as a machine's name.
 	Name *string `json:"name,omitempty"`
@@ -663,6 +776,29 @@ type CredentialPage struct {
 type CredentialRevoke struct {
 	Reason *string `json:"reason,omitempty"`
 }
+
+// CredentialSighting defines model for CredentialSighting.
+type CredentialSighting struct {
+	// Address The client's, without port.
+	//
+	// Example: 192.0.2.7
+	Address string `json:"address"`
+	At      Time   `json:"at"`
+
+	// Broker Example: broker-1
+	Broker string `json:"broker"`
+
+	// Client What the client says of itself; may be empty.
+	//
+	// Example: go 1.55.0 dispatcher
+	Client string `json:"client"`
+
+	// ConnectionType Example: MQTT
+	ConnectionType string `json:"connection_type"`
+}
+
+// CredentialStatus `expiring` is active and soon to expire: in the last fifth of its life, but at most 14 days and at least an hour before.
+type CredentialStatus string
 
 // Cursor Null: this is the last page.
 type Cursor = string
@@ -724,6 +860,32 @@ type EnrollmentCreated struct {
 	// Token `sbe_…`, shown this once.
 	Token string `json:"token"`
 	Uses  int64  `json:"uses"`
+}
+
+// Event defines model for Event.
+type Event struct {
+	At Time `json:"at"`
+
+	// Data More about it, by type.
+	Data map[string]interface{} `json:"data"`
+
+	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	Id Id `json:"id"`
+
+	// Subject The id of what it happened to.
+	Subject string    `json:"subject"`
+	Type    EventType `json:"type"`
+}
+
+// EventType defines model for Event.Type.
+type EventType string
+
+// EventPage defines model for EventPage.
+type EventPage struct {
+	Items []Event `json:"items"`
+
+	// NextCursor Null: this is the last page.
+	NextCursor *Cursor `json:"next_cursor"`
 }
 
 // FieldError defines model for FieldError.
@@ -1293,6 +1455,30 @@ type UpdateAccountParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListAccountCredentialsParams defines parameters for ListAccountCredentials.
+type ListAccountCredentialsParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort `created_at` (oldest first), `-created_at`, `expires_at` (what never expires comes last), `-expires_at`.
+	Sort *ListAccountCredentialsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Status Only credentials in this state.
+	Status *CredentialStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// ExpiresBefore Only credentials that expire before this time.
+	ExpiresBefore *time.Time `form:"expires_before,omitempty" json:"expires_before,omitempty"`
+
+	// User Only credentials of this user.
+	User *string `form:"user,omitempty" json:"user,omitempty"`
+}
+
+// ListAccountCredentialsParamsSort defines parameters for ListAccountCredentials.
+type ListAccountCredentialsParamsSort string
+
 // ListRefusalsParams defines parameters for ListRefusals.
 type ListRefusalsParams struct {
 	// Limit Items a page.
@@ -1348,6 +1534,15 @@ type ListUsersParamsSort string
 type CreateUserParams struct {
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListCredentialHistoryParams defines parameters for ListCredentialHistory.
+type ListCredentialHistoryParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // RevokeCredentialParams defines parameters for RevokeCredential.
@@ -1478,6 +1673,15 @@ type CreateApiTokenParams struct {
 
 // ListAuditEventsParams defines parameters for ListAuditEvents.
 type ListAuditEventsParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
 	// Limit Items a page.
 	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
 

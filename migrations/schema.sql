@@ -74,6 +74,29 @@ CREATE TABLE brokers (
   CONSTRAINT brokers_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id)
 );
 
+CREATE TABLE credential_batches (
+  id prefixed_id NOT NULL,
+  tenant_id prefixed_id NOT NULL,
+  account_id prefixed_id NOT NULL,
+  attempt bigint DEFAULT 1 NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT credential_batches_pkey PRIMARY KEY (id),
+  CONSTRAINT credential_batches_tenant_id_account_id_id_key UNIQUE (tenant_id, account_id, id),
+  CONSTRAINT credential_batches_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id)
+);
+
+CREATE TABLE credential_sightings (
+  credential_id prefixed_id NOT NULL,
+  tenant_id prefixed_id NOT NULL,
+  seen_at timestamp with time zone NOT NULL,
+  address text NOT NULL,
+  connection_type text NOT NULL,
+  client text NOT NULL,
+  broker text NOT NULL,
+  CONSTRAINT credential_sightings_pkey PRIMARY KEY (credential_id),
+  CONSTRAINT credential_sightings_credential_id_fkey FOREIGN KEY (credential_id) REFERENCES credentials(id) ON DELETE CASCADE
+);
+
 CREATE TABLE credentials (
   id prefixed_id NOT NULL,
   tenant_id prefixed_id NOT NULL,
@@ -88,11 +111,21 @@ CREATE TABLE credentials (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   revocation_page bigint,
+  issued_by text DEFAULT ''::text NOT NULL,
+  expiring_at timestamp with time zone,
+  event_at timestamp with time zone,
+  renewals bigint DEFAULT 0 NOT NULL,
+  renewed_at timestamp with time zone,
+  batch_id prefixed_id,
+  batch_index bigint,
   CONSTRAINT credentials_pkey PRIMARY KEY (id),
   CONSTRAINT credentials_public_key_key UNIQUE (account_id, public_key),
+  CONSTRAINT credentials_batch_fkey FOREIGN KEY (tenant_id, account_id, batch_id) REFERENCES credential_batches(tenant_id, account_id, id),
   CONSTRAINT credentials_tenant_id_account_id_user_id_fkey FOREIGN KEY (tenant_id, account_id, user_id) REFERENCES users(tenant_id, account_id, id),
   CONSTRAINT credentials_tenant_id_account_id_revocation_page_fkey FOREIGN KEY (tenant_id, account_id, revocation_page) REFERENCES revocation_pages(tenant_id, account_id, number),
-  CONSTRAINT credentials_check CHECK (((revocation_page IS NULL) OR (revoked_at IS NOT NULL)))
+  CONSTRAINT credentials_check CHECK (((revocation_page IS NULL) OR (revoked_at IS NOT NULL))),
+  CONSTRAINT credentials_batch_entry CHECK (((batch_id IS NULL) = (batch_index IS NULL))),
+  CONSTRAINT credentials_renewals_check CHECK ((renewals >= 0))
 );
 
 CREATE TABLE enrollments (
@@ -107,6 +140,17 @@ CREATE TABLE enrollments (
   CONSTRAINT enrollments_hash_key UNIQUE (token_hash),
   CONSTRAINT enrollments_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
   CONSTRAINT enrollments_uses_left_check CHECK ((uses_left >= 0))
+);
+
+CREATE TABLE events (
+  id prefixed_id NOT NULL,
+  tenant_id prefixed_id NOT NULL,
+  type text NOT NULL,
+  subject prefixed_id NOT NULL,
+  data jsonb NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT events_pkey PRIMARY KEY (id),
+  CONSTRAINT events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
 
 CREATE TABLE feed_changes (
@@ -297,6 +341,12 @@ CREATE TABLE tombstones (
   CONSTRAINT tombstones_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id)
 );
 
+CREATE TABLE used_nonces (
+  hash bytea NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT used_nonces_pkey PRIMARY KEY (hash)
+);
+
 CREATE TABLE users (
   id prefixed_id NOT NULL,
   tenant_id prefixed_id NOT NULL,
@@ -333,9 +383,16 @@ CREATE INDEX accounts_bucket ON public.accounts USING btree (operator_id, "left"
 CREATE UNIQUE INDEX accounts_name_key ON public.accounts USING btree (tenant_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX accounts_page ON public.accounts USING btree (tenant_id, id) WHERE (deleted_at IS NULL);
 CREATE INDEX audit_events_page ON public.audit_events USING btree (tenant_id, id);
+CREATE INDEX audit_events_target ON public.audit_events USING btree (tenant_id, target, id);
+CREATE INDEX credentials_account_expiry ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone), id);
+CREATE INDEX credentials_account_page ON public.credentials USING btree (account_id, id);
+CREATE UNIQUE INDEX credentials_batch_live ON public.credentials USING btree (batch_id, batch_index) WHERE ((batch_id IS NOT NULL) AND (revoked_at IS NULL));
+CREATE INDEX credentials_event ON public.credentials USING btree (event_at) WHERE (event_at IS NOT NULL);
 CREATE INDEX credentials_page ON public.credentials USING btree (user_id, id);
 CREATE INDEX credentials_revoked_inline ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE ((revoked_at IS NOT NULL) AND (revocation_page IS NULL));
 CREATE INDEX credentials_revoked_paged ON public.credentials USING btree (account_id, revocation_page, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE (revocation_page IS NOT NULL);
+CREATE INDEX events_age ON public.events USING btree (created_at);
+CREATE INDEX events_page ON public.events USING btree (tenant_id, id);
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX members_person ON public.members USING btree (person_id);
 CREATE UNIQUE INDEX operators_one_default ON public.operators USING btree (is_default) WHERE is_default;
@@ -347,6 +404,7 @@ CREATE INDEX revocation_pages_hash ON public.revocation_pages USING btree (hash)
 CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (account_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX roles_page ON public.roles USING btree (account_id, id) WHERE (deleted_at IS NULL);
 CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
+CREATE INDEX used_nonces_age ON public.used_nonces USING btree (expires_at);
 CREATE UNIQUE INDEX users_name_key ON public.users USING btree (account_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX users_page ON public.users USING btree (account_id, id) WHERE (deleted_at IS NULL);
 CREATE INDEX users_role ON public.users USING btree (role_id) WHERE (deleted_at IS NULL);
@@ -362,9 +420,20 @@ COMMENT ON COLUMN audit_events.tenant_id IS 'null: an act of staff or of the ins
 COMMENT ON COLUMN brokers.public_key IS 'the user nkey it made for itself; its seat in the system account';
 COMMENT ON COLUMN brokers.control_url IS 'where control reaches its system account, nats://host:port';
 COMMENT ON COLUMN brokers.endpoints IS 'where tenants'' clients reach it: lists of URLs by protocol';
+COMMENT ON COLUMN credential_batches.attempt IS 'counts resumptions: an earlier one that still runs issues nothing more';
+COMMENT ON TABLE credential_sightings IS 'each credential''s last login; apart from credentials, whose indexes every login would else rewrite';
+COMMENT ON COLUMN credential_sightings.client IS 'what the client says of itself';
+COMMENT ON COLUMN credential_sightings.broker IS 'the name it had then';
 COMMENT ON COLUMN credentials.public_key IS 'the user nkey; its seed is never kept';
-COMMENT ON COLUMN credentials.expires_at IS 'null: never';
+COMMENT ON COLUMN credentials.issued_at IS 'of its last JWT: a renewal moves it';
+COMMENT ON COLUMN credentials.expires_at IS 'when the last of its JWTs does; null: never';
 COMMENT ON COLUMN credentials.revocation_page IS 'the number of the page that holds its revocation; null: the account''s JWT does, unless it has expired';
+COMMENT ON COLUMN credentials.issued_by IS 'the actor; empty: before this was kept';
+COMMENT ON COLUMN credentials.expiring_at IS 'from when on people are warned of the expiry';
+COMMENT ON COLUMN credentials.event_at IS 'when the next event about its expiry is due; null: none is';
+COMMENT ON INDEX credentials_batch_live IS 'each entry of a batch has one credential that is not revoked, however often it was resumed';
+COMMENT ON TABLE events IS 'what happened to a tenant''s things without anybody doing it';
+COMMENT ON COLUMN events.subject IS 'the id of the thing';
 COMMENT ON TABLE feed_changes IS 'compacted: one row per account, at its latest revision';
 COMMENT ON TABLE feeds IS 'each operator''s revision; the row''s lock puts its changes in commit order';
 COMMENT ON COLUMN idempotency_keys.request IS 'SHA-256 of operation, path and body: the same key with another request is refused';
@@ -391,3 +460,4 @@ COMMENT ON COLUMN servers.urls IS 'where control reaches their system account';
 COMMENT ON COLUMN servers.ledger IS 'which servers were found there, and how far each has come';
 COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the cookie';
 COMMENT ON TABLE tombstones IS 'accounts that brokers held and the operator never had: their last JWT lets nobody in';
+COMMENT ON TABLE used_nonces IS 'of renewals; nonces carry their own proof of origin, so only used ones are kept, until they expire';

@@ -30,7 +30,10 @@ import (
 // stopWithin bounds how long requests under way may take to end, once told to stop.
 const stopWithin = 5 * time.Second
 
-const sweepEvery = time.Hour
+const (
+	sweepEvery = time.Hour
+	warnEvery  = 10 * time.Second
+)
 
 func serve(ctx context.Context, s *settings, _ []string, _ io.Writer) error {
 	r, err := newReplica(ctx, s, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
@@ -139,7 +142,8 @@ func (r *replica) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.delivery.run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, r.listener, r.api) })
-	g.Go(func() error { return r.sweep(ctx) })
+	g.Go(func() error { return r.repeat(ctx, sweepEvery, "sweep", r.domain.Sweep) })
+	g.Go(func() error { return r.repeat(ctx, warnEvery, "warn of credentials that expire", r.domain.WarnOfExpiry) })
 	if r.metrics != nil {
 		g.Go(func() error { return serveHTTP(ctx, r.metrics, r.metricsHandler()) })
 	}
@@ -147,17 +151,17 @@ func (r *replica) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// sweep removes what has had its time, now and then, until ctx ends.
-func (r *replica) sweep(ctx context.Context) error {
-	tick := time.NewTicker(sweepEvery)
+// repeat does something now and then, until ctx ends.
+func (r *replica) repeat(ctx context.Context, every time.Duration, what string, do func(context.Context) error) error {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if err := r.domain.Sweep(ctx); err != nil && ctx.Err() == nil {
-				r.log.Warn("cannot sweep; trying again later", "error", err)
+			if err := do(ctx); err != nil && ctx.Err() == nil {
+				r.log.Warn("cannot "+what+"; trying again later", "error", err)
 			}
 		}
 	}

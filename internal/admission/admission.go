@@ -108,6 +108,12 @@ type login struct {
 	refusal Refusal // who and from where, should it come to that
 }
 
+func (l *login) facts(now time.Time) facts {
+	return facts{signed: l.user, source: l.source, at: now, proves: func(key string) error {
+		return checkSignature(key, l.client.GetNonce(), l.client.GetOpts().Sig)
+	}}
+}
+
 func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 	var ok bool
 	if l.client, ok = c.(client); !ok || reflect.TypeOf(c) != a.private.connection {
@@ -156,7 +162,7 @@ func (a *Admission) enter(key string, l *login) (settled bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	v, err := law.judge(l, time.Now())
+	v, err := law.judge(l.facts(time.Now()))
 	if err != nil {
 		return false, err
 	}

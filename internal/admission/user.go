@@ -24,20 +24,22 @@ func readUser(token string) (*jwt.UserClaims, error) {
 	return user, valid(user, time.Now().Unix())
 }
 
+// valid says whether a user's claims can be any login's at that time, in seconds since 1970.
 func valid(user *jwt.UserClaims, now int64) error {
 	problems := jwt.CreateValidationResults()
 	user.Validate(problems)
+	const withTimes = false // those it holds against the clock of now
 	switch {
 	case user.ProxyRequired:
 		return refused(ProxyRequired, "the user may come through a proxy only")
-	case !problems.IsBlocking(true):
-		return nil
 	case user.Expires > 0 && user.Expires < now:
 		return refused(CredentialExpired, "the credential expired at %s", time.Unix(user.Expires, 0).UTC().Format(time.RFC3339))
 	case user.NotBefore > now:
 		return refused(CredentialNotYetValid, "the credential is valid from %s", time.Unix(user.NotBefore, 0).UTC().Format(time.RFC3339))
+	case problems.IsBlocking(withTimes):
+		return refused(Malformed, "the user's claims are not valid")
 	}
-	return refused(Malformed, "the user's claims are not valid")
+	return nil
 }
 
 // accountOf is the account that the user claims to be of.
@@ -46,59 +48,6 @@ func accountOf(user *jwt.UserClaims) string {
 		return user.IssuerAccount
 	}
 	return user.Issuer
-}
-
-// verdict is what a user that is let in may do.
-type verdict struct {
-	user        *jwt.UserClaims // with the role's permissions and limits, if it has a role
-	permissions *server.Permissions
-	byDefault   bool // permissions are the account's default ones
-	types       map[string]struct{}
-	deadline    time.Time // when the connection ends; zero: never
-}
-
-// judge goes through nats-server's order of checks from the account on.
-func (w *law) judge(l *login, now time.Time) (verdict, error) {
-	if err := w.open(now); err != nil { // first, for its reason is the one to know
-		return verdict{}, err
-	}
-	user, err := w.scoped(l.user)
-	if err != nil {
-		return verdict{}, err
-	}
-	if w.delegates(user.Subject) {
-		return verdict{}, refused(Delegated, "the account leaves logins to an authorization service, which is not asked here")
-	}
-	if user.BearerToken && w.noBearer {
-		return verdict{}, refused(BearerNotAllowed, "the account allows no bearer credentials")
-	}
-	types, err := allowedTypes(user.AllowedConnectionTypes, l.source.kind)
-	if err != nil {
-		return verdict{}, err
-	}
-	if !user.BearerToken {
-		if err := checkSignature(user.Subject, l.client.GetNonce(), l.client.GetOpts().Sig); err != nil {
-			return verdict{}, err
-		}
-	}
-	if w.revocations.revoked(user.Subject, user.IssuedAt) {
-		return verdict{}, refused(CredentialRevoked, "the credential was revoked")
-	}
-	if !within(user.Src, l.source.host) {
-		return verdict{}, refused(WrongNetwork, "the credential is not for use from %s", l.source.host)
-	}
-	until, ok := hours(user.Times, user.Locale, now)
-	if !ok {
-		return verdict{}, refused(OutsideHours, "the credential is not for use at this time of day")
-	}
-	v := verdict{user: user, types: types, deadline: earlier(expiry(user), until), permissions: permissionsOf(user.Permissions)}
-	if v.permissions == nil {
-		v.byDefault, v.permissions = true, permissionsOf(w.defaults)
-	}
-	if len(w.authUsers) > 0 {
-		v.permissions = denyPublish(v.permissions, server.AuthCalloutSubject)
-	}
-	return v, nil
 }
 
 // scoped returns the user with what the key that signed it allows: its own

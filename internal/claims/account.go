@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -22,31 +23,32 @@ type Account struct {
 	Roles       []Role                // order does not matter; decoding sorts them by key
 	Revoked     map[UserKey]time.Time // JWTs issued in that second or before are refused; AllUsers stands for every key
 	Pages       []PageHash            // of further revocations, which count like those in Revoked
-	Tags        []string              // without those that name the pages
+	Tags        []string              // people's, without Signalbox's own
+
+	DefaultPermissions Permissions // of users who have none: not in a role, or in one that says nothing about subjects
+	Mappings           []Mapping   // decoding sorts them by subject
+	Trace              *Trace      // nil: messages are traced only where their sender asks for it
+	ClusterTraffic     ClusterTraffic
+
+	ConnectionTypes []ConnectionType         // empty: all
+	TypeConnections map[ConnectionType]int64 // the most at one time; absent: as many as the account may have
 }
 
-// Limits bound an account. In each, -1 is [Unlimited] and 0 is none, so the
-// zero Limits allow nothing. The JSON is how they are stored.
-type Limits struct {
-	Connections   int64           `json:"connections"`   // of clients, at one time, across the operator's brokers
-	LeafNodes     int64           `json:"leaf_nodes"`    // connections of leaf nodes, likewise
-	Subscriptions int64           `json:"subscriptions"` // per connection
-	PayloadBytes  int64           `json:"payload_bytes"` // per message, headers included
-	DataBytes     int64           `json:"data_bytes"`    // carried in the JWT; no server enforces it
-	Exports       int64           `json:"exports"`
-	Imports       int64           `json:"imports"`
-	JetStream     JetStreamLimits `json:"jetstream"`
+// Trace has a share of the messages that carry a traceparent header traced.
+type Trace struct {
+	Destination string `json:"destination"` // the subject that hears where a message went
+	Sampling    int    `json:"sampling"`    // in percent, 1 to 100
 }
 
-// JetStreamLimits bound an account's JetStream. With both storages 0 JetStream
-// is off. Otherwise streams and consumers must not be 0, which a server would
-// read as unlimited.
-type JetStreamLimits struct {
-	MemoryBytes int64 `json:"memory_bytes"`
-	DiskBytes   int64 `json:"disk_bytes"`
-	Streams     int64 `json:"streams"`
-	Consumers   int64 `json:"consumers"` // per stream
-}
+// ClusterTraffic says in which account the replicas of the account's streams
+// talk to each other. The zero value is the system account.
+type ClusterTraffic string
+
+// Where replicas talk.
+const (
+	SystemTraffic ClusterTraffic = jwt.ClusterTrafficSystem
+	OwnerTraffic  ClusterTraffic = jwt.ClusterTrafficOwner // in the account itself
+)
 
 // AccountFacts is what a decoded account JWT says, and about itself.
 type AccountFacts struct {
@@ -57,57 +59,7 @@ type AccountFacts struct {
 	Expires     time.Time // zero: never. May have passed: that is no error here
 	ID          string    // jti
 	Tombstone   bool      // made by EncodeTombstone: the account is deleted
-}
-
-// UnlimitedLimits let an account do everything, JetStream included.
-func UnlimitedLimits() Limits {
-	return Limits{
-		Connections: Unlimited, LeafNodes: Unlimited, Subscriptions: Unlimited,
-		PayloadBytes: Unlimited, DataBytes: Unlimited, Exports: Unlimited, Imports: Unlimited,
-		JetStream: JetStreamLimits{MemoryBytes: Unlimited, DiskBytes: Unlimited, Streams: Unlimited, Consumers: Unlimited},
-	}
-}
-
-// Validate reports every limit out of range as a fault.Invalid with a pointer
-// relative to the limits, spelled as in the API: /connections, /jetstream/disk_bytes.
-func (l Limits) Validate() error {
-	return errors.Join(
-		validateLimit("/connections", l.Connections),
-		validateLimit("/leaf_nodes", l.LeafNodes),
-		validateLimit("/subscriptions", l.Subscriptions),
-		validateLimit("/payload_bytes", l.PayloadBytes),
-		validateLimit("/data_bytes", l.DataBytes),
-		validateLimit("/exports", l.Exports),
-		validateLimit("/imports", l.Imports),
-		l.JetStream.validate("/jetstream"),
-	)
-}
-
-func (l JetStreamLimits) validate(pointer string) error {
-	err := errors.Join(
-		validateLimit(pointer+"/memory_bytes", l.MemoryBytes),
-		validateLimit(pointer+"/disk_bytes", l.DiskBytes),
-		validateLimit(pointer+"/streams", l.Streams),
-		validateLimit(pointer+"/consumers", l.Consumers),
-	)
-	if err != nil || l.MemoryBytes == 0 && l.DiskBytes == 0 {
-		return err
-	}
-	var errs []error
-	if l.Streams == 0 {
-		errs = append(errs, fault.Field(pointer+"/streams", "0 would be unlimited to a server; to allow no streams, set both storage limits to 0"))
-	}
-	if l.Consumers == 0 {
-		errs = append(errs, fault.Field(pointer+"/consumers", "0 would be unlimited to a server; give at least 1, or -1 for unlimited"))
-	}
-	return errors.Join(errs...)
-}
-
-func validateLimit(pointer string, n int64) error {
-	if n < Unlimited {
-		return fault.Field(pointer, "a limit is -1 for unlimited, 0 for none, or a positive number")
-	}
-	return nil
+	Suspended   bool      // made by EncodeSuspended. Limits.Connections and LeafNodes are 0 then, and Revoked has AllUsers
 }
 
 // EncodeAccount signs an account with an operator's signing key. A rule broken
@@ -120,7 +72,13 @@ func EncodeAccount(a Account, signer Seed) (string, error) {
 	c := jwt.NewAccountClaims(string(a.Key))
 	c.Name, c.Description = a.Name, a.Description
 	c.Limits = a.Limits.operatorLimits()
-	c.Tags = slices.Concat(a.Tags, tagsOf(a.Pages))
+	c.Tags = slices.Concat(a.Tags, a.extension().tags(), tagsOf(a.Pages))
+	c.DefaultPermissions = a.DefaultPermissions.permissions()
+	c.Mappings = mappingClaims(a.Mappings)
+	c.ClusterTraffic = jwt.ClusterTraffic(a.ClusterTraffic)
+	if a.Trace != nil {
+		c.Trace = &jwt.MsgTrace{Destination: jwt.Subject(a.Trace.Destination), Sampling: a.Trace.Sampling}
+	}
 	for _, r := range a.Roles {
 		c.SigningKeys.AddScopedSigner(r.scope())
 	}
@@ -148,7 +106,12 @@ func (a Account) validate() error {
 		fault.At("/name", ValidateName(a.Name)),
 		fault.At("/description", ValidateDescription(a.Description)),
 		below("/limits", a.Limits.Validate()),
-		validateTags(a.Tags),
+		ValidateTags(a.Tags),
+		a.DefaultPermissions.ValidateDefault(),
+		ValidateMappings(a.Mappings),
+		a.Trace.Validate(),
+		a.ClusterTraffic.Validate(),
+		a.extension().validate(),
 		validateRevoked(a.Revoked),
 		validatePages(a.Pages),
 	}
@@ -167,7 +130,36 @@ func (a Account) validate() error {
 	return errors.Join(errs...)
 }
 
-func validateTags(tags []string) error {
+// Validate reports a bad trace at /trace/….
+func (t *Trace) Validate() error {
+	if t == nil {
+		return nil
+	}
+	var errs []error
+	if err := ValidateSubject(t.Destination); err != nil {
+		errs = append(errs, fault.At("/trace/destination", err))
+	} else if hasWildcards(t.Destination) {
+		errs = append(errs, fault.Field("/trace/destination", "messages are published to this subject, so it must not have wildcards"))
+	}
+	if t.Sampling < 1 || t.Sampling > 100 {
+		errs = append(errs, fault.Field("/trace/sampling", "a share in percent, from 1 to 100; to trace nothing, leave trace out"))
+	}
+	return errors.Join(errs...)
+}
+
+// Validate reports what is none at /cluster_traffic.
+func (t ClusterTraffic) Validate() error {
+	if t == "" || t == SystemTraffic || t == OwnerTraffic {
+		return nil
+	}
+	return fault.Field("/cluster_traffic", "must be system or owner")
+}
+
+// ValidateTags reports bad tags, and ones listed twice, at /tags/….
+func ValidateTags(tags []string) error {
+	if len(tags) > MaxTags {
+		return fault.Field("/tags", "%d tags at most", MaxTags)
+	}
 	var errs []error
 	for i, tag := range tags {
 		pointer := fmt.Sprintf("/tags/%d", i)
@@ -216,31 +208,6 @@ func below(pointer string, err error) error {
 	return errors.Join(errs...)
 }
 
-func (l Limits) operatorLimits() jwt.OperatorLimits {
-	return jwt.OperatorLimits{
-		NatsLimits: jwt.NatsLimits{Subs: l.Subscriptions, Data: l.DataBytes, Payload: l.PayloadBytes},
-		AccountLimits: jwt.AccountLimits{
-			Imports: l.Imports, Exports: l.Exports, WildcardExports: l.Exports != 0,
-			Conn: l.Connections, LeafNodeConn: l.LeafNodes,
-		},
-		JetStreamLimits: jwt.JetStreamLimits{
-			MemoryStorage: l.JetStream.MemoryBytes, DiskStorage: l.JetStream.DiskBytes,
-			Streams: l.JetStream.Streams, Consumer: l.JetStream.Consumers,
-		},
-	}
-}
-
-func limitsOf(l jwt.OperatorLimits) Limits {
-	return Limits{
-		Connections: l.Conn, LeafNodes: l.LeafNodeConn, Subscriptions: l.Subs,
-		PayloadBytes: l.Payload, DataBytes: l.Data, Exports: l.Exports, Imports: l.Imports,
-		JetStream: JetStreamLimits{
-			MemoryBytes: l.MemoryStorage, DiskBytes: l.DiskStorage,
-			Streams: l.Streams, Consumers: l.Consumer,
-		},
-	}
-}
-
 // EncodeSystemAccount signs the account that control and brokers talk in, with
 // the exports that NATS tools expect of one. Its own key is listed among its
 // signing keys: under an operator with strict signing keys a server would else
@@ -275,6 +242,22 @@ func EncodeSystemAccount(key AccountKey, name string, signer Seed) (string, erro
 // revocation of everybody ends.
 var endOfTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
+// suspendedUntil is when a suspension's revocation of everybody ends, unless the
+// account is resumed before: what tells it from a tombstone.
+var suspendedUntil = endOfTime.Add(-time.Second)
+
+// EncodeSuspended signs the account so that nobody gets in and who is connected
+// goes at once, as with a tombstone. All else stays, JetStream's limits above
+// all: a server drops the streams of an account that may have none.
+func EncodeSuspended(a Account, signer Seed) (string, error) {
+	a.Limits.Connections, a.Limits.LeafNodes = 0, 0
+	revoked := make(map[UserKey]time.Time, len(a.Revoked)+1)
+	maps.Copy(revoked, a.Revoked)
+	revoked[AllUsers] = suspendedUntil
+	a.Revoked = revoked
+	return EncodeAccount(a, signer)
+}
+
 // EncodeTombstone signs a deleted account's last JWT. It has no roles, all its
 // limits are 0, and every user is revoked, whenever issued: a server it is
 // pushed to drops the account's clients at once, and one that finds it in its
@@ -304,13 +287,24 @@ func DecodeAccount(token string) (AccountFacts, error) {
 	if err != nil {
 		return AccountFacts{}, err
 	}
+	extension, err := ReadExtension(c.Tags)
+	if err != nil {
+		return AccountFacts{}, err
+	}
 	facts := AccountFacts{
 		Account: Account{
 			Key: key, Name: c.Name, Description: c.Description,
 			Limits: limitsOf(c.Limits), Revoked: revokedOf(c.Revocations), Pages: pages, Tags: tags,
+			DefaultPermissions: permissionsOf(c.DefaultPermissions), Mappings: mappingsOf(c.Mappings),
+			ClusterTraffic:  ClusterTraffic(c.ClusterTraffic),
+			ConnectionTypes: extension.ConnectionTypes, TypeConnections: extension.TypeConnections,
 		},
 		Issuer: issuer, IssuedAt: timeOf(c.IssuedAt), Expires: timeOf(c.Expires), ID: c.ID,
 	}
+	if c.Trace != nil {
+		facts.Trace = &Trace{Destination: string(c.Trace.Destination), Sampling: c.Trace.Sampling}
+	}
+	facts.Suspended = facts.Revoked[AllUsers].Equal(suspendedUntil)
 	facts.Tombstone = facts.Revoked[AllUsers].Equal(endOfTime)
 	facts.addSigningKeys(c.SigningKeys)
 	return facts, nil

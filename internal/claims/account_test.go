@@ -2,8 +2,10 @@ package claims_test
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +31,11 @@ func fullAccount(t testing.TB) claims.Account {
 		Description: "What the shop says.\nAnd hears.",
 		Limits: claims.Limits{
 			Connections: 10, LeafNodes: 0, Subscriptions: 100, PayloadBytes: 65536, DataBytes: -1, Exports: 3, Imports: 0,
-			JetStream: claims.JetStreamLimits{MemoryBytes: 0, DiskBytes: 1 << 30, Streams: 5, Consumers: -1},
+			WildcardExports: true, Bearer: true,
+			JetStream: claims.JetStreamLimits{
+				MemoryBytes: 0, DiskBytes: 1 << 30, Streams: 5, Consumers: -1,
+				AckPending: 200, MemoryMaxStreamBytes: -1, DiskMaxStreamBytes: 1 << 20, MaxBytesRequired: true,
+			},
 		},
 		Roles: []claims.Role{
 			{
@@ -51,7 +57,34 @@ func fullAccount(t testing.TB) claims.Account {
 			claims.AllUsers: time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC),
 		},
 		Tags: []string{"plan:pro", "eu"},
+		DefaultPermissions: claims.Permissions{
+			Publish:   claims.Permission{Allow: []string{"public.>"}, Deny: []string{"public.not"}},
+			Subscribe: claims.Permission{Allow: []string{"_INBOX.>", "public.> readers"}},
+			Responses: &claims.ResponsePermission{MaxMessages: 1},
+		},
+		Mappings: []claims.Mapping{
+			{Subject: "orders.*", Destinations: []claims.Destination{
+				{Subject: "orders.{{wildcard(1)}}.{{partition(3,1)}}", Weight: 80},
+				{Subject: "canary.$1", Weight: 20},
+				{Subject: "near.$1", Weight: 100, Cluster: "eu-1"},
+			}},
+			{Subject: "x", Destinations: []claims.Destination{{Subject: "y", Weight: 1}}},
+		},
+		Trace:           &claims.Trace{Destination: "trace.out", Sampling: 25},
+		ClusterTraffic:  claims.OwnerTraffic,
+		ConnectionTypes: []claims.ConnectionType{claims.Standard, claims.MQTT, claims.MQTTOverWS},
+		TypeConnections: map[claims.ConnectionType]int64{claims.MQTT: 3, claims.MQTTOverWS: 0},
 	}
+}
+
+// tieredAccount has JetStream limits for each number of replicas.
+func tieredAccount(t testing.TB) claims.Account {
+	t.Helper()
+	a := claims.Account{Key: fullAccount(t).Key, Name: "tiers", Limits: claims.UnlimitedLimits()}
+	a.Limits.JetStream = claims.JetStreamLimits{}
+	a.Limits.Tiers.R3 = claims.UnlimitedJetStream()
+	a.Limits.Tiers.R3.DiskBytes = 1 << 20
+	return a
 }
 
 func TestAccountSurvivesMintAndDecode(t *testing.T) {
@@ -61,6 +94,8 @@ func TestAccountSurvivesMintAndDecode(t *testing.T) {
 		fullAccount(t),
 		{Key: fullAccount(t).Key, Name: "nothing allowed"},
 		{Key: fullAccount(t).Key, Name: "everything allowed", Limits: claims.UnlimitedLimits()},
+		{Key: fullAccount(t).Key, Name: "no way in", ConnectionTypes: []claims.ConnectionType{claims.NoConnectionType}},
+		tieredAccount(t),
 	} {
 		facts, err := claims.DecodeAccount(must(claims.EncodeAccount(account, signer)))
 		if err != nil {
@@ -90,6 +125,8 @@ func TestEveryAccountWeSignPassesTheServersValidation(t *testing.T) {
 		"empty account":  must(claims.EncodeAccount(claims.Account{Key: account.Key, Name: "a"}, signer)),
 		"system account": must(claims.EncodeSystemAccount(account.Key, "SYS", signer)),
 		"tombstone":      must(claims.EncodeTombstone(account.Key, "gone", signer)),
+		"suspended":      must(claims.EncodeSuspended(account, signer)),
+		"tiers":          must(claims.EncodeAccount(tieredAccount(t), signer)),
 	}
 	for name, token := range tokens {
 		vr := jwt.CreateValidationResults()
@@ -104,21 +141,38 @@ func TestEveryBadFieldOfAnAccountIsNamed(t *testing.T) {
 	t.Parallel()
 	account := fullAccount(t)
 	account.Name = "tab\t"
+	bad := claims.UnlimitedJetStream()
+	bad.DiskBytes = -2
 	account.Limits = claims.Limits{
 		Connections: -2, LeafNodes: -2, Subscriptions: -2, PayloadBytes: -2, DataBytes: -2, Exports: -2, Imports: -2,
-		JetStream: claims.JetStreamLimits{MemoryBytes: -2, DiskBytes: -2, Streams: -2, Consumers: -2},
+		JetStream: claims.JetStreamLimits{
+			MemoryBytes: -2, DiskBytes: -2, Streams: -2, Consumers: -2, AckPending: -2, MemoryMaxStreamBytes: -2, DiskMaxStreamBytes: -2,
+		},
+		Tiers: claims.JetStreamTiers{R1: bad, R3: bad},
 	}
 	account.Roles[1].Key = account.Roles[0].Key
 	account.Roles[1].Template.Subscribe.Deny = []string{"ok", "a..b"}
 	account.Tags = []string{"UPPER", "b", "b"}
+	account.DefaultPermissions.Publish.Deny = []string{"*.>"}
+	account.DefaultPermissions.Subscribe.Allow = []string{"{{name()}}"}
+	account.Mappings[0].Destinations[1].Weight = 21
+	account.Trace = &claims.Trace{Destination: "trace.*", Sampling: 101}
+	account.ClusterTraffic = "elsewhere"
+	account.ConnectionTypes = []claims.ConnectionType{claims.Standard, "CARRIER_PIGEON"}
 	account.Revoked = map[claims.UserKey]time.Time{claims.UserKey(account.Key): time.Now()}
 	_, err := claims.EncodeAccount(account, must(claims.NewOperatorSeed()))
 	want := []string{
 		"/name",
 		"/limits/connections", "/limits/leaf_nodes", "/limits/subscriptions", "/limits/payload_bytes", "/limits/data_bytes",
 		"/limits/exports", "/limits/imports", "/limits/jetstream/memory_bytes", "/limits/jetstream/disk_bytes",
-		"/limits/jetstream/streams", "/limits/jetstream/consumers",
-		"/tags/0", "/tags/2", "/revoked",
+		"/limits/jetstream/streams", "/limits/jetstream/consumers", "/limits/jetstream/ack_pending",
+		"/limits/jetstream/memory_max_stream_bytes", "/limits/jetstream/disk_max_stream_bytes",
+		"/limits/jetstream/tiers", "/limits/jetstream/tiers/r1/disk_bytes", "/limits/jetstream/tiers/r3/disk_bytes",
+		"/tags/0", "/tags/2",
+		"/default_permissions/publish/allow/0", "/default_permissions",
+		"/mappings/0/destinations/1/weight", "/trace/destination", "/trace/sampling", "/cluster_traffic",
+		"/connection_types/1", "/connections_per_type/MQTT", "/connections_per_type/MQTT_WS",
+		"/revoked",
 		"/roles/1/permissions/subscribe/deny/1", "/roles/1/public_key",
 	}
 	if diff := cmp.Diff(want, pointers(err)); diff != "" {
@@ -129,7 +183,10 @@ func TestEveryBadFieldOfAnAccountIsNamed(t *testing.T) {
 func TestZeroLimitThatAServerReadsAsUnlimitedIsRefused(t *testing.T) {
 	t.Parallel()
 	limits := claims.Limits{JetStream: claims.JetStreamLimits{DiskBytes: 1}}
-	want := []string{"/jetstream/streams", "/jetstream/consumers"}
+	want := []string{
+		"/jetstream/streams", "/jetstream/consumers", "/jetstream/ack_pending",
+		"/jetstream/memory_max_stream_bytes", "/jetstream/disk_max_stream_bytes",
+	}
 	if diff := cmp.Diff(want, pointers(limits.Validate())); diff != "" {
 		t.Errorf("pointers (-want +got):\n%s", diff)
 	}
@@ -202,6 +259,88 @@ func TestTombstoneIsToldFromASuspendedAccount(t *testing.T) {
 	}
 }
 
+func TestSuspendedAccountKeepsAllButItsConnections(t *testing.T) {
+	t.Parallel()
+	signer, account := must(claims.NewOperatorSeed()), fullAccount(t)
+	facts := must(claims.DecodeAccount(must(claims.EncodeSuspended(account, signer))))
+	if !facts.Suspended || facts.Tombstone || facts.Limits.Connections != 0 || facts.Limits.LeafNodes != 0 {
+		t.Errorf("suspended = %t, tombstone = %t, limits = %+v", facts.Suspended, facts.Tombstone, facts.Limits)
+	}
+	if until := facts.Revoked[claims.AllUsers]; until.Year() != 9999 {
+		t.Errorf("everybody is revoked until %v, want the end of time", until)
+	}
+	want := fullAccount(t)
+	want.Limits.Connections, want.Limits.LeafNodes = 0, 0
+	want.Revoked[claims.AllUsers] = facts.Revoked[claims.AllUsers]
+	if diff := cmp.Diff(want, facts.Account, byKey); diff != "" {
+		t.Errorf("(-want +suspended):\n%s", diff)
+	}
+	if diff := cmp.Diff(fullAccount(t), account); diff != "" {
+		t.Errorf("what was to be encoded has changed (-was +is):\n%s", diff)
+	}
+}
+
+func TestTagsSurviveInLowerCase(t *testing.T) {
+	t.Parallel()
+	account := fullAccount(t)
+	token := must(claims.EncodeAccount(account, must(claims.NewOperatorSeed())))
+	var lowered jwt.TagList
+	lowered.Add(must(jwt.DecodeAccountClaims(token)).Tags...)
+	got := must(claims.ReadExtension(lowered))
+	want := claims.Extension{ConnectionTypes: account.ConnectionTypes, TypeConnections: account.TypeConnections}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	own, _, _ := claims.SplitTags(lowered)
+	if diff := cmp.Diff(account.Tags, own); diff != "" {
+		t.Errorf("own tags (-want +got):\n%s", diff)
+	}
+	for _, bad := range []string{"signalbox-type-connections:mqtt", "signalbox-type-connections:mqtt=-1", "signalbox-type-connections:"} {
+		if _, err := claims.ReadExtension([]string{bad}); !errors.Is(err, fault.Invalid) {
+			t.Errorf("%s: error = %v, want fault.Invalid", bad, err)
+		}
+	}
+}
+
+func TestLimitsStoredBeforeThereWereMoreDoNotTighten(t *testing.T) {
+	t.Parallel()
+	var got claims.Limits
+	stored := `{"connections":1,"leaf_nodes":2,"subscriptions":3,"payload_bytes":4,"data_bytes":5,"exports":6,"imports":7,` +
+		`"jetstream":{"memory_bytes":8,"disk_bytes":9,"streams":10,"consumers":11}}`
+	if err := json.Unmarshal([]byte(stored), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := claims.Limits{
+		Connections: 1, LeafNodes: 2, Subscriptions: 3, PayloadBytes: 4, DataBytes: 5, Exports: 6, Imports: 7, WildcardExports: true, Bearer: true,
+		JetStream: claims.JetStreamLimits{
+			MemoryBytes: 8, DiskBytes: 9, Streams: 10, Consumers: 11, AckPending: -1, MemoryMaxStreamBytes: -1, DiskMaxStreamBytes: -1,
+		},
+	}
+	if got != want {
+		t.Errorf("limits = %+v, want %+v", got, want)
+	}
+}
+
+func TestCommonTypesOfListsThatExcludeEachOtherIsNoType(t *testing.T) {
+	t.Parallel()
+	type types = []claims.ConnectionType
+	for name, c := range map[string]struct {
+		lists []types
+		want  types
+	}{
+		"nothing said":       {[]types{nil, {}}, nil},
+		"one speaks":         {[]types{nil, {claims.MQTT, claims.Standard}, nil}, types{claims.MQTT, claims.Standard}},
+		"two overlap":        {[]types{{claims.MQTT, claims.Standard}, {claims.Standard, claims.WebSocket}}, types{claims.Standard}},
+		"nothing in common":  {[]types{{claims.MQTT}, {claims.Standard}}, types{claims.NoConnectionType}},
+		"nothing stays none": {[]types{{claims.MQTT}, {claims.Standard}, {claims.MQTT, claims.Standard}}, types{claims.NoConnectionType}},
+		"none is none":       {[]types{{claims.NoConnectionType}, nil}, types{claims.NoConnectionType}},
+	} {
+		if got := claims.CommonTypes(c.lists...); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 func TestTamperedOrForeignTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	signer := must(claims.NewOperatorSeed())
@@ -248,8 +387,18 @@ func FuzzAccountMintAndDecodeIsIdentity(f *testing.F) {
 			Key: key, Name: name, Description: description,
 			Limits: claims.Limits{
 				Connections: a, LeafNodes: b, Subscriptions: c, PayloadBytes: d, DataBytes: a, Exports: b, Imports: c,
-				JetStream: claims.JetStreamLimits{MemoryBytes: d, DiskBytes: a, Streams: b, Consumers: c},
+				WildcardExports: flag, Bearer: !flag,
+				JetStream: claims.JetStreamLimits{
+					MemoryBytes: d, DiskBytes: a, Streams: b, Consumers: c, AckPending: d,
+					MemoryMaxStreamBytes: a, DiskMaxStreamBytes: b, MaxBytesRequired: flag,
+				},
 			},
+			DefaultPermissions: claims.Permissions{
+				Publish: claims.Permission{Deny: []string{deny}}, Subscribe: claims.Permission{Allow: []string{subscribe}},
+			},
+			Mappings:        []claims.Mapping{{Subject: deny, Destinations: []claims.Destination{{Subject: allow, Weight: int(b), Cluster: tag}}}},
+			Trace:           &claims.Trace{Destination: deny, Sampling: int(a)},
+			TypeConnections: map[claims.ConnectionType]int64{claims.LeafNodeWS: c},
 			Roles: []claims.Role{{Key: role, Name: description, Description: name, Template: claims.Template{
 				Publish:       claims.Permission{Allow: []string{allow}, Deny: []string{deny}},
 				Subscribe:     claims.Permission{Allow: []string{subscribe}},

@@ -13,6 +13,7 @@ const (
 	MaxNameLength        = 64   // characters of a name
 	MaxDescriptionLength = 512  // characters of a description
 	MaxTagLength         = 128  // characters of a tag
+	MaxTags              = 50   // tags of an account or a user
 	MaxSubjectBytes      = 1024 // bytes of a subject or a queue name
 	MaxSubjects          = 200  // entries of one list of subjects
 	MaxNetworks          = 50   // entries of a list of networks

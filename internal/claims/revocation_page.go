@@ -148,9 +148,6 @@ func ParsePageHash(s string) (PageHash, error) {
 	return PageHash(s), nil
 }
 
-// ReservedTags begin the tags that say something to Signalbox's brokers.
-const ReservedTags = "signalbox-"
-
 const pageTag = ReservedTags + "revocations:"
 
 func tagsOf(pages []PageHash) []string {
@@ -159,24 +156,6 @@ func tagsOf(pages []PageHash) []string {
 		tags = append(tags, pageTag+string(hash))
 	}
 	return tags
-}
-
-// SplitTags tells an account's own tags from those that name its pages. A name
-// that is none is fault.Invalid: there is a page then, and nobody knows which.
-func SplitTags(tags []string) (own []string, pages []PageHash, err error) {
-	for _, tag := range tags {
-		name, ok := strings.CutPrefix(tag, pageTag)
-		if !ok {
-			own = append(own, tag)
-			continue
-		}
-		hash, err := ParsePageHash(name)
-		if err != nil {
-			return nil, nil, wrap("read the account's revocation pages", err)
-		}
-		pages = append(pages, hash)
-	}
-	return own, pages, nil
 }
 
 // MayNamePages is a quick look at an account JWT that is trusted already. False
@@ -190,7 +169,8 @@ func MayNamePages(token string) bool {
 
 // InlineRevocations signs an account JWT anew with these revocations in it,
 // instead of those it has and of its pages, for servers that do not know of
-// pages. It is issued when the other was, so whoever signs it, whenever, makes
+// pages, and without whatever else only brokers understand. A revocation of
+// everybody stays. It is issued when the other was, so whoever signs it, whenever, makes
 // the same JWT of the same revocations.
 func InlineRevocations(token string, revoked map[UserKey]time.Time, signer Seed) (string, error) {
 	c, err := decode[*jwt.AccountClaims](token, "an account's")
@@ -204,7 +184,11 @@ func InlineRevocations(token string, revoked map[UserKey]time.Time, signer Seed)
 	if c.Tags, _, err = SplitTags(c.Tags); err != nil {
 		return "", err
 	}
+	everybody, closed := c.Revocations[jwt.All]
 	c.Issuer, c.Revocations = string(issuer), jwt.RevocationList{}
+	if closed {
+		c.Revocations[jwt.All] = everybody
+	}
 	for key, at := range revoked {
 		c.RevokeAt(string(key), at)
 	}

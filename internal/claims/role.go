@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -39,6 +40,13 @@ type Template struct {
 	Bearer bool `json:"bearer,omitempty"`
 }
 
+// Permissions are what a role, or an account for users without a role's, says about subjects.
+type Permissions struct {
+	Publish   Permission          `json:"publish,omitzero"`
+	Subscribe Permission          `json:"subscribe,omitzero"`
+	Responses *ResponsePermission `json:"responses,omitempty"`
+}
+
 // Permission is a list of subjects allowed and one of subjects denied; deny
 // wins. An empty Allow allows everything.
 type Permission struct {
@@ -53,24 +61,6 @@ type ResponsePermission struct {
 	Expires     time.Duration `json:"expires"`      // after the request; 0 is never
 }
 
-// ConnectionType is a way for a client to reach a broker.
-type ConnectionType string
-
-// The connection types that there are.
-const (
-	Standard    ConnectionType = jwt.ConnectionTypeStandard
-	WebSocket   ConnectionType = jwt.ConnectionTypeWebsocket
-	LeafNode    ConnectionType = jwt.ConnectionTypeLeafnode
-	LeafNodeWS  ConnectionType = jwt.ConnectionTypeLeafnodeWS
-	MQTT        ConnectionType = jwt.ConnectionTypeMqtt
-	MQTTOverWS  ConnectionType = jwt.ConnectionTypeMqttWS
-	InProcess   ConnectionType = jwt.ConnectionTypeInProcess
-	noneOfThese                = "STANDARD, WEBSOCKET, LEAFNODE, LEAFNODE_WS, MQTT, MQTT_WS, IN_PROCESS"
-)
-
-// ConnectionTypes are all there are, in the order to show them.
-var ConnectionTypes = []ConnectionType{Standard, WebSocket, LeafNode, LeafNodeWS, MQTT, MQTTOverWS, InProcess}
-
 // OpenTemplate permits everything within the account, over every connection type.
 func OpenTemplate() Template {
 	return Template{Subscriptions: Unlimited, PayloadBytes: Unlimited}
@@ -80,11 +70,15 @@ func OpenTemplate() Template {
 // with a pointer relative to the template, spelled as in the API:
 // /permissions/publish/allow/0, /connection_types/1, /limits/payload_bytes.
 func (t Template) Validate() error {
+	return t.validate(ValidateConnectionTypes(t.ConnectionTypes))
+}
+
+func (t Template) validate(types error) error {
 	return errors.Join(
 		t.Publish.validate("/permissions/publish", false),
 		t.Subscribe.validate("/permissions/subscribe", true),
 		t.Responses.validate("/permissions/responses"),
-		validateConnectionTypes(t.ConnectionTypes),
+		types,
 		validateNetworks(t.SourceNetworks),
 		validateRoleLimit("/limits/subscriptions", t.Subscriptions),
 		validateRoleLimit("/limits/payload_bytes", t.PayloadBytes),
@@ -93,10 +87,72 @@ func (t Template) Validate() error {
 
 func (p Permission) validate(pointer string, queues bool) error {
 	seen := map[string]string{}
-	return errors.Join(
+	err := errors.Join(
 		validatePatterns(pointer+"/allow", p.Allow, queues, seen),
 		validatePatterns(pointer+"/deny", p.Deny, queues, seen),
 	)
+	if err != nil {
+		return err
+	}
+	return p.validateUse(pointer)
+}
+
+// validateUse refuses what is allowed in vain, because all of it is denied.
+func (p Permission) validateUse(pointer string) error {
+	var errs []error
+	for i, allowed := range p.Allow {
+		at := slices.IndexFunc(p.Deny, func(denied string) bool { return covers(denied, allowed) })
+		if at >= 0 {
+			errs = append(errs, fault.Field(fmt.Sprintf("%s/allow/%d", pointer, i), "nothing of this is allowed, since %s/deny/%d denies all of it", pointer, at))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ValidateDefault reports every rule that an account's default permissions
+// break, each as a fault.Invalid at /default_permissions/….
+func (p Permissions) ValidateDefault() error {
+	const pointer = "/default_permissions"
+	return errors.Join(
+		p.Publish.validate(pointer+"/publish", false),
+		p.Subscribe.validate(pointer+"/subscribe", true),
+		p.Responses.validate(pointer+"/responses"),
+		refuseVariables(pointer, p.Publish, p.Subscribe),
+	)
+}
+
+// refuseVariables is for permissions that are no role's.
+func refuseVariables(pointer string, permissions ...Permission) error {
+	for _, p := range permissions {
+		for _, s := range slices.Concat(p.Allow, p.Deny) {
+			if strings.Contains(s, "{{") {
+				return fault.Field(pointer, "only a role's subjects may contain {{…}}")
+			}
+		}
+	}
+	return nil
+}
+
+func (p Permissions) permissions() jwt.Permissions {
+	out := jwt.Permissions{
+		Pub: jwt.Permission{Allow: p.Publish.Allow, Deny: p.Publish.Deny},
+		Sub: jwt.Permission{Allow: p.Subscribe.Allow, Deny: p.Subscribe.Deny},
+	}
+	if p.Responses != nil {
+		out.Resp = p.Responses.limits()
+	}
+	return out
+}
+
+func permissionsOf(p jwt.Permissions) Permissions {
+	out := Permissions{
+		Publish:   Permission{Allow: p.Pub.Allow, Deny: p.Pub.Deny},
+		Subscribe: Permission{Allow: p.Sub.Allow, Deny: p.Sub.Deny},
+	}
+	if p.Resp != nil {
+		out.Responses = &ResponsePermission{MaxMessages: p.Resp.MaxMsgs, Expires: max(p.Resp.Expires, 0)}
+	}
+	return out
 }
 
 func validatePatterns(pointer string, patterns []string, queues bool, seen map[string]string) error {
@@ -133,20 +189,6 @@ func (r *ResponsePermission) validate(pointer string) error {
 	return errors.Join(errs...)
 }
 
-func validateConnectionTypes(types []ConnectionType) error {
-	var errs []error
-	for i, t := range types {
-		at := fmt.Sprintf("/connection_types/%d", i)
-		switch {
-		case !slices.Contains(ConnectionTypes, t):
-			errs = append(errs, fault.Field(at, "this is none of %s", noneOfThese))
-		case slices.Contains(types[:i], t):
-			errs = append(errs, fault.Field(at, "%s is listed twice", t))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 func validateNetworks(networks []string) error {
 	if len(networks) > MaxNetworks {
 		return fault.Field("/source_networks", "%d networks at most", MaxNetworks)
@@ -178,7 +220,7 @@ func (r Role) validate() error {
 	return errors.Join(
 		fault.At("/name", ValidateName(r.Name)),
 		fault.At("/description", ValidateDescription(r.Description)),
-		r.Template.Validate(),
+		r.Template.validate(validateCompiledTypes(r.Template.ConnectionTypes)),
 	)
 }
 
@@ -193,11 +235,7 @@ func (r Role) scope() *jwt.UserScope {
 
 func (t Template) limits() jwt.UserPermissionLimits {
 	var l jwt.UserPermissionLimits
-	l.Pub = jwt.Permission{Allow: t.Publish.Allow, Deny: t.Publish.Deny}
-	l.Sub = jwt.Permission{Allow: t.Subscribe.Allow, Deny: t.Subscribe.Deny}
-	if t.Responses != nil {
-		l.Resp = t.Responses.limits()
-	}
+	l.Permissions = Permissions{Publish: t.Publish, Subscribe: t.Subscribe, Responses: t.Responses}.permissions()
 	for _, c := range t.ConnectionTypes {
 		l.AllowedConnectionTypes = append(l.AllowedConnectionTypes, string(c))
 	}
@@ -216,16 +254,15 @@ func (r ResponsePermission) limits() *jwt.ResponsePermission {
 }
 
 func templateOf(l jwt.UserPermissionLimits) Template {
+	p := permissionsOf(l.Permissions)
 	t := Template{
-		Publish:        Permission{Allow: l.Pub.Allow, Deny: l.Pub.Deny},
-		Subscribe:      Permission{Allow: l.Sub.Allow, Deny: l.Sub.Deny},
+		Publish:        p.Publish,
+		Subscribe:      p.Subscribe,
+		Responses:      p.Responses,
 		Subscriptions:  l.Subs,
 		PayloadBytes:   l.Payload,
 		SourceNetworks: l.Src,
 		Bearer:         l.BearerToken,
-	}
-	if l.Resp != nil {
-		t.Responses = &ResponsePermission{MaxMessages: l.Resp.MaxMsgs, Expires: max(l.Resp.Expires, 0)}
 	}
 	for _, c := range l.AllowedConnectionTypes {
 		t.ConnectionTypes = append(t.ConnectionTypes, ConnectionType(c))

@@ -86,3 +86,31 @@ func TestVariablesInSubjectsAreSpelledExactly(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsAllowedInVainIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		subscribe claims.Permission
+		want      []string
+	}{
+		"the same by a wildcard": {claims.Permission{Allow: []string{"a.b", "a.c"}, Deny: []string{"a.*"}}, []string{"/permissions/subscribe/allow/0", "/permissions/subscribe/allow/1"}},
+		"everything denied":      {claims.Permission{Allow: []string{"a.>"}, Deny: []string{">"}}, []string{"/permissions/subscribe/allow/0"}},
+		"a variable":             {claims.Permission{Allow: []string{"a.{{name()}}"}, Deny: []string{"a.>"}}, []string{"/permissions/subscribe/allow/0"}},
+		"a queue, all denied":    {claims.Permission{Allow: []string{"a q"}, Deny: []string{"*"}}, []string{"/permissions/subscribe/allow/0"}},
+		"a queue, queues denied": {claims.Permission{Allow: []string{"a q.1"}, Deny: []string{"a q.*"}}, []string{"/permissions/subscribe/allow/0"}},
+
+		"part of it denied":        {claims.Permission{Allow: []string{"a.>", "b.*"}, Deny: []string{"a.b.>", "b.c"}}, nil},
+		"other subjects denied":    {claims.Permission{Allow: []string{"a.b"}, Deny: []string{"b.>", "a", "a.b.>"}}, nil},
+		"one queue denied":         {claims.Permission{Allow: []string{"a"}, Deny: []string{"a q"}}, nil},
+		"another queue denied":     {claims.Permission{Allow: []string{"a p"}, Deny: []string{"a q"}}, nil},
+		"a variable may have dots": {claims.Permission{Allow: []string{"{{account-name()}}"}, Deny: []string{"*"}}, nil},
+		"another's variable":       {claims.Permission{Allow: []string{"a.x"}, Deny: []string{"a.{{name()}}"}}, nil},
+		"nothing but denied":       {claims.Permission{Deny: []string{">"}}, nil},
+	} {
+		template := claims.OpenTemplate()
+		template.Subscribe = c.subscribe
+		if diff := cmp.Diff(c.want, pointers(template.Validate())); diff != "" {
+			t.Errorf("%s: pointers (-want +got):\n%s", name, diff)
+		}
+	}
+}

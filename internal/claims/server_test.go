@@ -363,7 +363,8 @@ func TestZeroLimitsAllowNothing(t *testing.T) {
 func TestStreamLimitHolds(t *testing.T) {
 	t.Parallel()
 	w := setupWorld(t)
-	w.account.Limits.JetStream = claims.JetStreamLimits{DiskBytes: 1 << 16, Streams: 1, Consumers: 1}
+	w.account.Limits.JetStream = claims.UnlimitedJetStream()
+	w.account.Limits.JetStream.DiskBytes, w.account.Limits.JetStream.Streams = 1<<16, 1
 	w.pushAccount()
 	if err := w.addStream("ONE", jetstream.FileStorage); err != nil {
 		t.Fatal(err)

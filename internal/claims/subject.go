@@ -2,6 +2,7 @@ package claims
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -109,4 +110,51 @@ func validatePattern(s string, queues bool) error {
 		return fault.New(fault.Invalid, "the queue name after the space breaks the rules for subjects: %s", fault.All(err)[0].Message)
 	}
 	return nil
+}
+
+// hasWildcards is for valid subjects.
+func hasWildcards(s string) bool {
+	return slices.ContainsFunc(strings.Split(s, "."), func(token string) bool { return token == "*" || token == ">" })
+}
+
+// covers says whether whatever the narrow entry of a list of permissions
+// matches, the wide one matches too. Both are valid. Where a variable stands it
+// may say no though it is so: what will be there is not known yet.
+func covers(wide, narrow string) bool {
+	wideSubject, wideQueue, wideQueued := strings.Cut(wide, " ")
+	narrowSubject, narrowQueue, narrowQueued := strings.Cut(narrow, " ")
+	if wideQueued && (!narrowQueued || !coversSubject(wideQueue, narrowQueue)) {
+		return false
+	}
+	return coversSubject(wideSubject, narrowSubject)
+}
+
+func coversSubject(wide, narrow string) bool {
+	w, n := strings.Split(wide, "."), strings.Split(narrow, ".")
+	for i, token := range w {
+		switch {
+		case token == ">":
+			return len(n) > i
+		case i >= len(n) || n[i] == ">":
+			return false
+		case token == n[i]:
+		case token != "*" || strings.Contains(n[i], "{{"): // a value may have dots
+			return false
+		}
+	}
+	return len(w) == len(n)
+}
+
+// overlap says whether there is a subject that both match. Both are valid.
+func overlap(a, b string) bool {
+	at, bt := strings.Split(a, "."), strings.Split(b, ".")
+	for i := range min(len(at), len(bt)) {
+		switch {
+		case at[i] == ">" || bt[i] == ">":
+			return true
+		case at[i] != bt[i] && at[i] != "*" && bt[i] != "*":
+			return false
+		}
+	}
+	return len(at) == len(bt)
 }

@@ -2,7 +2,6 @@ package claims
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -63,7 +62,7 @@ func (u User) validate() error {
 		fault.At("/public_key", userErr),
 		fault.At("/account", accountErr),
 		fault.At("/name", ValidateUserName(u.Name)),
-		validateTags(u.Tags),
+		ValidateTags(u.Tags),
 	}
 	if !u.Expires.IsZero() && (u.Expires.Unix() <= 0 || u.Expires.After(endOfTime)) {
 		errs = append(errs, fault.Field("/expires_at", "a time of expiry lies between 1970, before which it would be read as never, and the year 9999"))
@@ -103,19 +102,8 @@ func validateSystemUser(key UserKey, name string, system AccountKey, permissions
 		fault.At("/account", accountErr),
 		fault.At("/name", ValidateName(name)),
 		permissions.Validate(),
-		permissions.refuseVariables(),
+		refuseVariables("/permissions", permissions.Publish, permissions.Subscribe),
 	)
-}
-
-func (t Template) refuseVariables() error {
-	for _, list := range [][]string{t.Publish.Allow, t.Publish.Deny, t.Subscribe.Allow, t.Subscribe.Deny} {
-		for _, s := range list {
-			if strings.Contains(s, "{{") {
-				return fault.Field("/permissions", "only a role's subjects may contain {{…}}")
-			}
-		}
-	}
-	return nil
 }
 
 // DecodeUser verifies a user JWT's structure and signature. One that is expired,

@@ -36,7 +36,14 @@ func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answerAccount(w, a)
+	expiring, err := s.Tenants.ExpiringCredentials(r.Context(), a)
+	if err != nil {
+		return err
+	}
+	out := accountOf(a)
+	out.ExpiringCredentials = &expiring
+	w.Header().Set("ETag", out.Etag)
+	return answer(w, http.StatusOK, out)
 }
 
 func (s *Server) updateAccount(w http.ResponseWriter, r *http.Request) error {

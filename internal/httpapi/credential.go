@@ -17,7 +17,11 @@ func (s *Server) issueCredential(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &in); err != nil {
 		return err
 	}
-	spec := tenants.CredentialSpec{Name: orZero(in.Name), ExpiresAt: utc(in.ExpiresAt)}
+	life, err := lifeOf(in.ExpiresIn)
+	if err != nil {
+		return err
+	}
+	spec := tenants.CredentialSpec{Name: orZero(in.Name), ExpiresAt: utc(in.ExpiresAt), ExpiresIn: life}
 	if in.PublicKey != nil {
 		key, err := claims.ParseUserKey(*in.PublicKey)
 		if err != nil {
@@ -39,6 +43,15 @@ func (s *Server) issueCredential(w http.ResponseWriter, r *http.Request) error {
 		out.Creds, out.FileName = &creds, &issued.FileName
 	}
 	return created(w, location, out)
+}
+
+// lifeOf is how long a credential was asked to live; nil: nothing was said.
+func lifeOf(text *string) (*time.Duration, error) {
+	if text == nil {
+		return nil, nil
+	}
+	life, err := parseDuration("/expires_in", *text)
+	return &life, err
 }
 
 // wantsFile reports whether the caller would rather have the creds file than JSON.
@@ -71,6 +84,41 @@ func (s *Server) listCredentials(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return answer(w, http.StatusOK, api.CredentialPage{Items: mapped(page.Items, credentialOf), NextCursor: orNil(page.Next)})
+}
+
+func (s *Server) listAccountCredentials(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	filter := tenants.CredentialFilter{Status: tenants.CredentialStatus(q.Get("status")), User: tenants.UserID(q.Get("user"))}
+	if before := q.Get("expires_before"); before != "" {
+		at, err := time.Parse(time.RFC3339, before)
+		if err != nil {
+			return fault.Field("?expires_before", "must be a time such as 2030-01-31T00:00:00Z")
+		}
+		filter.ExpiresBefore = &at
+	}
+	page, err := s.Tenants.AccountCredentials(r.Context(), actorOf(r), pathID[tenants.AccountID](r, "account"), filter, pageQuery(r))
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, api.CredentialPage{Items: mapped(page.Items, credentialOf), NextCursor: orNil(page.Next)})
+}
+
+// credentialEvents are what the audit's actions mean for a credential.
+var credentialEvents = map[string]api.CredentialHistoryItemEvent{
+	"issueCredential": api.CredentialHistoryItemEventIssued, "issueCredentialBatch": api.CredentialHistoryItemEventIssued,
+	"renewCredential": api.CredentialHistoryItemEventRenewed, "extendCredential": api.CredentialHistoryItemEventRenewed,
+	"revokeCredential": api.CredentialHistoryItemEventRevoked,
+}
+
+func (s *Server) listCredentialHistory(w http.ResponseWriter, r *http.Request) error {
+	page, err := s.Tenants.CredentialHistory(r.Context(), actorOf(r), pathID[tenants.CredentialID](r, "credential"), pageQuery(r))
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, api.CredentialHistoryPage{NextCursor: orNil(page.Next),
+		Items: mapped(page.Items, func(e tenants.AuditEvent) api.CredentialHistoryItem {
+			return api.CredentialHistoryItem{Id: string(e.ID), Event: credentialEvents[e.Action], By: e.Actor, At: e.CreatedAt.UTC()}
+		})})
 }
 
 func (s *Server) getCredential(w http.ResponseWriter, r *http.Request) error {
@@ -107,12 +155,24 @@ func credentialOf(c tenants.Credential) api.Credential {
 		Id:           string(c.ID),
 		AccountId:    string(c.AccountID),
 		UserId:       string(c.UserID),
+		User:         c.UserName,
 		Name:         c.Name,
 		PublicKey:    string(c.PublicKey),
 		Status:       api.CredentialStatus(c.Status(time.Now())),
+		IssuedBy:     c.IssuedBy,
 		IssuedAt:     c.IssuedAt.UTC(),
 		ExpiresAt:    utc(c.ExpiresAt),
+		Renewals:     c.Renewals,
+		RenewedAt:    utc(c.RenewedAt),
 		RevokedAt:    utc(c.RevokedAt),
 		RevokeReason: c.RevokeReason,
+		LastSeen:     sightingOf(c.LastSeen),
 	}
+}
+
+func sightingOf(s *tenants.Sighting) *api.CredentialSighting {
+	if s == nil {
+		return nil
+	}
+	return &api.CredentialSighting{At: s.At.UTC(), Address: s.Address, ConnectionType: s.ConnectionType, Client: s.Client, Broker: s.Broker}
 }

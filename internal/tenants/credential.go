@@ -18,20 +18,38 @@ type Credential struct {
 	TenantID     TenantID
 	AccountID    AccountID
 	UserID       UserID
+	UserName     string
 	Name         string
 	PublicKey    claims.UserKey
-	IssuedAt     time.Time
-	ExpiresAt    *time.Time // nil: never
+	IssuedBy     string     // an actor's id; empty when it was issued before that was kept
+	IssuedAt     time.Time  // its last JWT
+	ExpiresAt    *time.Time // when the last of its JWTs does; nil: never
+	ExpiringAt   *time.Time // from when on people are warned of that; nil: never
+	Renewals     int64
+	RenewedAt    *time.Time // last; nil: never
 	RevokedAt    *time.Time
 	RevokeReason string
+	LastSeen     *Sighting // its last login; nil: none yet
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 }
 
-// CredentialSpec is what people choose about a credential.
+// Sighting is a login with a credential, as a broker told of it. Its JSON is how
+// queries answer it.
+type Sighting struct {
+	At             time.Time `json:"at"`
+	Address        string    `json:"address"`         // the client's, without port
+	ConnectionType string    `json:"connection_type"` // STANDARD, WEBSOCKET, …
+	Client         string    `json:"client"`          // what it says of itself; may be empty
+	Broker         string    `json:"broker"`          // its name
+}
+
+// CredentialSpec is what people choose about a credential. Without ExpiresAt and
+// ExpiresIn it lives as long as role and plan have it by default.
 type CredentialSpec struct {
 	Name      string         // at most 64 characters; what it is for
-	ExpiresAt *time.Time     // nil: never; otherwise in the future
+	ExpiresAt *time.Time     // in the future
+	ExpiresIn *time.Duration // from now
 	PublicKey claims.UserKey // empty: make a key pair; otherwise the caller keeps the seed
 }
 
@@ -50,42 +68,49 @@ type IssuedCredential struct {
 	FileName string // such as orders-billing.creds; empty when the caller keeps the seed
 }
 
-// Status is "revoked", "expired" or "active" at the time now.
-func (c Credential) Status(now time.Time) string {
+// CredentialStatus says whether a credential can be used.
+type CredentialStatus string
+
+const (
+	CredentialActive   CredentialStatus = "active"
+	CredentialExpiring CredentialStatus = "expiring" // active, and soon to expire
+	CredentialExpired  CredentialStatus = "expired"
+	CredentialRevoked  CredentialStatus = "revoked"
+)
+
+// Status is what the credential is at the time now.
+func (c Credential) Status(now time.Time) CredentialStatus {
 	switch {
 	case c.RevokedAt != nil:
-		return "revoked"
+		return CredentialRevoked
 	case c.ExpiresAt != nil && !c.ExpiresAt.After(now):
-		return "expired"
+		return CredentialExpired
+	case c.ExpiringAt != nil && !c.ExpiringAt.After(now):
+		return CredentialExpiring
 	}
-	return "active"
+	return CredentialActive
+}
+
+// CredentialFilter narrows a list of credentials. The zero one lists all.
+type CredentialFilter struct {
+	Status        CredentialStatus
+	ExpiresBefore *time.Time
+	User          UserID
 }
 
 // maxReasonLength is in characters.
 const maxReasonLength = 256
 
-func (s CredentialSpec) validate(now time.Time) error {
+func (s CredentialSpec) validate() error {
 	var errs []error
 	if s.Name != "" {
 		errs = append(errs, fault.At("/name", claims.ValidateName(s.Name)))
-	}
-	if s.ExpiresAt != nil && !s.ExpiresAt.After(now) {
-		errs = append(errs, fault.Field("/expires_at", "this is in the past; it must be at least a second from now"))
 	}
 	if s.PublicKey != "" {
 		_, err := claims.ParseUserKey(string(s.PublicKey))
 		errs = append(errs, fault.At("/public_key", err))
 	}
 	return errors.Join(errs...)
-}
-
-// wholeSeconds is the expiry as a JWT can say it.
-func (s CredentialSpec) wholeSeconds() CredentialSpec {
-	if s.ExpiresAt != nil {
-		at := s.ExpiresAt.UTC().Truncate(time.Second)
-		s.ExpiresAt = &at
-	}
-	return s
 }
 
 func validateReason(reason string) error {

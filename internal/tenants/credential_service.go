@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,7 +21,8 @@ import (
 // user, which only the user's deletion waits for. Creds are shown only by the
 // call that made them, so repeating once is a Conflict that names the
 // credential. A public key that the account has seen before is a Conflict at
-// /public_key; an expiry that has passed is Invalid at /expires_at.
+// /public_key; an expiry that has passed, or is beyond what role and plan allow,
+// is Invalid at /expires_at or /expires_in.
 func (s *Service) IssueCredential(ctx context.Context, actor Actor, user UserID, once Once, p CredentialSpec) (IssuedCredential, error) {
 	u, err := userToSign(ctx, s.pool, actor, user)
 	if err != nil {
@@ -29,10 +31,11 @@ func (s *Service) IssueCredential(ctx context.Context, actor Actor, user UserID,
 	if err := actor.Require(u.TenantID, Developer); err != nil {
 		return IssuedCredential{}, err
 	}
-	p = p.wholeSeconds()
-	if err := p.validate(s.clock()); err != nil {
+	expires, err := u.lifetimes().expiry(s.clock(), p.ExpiresAt, p.ExpiresIn)
+	if err := errors.Join(p.validate(), err); err != nil {
 		return IssuedCredential{}, err
 	}
+	p.ExpiresAt = expires
 	issued, err := s.mint(u, p)
 	if err != nil {
 		return IssuedCredential{}, fmt.Errorf("issue a credential to user %s: %w", user, err)
@@ -119,6 +122,41 @@ func (s *Service) Credentials(ctx context.Context, actor Actor, user UserID, q P
 	}
 	credentials, err := credentialsByUser(ctx, s.pool, of, k)
 	return PageOf(k, credentials, func(c Credential) (string, string) { return string(c.ID), "" }), err
+}
+
+// AccountCredentials lists the credentials of all of the account's users, revoked
+// and expired ones included: oldest first, newest first, or by when they expire.
+func (s *Service) AccountCredentials(ctx context.Context, actor Actor, account AccountID, filter CredentialFilter, q PageQuery) (Page[Credential], error) {
+	k, err := q.keyset(oldestFirst, newestFirst, byExpiry, byExpiryDown)
+	if err != nil {
+		return Page[Credential]{}, err
+	}
+	in, err := accountByID(ctx, s.pool, actor, account)
+	if err != nil {
+		return Page[Credential]{}, err
+	}
+	credentials, err := credentialsByAccount(ctx, s.pool, in, filter, k, s.clock())
+	return PageOf(k, credentials, func(c Credential) (string, string) { return string(c.ID), expiryKey(c) }), err
+}
+
+// CredentialHistory lists what was done to the credential, and by whom, oldest first.
+func (s *Service) CredentialHistory(ctx context.Context, actor Actor, id CredentialID, q PageQuery) (Page[AuditEvent], error) {
+	k, err := q.Keyset()
+	if err != nil {
+		return Page[AuditEvent]{}, err
+	}
+	of, err := credentialByID(ctx, s.pool, actor, id)
+	if err != nil {
+		return Page[AuditEvent]{}, err
+	}
+	events, err := auditByTarget(ctx, s.pool, of.TenantID, string(id), k)
+	return PageOf(k, events, func(e AuditEvent) (string, string) { return string(e.ID), "" }), err
+}
+
+// ExpiringCredentials is how many of the account's credentials will expire soon.
+// The caller may see the account.
+func (s *Service) ExpiringCredentials(ctx context.Context, account Account) (int64, error) {
+	return countExpiring(ctx, s.pool, account, s.clock())
 }
 
 // Credential is one credential in the actor's tenants.

@@ -12,7 +12,21 @@ import (
 	"github.com/signalbox-io/signalbox/internal/postgres"
 )
 
-const credentialColumns = `id, tenant_id, account_id, user_id, name, public_key, issued_at, expires_at, revoked_at, revoke_reason, created_at, updated_at`
+const (
+	storedCredentialColumns = `credentials.id, credentials.tenant_id, credentials.account_id, credentials.user_id, credentials.name, credentials.public_key, ` +
+		`credentials.issued_by, credentials.issued_at, credentials.expires_at, credentials.expiring_at, credentials.renewals, credentials.renewed_at, ` +
+		`credentials.revoked_at, credentials.revoke_reason, credentials.created_at, credentials.updated_at`
+
+	credentialColumns = storedCredentialColumns + `, (
+			SELECT users.name
+			FROM users
+			WHERE users.id = credentials.user_id
+		) AS user_name, (
+			SELECT jsonb_build_object('at', seen_at, 'address', address, 'connection_type', connection_type, 'client', client, 'broker', broker)
+			FROM credential_sightings
+			WHERE credential_sightings.credential_id = credentials.id
+		) AS last_seen`
+)
 
 var credentialFaults = map[string]*fault.Error{
 	"credentials_public_key_key": {Kind: fault.Conflict, Pointer: "/public_key", Message: "the account has a credential with this key already, perhaps a revoked one; make a new key pair"},
@@ -24,17 +38,26 @@ type signable struct {
 	Name        string
 	AccountName string
 	AccountKey  claims.AccountKey
+	RoleName    string
 	RoleKey     claims.AccountKey
 	SealedSeed  []byte // the role's
+	PlanName    string
+}
+
+// lifetimes are what the user's role and the tenant's plan say of them.
+func (u signable) lifetimes() lifetimes {
+	return lifetimes{Role: u.RoleName, Plan: u.PlanName}
 }
 
 func userToSign(ctx context.Context, q querier, actor Actor, id UserID) (signable, error) {
 	const query = `
 		SELECT users.tenant_id, users.name, accounts.name AS account_name, accounts.public_key AS account_key,
-			roles.public_key AS role_key, roles.sealed_seed
+			roles.name AS role_name, roles.public_key AS role_key, roles.sealed_seed, plans.name AS plan_name
 		FROM users
 		JOIN accounts ON accounts.id = users.account_id
 		JOIN roles ON roles.id = users.role_id
+		JOIN tenants ON tenants.id = users.tenant_id
+		JOIN plans ON plans.id = tenants.plan_id
 		WHERE users.id = @id
 		AND users.tenant_id = ANY(@tenants)
 		AND users.deleted_at IS NULL
@@ -49,26 +72,26 @@ func userToSign(ctx context.Context, q querier, actor Actor, id UserID) (signabl
 func insertCredential(ctx context.Context, q querier, actor Actor, user UserID, id CredentialID, key claims.UserKey, p CredentialSpec, now time.Time) (Credential, error) {
 	const query = `
 		WITH existing AS (
-			SELECT id, tenant_id, account_id
+			SELECT id, tenant_id, account_id, name
 			FROM users
 			WHERE id = @user
 			AND tenant_id = ANY(@tenants)
 			AND deleted_at IS NULL
 			FOR SHARE
 		), issued AS (
-			INSERT INTO credentials (id, tenant_id, account_id, user_id, name, public_key, issued_at, expires_at, created_at, updated_at)
-			SELECT @id, tenant_id, account_id, id, @name, @key, @now, @expires, @now, @now
+			INSERT INTO credentials (id, tenant_id, account_id, user_id, name, public_key, issued_by, issued_at, expires_at, expiring_at, event_at, created_at, updated_at)
+			SELECT @id, tenant_id, account_id, existing.id, @name, @key, @actor, @now, @expires, @expiring, @expiring, @now, @now
 			FROM existing
-			RETURNING ` + credentialColumns + `
+			RETURNING ` + storedCredentialColumns + `
 		), audited AS (
 			INSERT INTO audit_events (id, tenant_id, actor, action, target, created_at)
 			SELECT @audit, tenant_id, @actor, 'issueCredential', id, @now
 			FROM issued
 		)
-		SELECT ` + credentialColumns + `
-		FROM issued`
+		SELECT ` + storedCredentialColumns + `, existing.name AS user_name, NULL::jsonb AS last_seen
+		FROM issued AS credentials, existing`
 	credential, err := one[Credential](ctx, q, query, pgx.StrictNamedArgs{
-		"id": id, "user": user, "tenants": actor.Tenants(), "name": p.Name, "key": key, "expires": p.ExpiresAt,
+		"id": id, "user": user, "tenants": actor.Tenants(), "name": p.Name, "key": key, "expires": p.ExpiresAt, "expiring": expiringFrom(now, p.ExpiresAt),
 		"now": now, "audit": NewID[AuditEventID]("aud"), "actor": actor.ID,
 	})
 	if err := found(err, "user", string(user)); err != nil {
@@ -104,6 +127,82 @@ func credentialsByUser(ctx context.Context, q querier, user User, k Keyset) ([]C
 		WHERE tenant_id = @tenant
 		AND user_id = @user` + k.SQL("id", "", args)
 	return all[Credential](ctx, q, query, args)
+}
+
+// credentialsByAccount lists those of an account's users; the caller may see the account.
+func credentialsByAccount(ctx context.Context, q querier, account Account, f CredentialFilter, k Keyset, now time.Time) ([]Credential, error) {
+	args := pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID}
+	query := `
+		SELECT ` + credentialColumns + `
+		FROM credentials
+		WHERE tenant_id = @tenant
+		AND account_id = @account
+		AND EXISTS (
+			SELECT
+			FROM users
+			WHERE users.id = credentials.user_id
+			AND users.deleted_at IS NULL
+		)` + f.sql(args, now) + k.SQL("id", "coalesce(expires_at, 'infinity')", args)
+	return all[Credential](ctx, q, query, args)
+}
+
+// sql is the filter's conditions, to go after others. It spells the expiry as
+// the index does.
+func (f CredentialFilter) sql(args pgx.StrictNamedArgs, now time.Time) string {
+	var conditions string
+	switch f.Status {
+	case CredentialRevoked:
+		conditions = `
+		AND revoked_at IS NOT NULL`
+	case CredentialExpired:
+		conditions = `
+		AND revoked_at IS NULL
+		AND coalesce(expires_at, 'infinity') <= @now`
+	case CredentialExpiring:
+		args["latest"] = now.Add(warnLongest)
+		conditions = `
+		AND revoked_at IS NULL
+		AND coalesce(expires_at, 'infinity') > @now
+		AND coalesce(expires_at, 'infinity') <= @latest
+		AND expiring_at <= @now`
+	case CredentialActive:
+		conditions = `
+		AND revoked_at IS NULL
+		AND coalesce(expires_at, 'infinity') > @now
+		AND (expiring_at IS NULL OR expiring_at > @now)`
+	}
+	if f.Status != "" && f.Status != CredentialRevoked {
+		args["now"] = now
+	}
+	if f.ExpiresBefore != nil {
+		args["expires_before"] = *f.ExpiresBefore
+		conditions += `
+		AND coalesce(expires_at, 'infinity') < @expires_before`
+	}
+	if f.User != "" {
+		args["user"] = f.User
+		conditions += `
+		AND user_id = @user`
+	}
+	return conditions
+}
+
+// expiryKey is what a list by expiry is sorted by.
+func expiryKey(c Credential) string {
+	if c.ExpiresAt == nil {
+		return never
+	}
+	return c.ExpiresAt.Format(time.RFC3339Nano)
+}
+
+func countExpiring(ctx context.Context, q querier, account Account, now time.Time) (int64, error) {
+	args := pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID}
+	query := `
+		SELECT count(*)
+		FROM credentials
+		WHERE tenant_id = @tenant
+		AND account_id = @account` + CredentialFilter{Status: CredentialExpiring}.sql(args, now)
+	return value[int64](ctx, q, query, args)
 }
 
 // revokeCredential never sets a time before the credential was issued, which a

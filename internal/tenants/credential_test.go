@@ -98,7 +98,7 @@ func TestCredentialWishesThatCannotBe(t *testing.T) {
 	secret := string(must(claims.NewUserSeed())(t).Reveal())
 	past := time.Now().Add(-time.Minute)
 	_, err := w.IssueCredential(t.Context(), w.owner, user.ID, Once{}, CredentialSpec{Name: "a\x00b", ExpiresAt: &past, PublicKey: claims.UserKey(secret)})
-	refused(t, err, fault.Invalid, "/name", "/expires_at", "/public_key")
+	refused(t, err, fault.Invalid, "/name", "/public_key", "/expires_at")
 	if contains(err.Error(), secret) {
 		t.Error("the error repeats the seed")
 	}
@@ -294,10 +294,11 @@ func TestCredsFileNamesNeedNoQuoting(t *testing.T) {
 func TestStatusFollowsTheClock(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	for want, c := range map[string]Credential{
-		"active":  {ExpiresAt: ptr(now.Add(1))},
-		"expired": {ExpiresAt: &now},
-		"revoked": {ExpiresAt: &now, RevokedAt: &now},
+	for want, c := range map[CredentialStatus]Credential{
+		CredentialActive:   {ExpiringAt: ptr(now.Add(1)), ExpiresAt: ptr(now.Add(2))},
+		CredentialExpiring: {ExpiringAt: &now, ExpiresAt: ptr(now.Add(1))},
+		CredentialExpired:  {ExpiringAt: ptr(now.Add(-1)), ExpiresAt: &now},
+		CredentialRevoked:  {ExpiringAt: ptr(now.Add(-1)), ExpiresAt: &now, RevokedAt: &now},
 	} {
 		if got := c.Status(now); got != want {
 			t.Errorf("status = %s, want %s", got, want)

@@ -26,12 +26,14 @@ type (
 	EnrollmentID string
 	AuditEventID string
 	RefusalID    string
+	EventID      string
+	BatchID      string
 )
 
 var crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // NewID makes an id with the three-letter prefix of its noun: ten, per, tok,
-// pln, opr, acc, rol, usr, crd, brk, srv, enr, aud, ref.
+// pln, opr, acc, rol, usr, crd, brk, srv, enr, aud, ref, evt, bat.
 func NewID[T ~string](prefix string) T {
 	id := uuid.Must(uuid.NewV7())
 	return T(prefix + "_" + crockford.EncodeToString(id[:]))

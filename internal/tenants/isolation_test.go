@@ -59,6 +59,9 @@ func methods(name func() string) []struct {
 		{"AuditEvents", method{Admin, func(w *world, a Actor, of things) error {
 			return second(w.AuditEvents(w.t.Context(), a, of.tenant, PageQuery{}))
 		}}},
+		{"Events", method{Viewer, func(w *world, a Actor, of things) error {
+			return second(w.Events(w.t.Context(), a, of.tenant, PageQuery{}))
+		}}},
 		{"UpdateTenant", method{Admin, func(w *world, a Actor, of things) error {
 			return second(w.UpdateTenant(w.t.Context(), a, of.tenant, "", func(s *TenantSpec) error { s.Name = name(); return nil }))
 		}}},
@@ -104,6 +107,12 @@ func methods(name func() string) []struct {
 		}}},
 		{"Credential", method{Viewer, func(w *world, a Actor, of things) error {
 			return second(w.Credential(w.t.Context(), a, of.credential))
+		}}},
+		{"AccountCredentials", method{Viewer, func(w *world, a Actor, of things) error {
+			return second(w.AccountCredentials(w.t.Context(), a, of.account, CredentialFilter{}, PageQuery{}))
+		}}},
+		{"CredentialHistory", method{Viewer, func(w *world, a Actor, of things) error {
+			return second(w.CredentialHistory(w.t.Context(), a, of.credential, PageQuery{}))
 		}}},
 		{"RevokeCredential", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.RevokeCredential(w.t.Context(), a, of.credential, ""))

@@ -64,7 +64,7 @@ func (s *Service) ClaimOnce(ctx context.Context, tx pgx.Tx, actor Actor, once On
 	return earlier, nil
 }
 
-// Sweep removes what has had its time: idempotency keys and enrolments. To be
+// Sweep removes what has had its time: idempotency keys, enrolments, events. To be
 // called now and then, by any replica.
 func (s *Service) Sweep(ctx context.Context) error {
 	now := s.clock()
@@ -73,6 +73,9 @@ func (s *Service) Sweep(ctx context.Context) error {
 	}
 	if err := deleteEnrollmentsExpiredBy(ctx, s.pool, now); err != nil {
 		return fmt.Errorf("sweep enrolments: %w", err)
+	}
+	if err := deleteEventsBefore(ctx, s.pool, now.Add(-eventsFor)); err != nil {
+		return fmt.Errorf("sweep events: %w", err)
 	}
 	return nil
 }

@@ -30,9 +30,11 @@ const (
 
 // defaultLimits are generous enough for development.
 func defaultLimits() claims.Limits {
+	js := claims.UnlimitedJetStream()
+	js.MemoryBytes, js.DiskBytes, js.Streams, js.Consumers = defaultMemory, defaultDisk, 10, defaultConsumers
 	return claims.Limits{
 		Connections: 100, LeafNodes: 5, Subscriptions: 1000, PayloadBytes: mebibyte, DataBytes: claims.Unlimited, Exports: 10, Imports: 10,
-		JetStream: claims.JetStreamLimits{MemoryBytes: defaultMemory, DiskBytes: defaultDisk, Streams: 10, Consumers: defaultConsumers},
+		WildcardExports: true, Bearer: true, JetStream: js,
 	}
 }
 

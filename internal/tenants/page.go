@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -17,7 +18,7 @@ import (
 type PageQuery struct {
 	Limit  int    // 1 to 200; 0 means 50
 	Cursor string // a page's Next; empty for the first
-	Sort   string // created_at, -created_at, name or -name, where the list has it; empty means the list's own order
+	Sort   string // created_at, -created_at, name, -name, expires_at or -expires_at, where the list has it; empty means the list's own order
 	Query  string // only names that contain it, whatever the case; empty: all
 }
 
@@ -33,6 +34,9 @@ const (
 	newestFirst = "-created_at"
 	byName      = "name"
 	byNameDown  = "-name"
+
+	byExpiry     = "expires_at" // what never expires comes last
+	byExpiryDown = "-expires_at"
 )
 
 const (
@@ -52,7 +56,7 @@ type Keyset struct {
 type position struct {
 	Sort string `json:"s"`
 	ID   string `json:"i"`
-	Name string `json:"n,omitempty"` // when sorted by name
+	Name string `json:"n,omitempty"` // when sorted by name; by expiry: that time, or never
 }
 
 // NamedKeyset is Keyset for a list of things with names: it can be sorted and
@@ -107,6 +111,9 @@ func parseCursor(cursor, sort string) (*position, error) {
 	if strings.ContainsRune(p.ID+p.Name, 0) {
 		return nil, bad
 	}
+	if _, err := time.Parse(time.RFC3339Nano, p.Name); strings.TrimPrefix(sort, "-") == byExpiry && p.Name != never && err != nil {
+		return nil, bad
+	}
 	return &p, nil
 }
 
@@ -120,14 +127,15 @@ func (p position) cursor() string {
 
 // SQL is the end of a query for one page, to go right after the conditions of
 // its WHERE, and puts its arguments into args. id and name are the columns, as
-// the query calls them; an empty name is for a list without names. It reads
+// the query calls them; an empty name is for a list without names, and in one
+// by expiry it is that. It reads
 // one row more than the page has, so that [PageOf] knows whether there is a next.
 func (k Keyset) SQL(id, name string, args pgx.StrictNamedArgs) string {
 	columns, direction, comparison := []string{id}, "ASC", ">"
 	if strings.HasPrefix(k.sort, "-") {
 		direction, comparison = "DESC", "<"
 	}
-	if k.byName() {
+	if k.keyed() {
 		columns = []string{name, id}
 	}
 	var sql strings.Builder
@@ -138,9 +146,12 @@ func (k Keyset) SQL(id, name string, args pgx.StrictNamedArgs) string {
 	if k.after != nil {
 		args["page_id"] = k.after.ID
 		bounds := "@page_id"
-		if k.byName() {
+		if k.keyed() {
 			args["page_name"] = k.after.Name
 			bounds = "@page_name, @page_id"
+		}
+		if k.byExpiry() {
+			bounds = "@page_name::text::timestamptz, @page_id"
 		}
 		sql.WriteString("\nAND (" + strings.Join(columns, ", ") + ") " + comparison + " (" + bounds + ")")
 	}
@@ -149,10 +160,16 @@ func (k Keyset) SQL(id, name string, args pgx.StrictNamedArgs) string {
 	return sql.String()
 }
 
-func (k Keyset) byName() bool { return strings.TrimPrefix(k.sort, "-") == byName }
+// never is a time after all others, for Postgres.
+const never = "infinity"
+
+func (k Keyset) byExpiry() bool { return strings.TrimPrefix(k.sort, "-") == byExpiry }
+
+// keyed says that the list is not sorted by id alone.
+func (k Keyset) keyed() bool { return strings.TrimPrefix(k.sort, "-") == byName || k.byExpiry() }
 
 // PageOf makes a page of the rows that a query with [Keyset.SQL] found. at is
-// an item's id and name; the name is needed only where a list has names.
+// an item's id and name, or expiry; it is needed only where a list is sorted by it.
 func PageOf[T any](k Keyset, rows []T, at func(T) (id, name string)) Page[T] {
 	if len(rows) <= k.limit {
 		return Page[T]{Items: rows}
@@ -160,7 +177,7 @@ func PageOf[T any](k Keyset, rows []T, at func(T) (id, name string)) Page[T] {
 	rows = rows[:k.limit]
 	p := position{Sort: k.sort}
 	p.ID, p.Name = at(rows[len(rows)-1])
-	if !k.byName() {
+	if !k.keyed() {
 		p.Name = ""
 	}
 	return Page[T]{Items: rows, Next: p.cursor()}

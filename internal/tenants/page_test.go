@@ -164,6 +164,16 @@ func TestListsOfManyWalkAnIndex(t *testing.T) {
 			return second(usersByAccount(t.Context(), e, w.account, keyset(PageQuery{Sort: "-name"}), time.Now()))
 		},
 		"credentials": func() error { return second(credentialsByUser(t.Context(), e, user, keyset(PageQuery{}))) },
+		"an account's credentials": func() error {
+			return second(credentialsByAccount(t.Context(), e, w.account, CredentialFilter{}, keyset(PageQuery{}), time.Now()))
+		},
+		"an account's credentials by expiry": func() error {
+			k := must(PageQuery{Sort: "-expires_at"}.keyset(byExpiryDown))(t)
+			return second(credentialsByAccount(t.Context(), e, w.account, CredentialFilter{}, k, time.Now()))
+		},
+		"a credential's history": func() error {
+			return second(auditByTarget(t.Context(), e, w.tenant.ID, "crd_"+strings.Repeat("0", 26), keyset(PageQuery{})))
+		},
 		"audit": func() error {
 			return second(auditByTenant(t.Context(), e, w.tenant.ID, must(PageQuery{}.keyset(newestFirst))(t)))
 		},

@@ -136,3 +136,14 @@ func auditByTenant(ctx context.Context, q querier, tenant TenantID, k Keyset) ([
 		WHERE tenant_id = @tenant` + k.SQL("id", "", args)
 	return all[AuditEvent](ctx, q, query, args)
 }
+
+// auditByTarget lists what was done to one thing of the tenant's.
+func auditByTarget(ctx context.Context, q querier, tenant TenantID, target string, k Keyset) ([]AuditEvent, error) {
+	args := pgx.StrictNamedArgs{"tenant": tenant, "target": target}
+	query := `
+		SELECT ` + auditColumns + `
+		FROM audit_events
+		WHERE tenant_id = @tenant
+		AND target = @target` + k.SQL("id", "", args)
+	return all[AuditEvent](ctx, q, query, args)
+}

@@ -203,6 +203,30 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/tenants/{tenant}/events": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        tenant: components["parameters"]["TenantId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * List events
+     * @description What happened to the tenant's things without anybody doing it, newest first, in the last 90 days. `credential.expiring` comes
+     *     once for each expiry that is near (`subject` is the credential), `credential.expired` when it has come. Both carry in `data`
+     *     the `account_id`, the `user_id`, the `user` and the credential's `name`, and when it `expires_at`.
+     */
+    get: operations["listEvents"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/tenants/{tenant}/accounts": {
     parameters: {
       query?: never;
@@ -427,6 +451,28 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/accounts/{account}/credentials": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * List an account's credentials
+     * @description Those of all users of the account, revoked and expired ones included.
+     */
+    get: operations["listAccountCredentials"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/users/{user}/credentials": {
     parameters: {
       query?: never;
@@ -444,6 +490,9 @@ export interface paths {
      * @description Without `public_key` a key pair is made and the answer holds the creds file, this once: as an attachment with
      *     `Accept: text/plain`, inside the JSON otherwise. With `public_key` you keep the seed and the answer holds the JWT only.
      *     Repeating an `Idempotency-Key` that issued creds is refused, since creds cannot be shown again.
+     *
+     *     How long it lives is said by `expires_at` or `expires_in`, else by the role's default, else by the plan's, and never
+     *     exceeds what either of them allows at most. Where a maximum is all there is, it is the default.
      */
     post: operations["issueCredential"];
     delete?: never;
@@ -463,6 +512,28 @@ export interface paths {
     };
     /** Get a credential */
     get: operations["getCredential"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/credentials/{credential}/history": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * What was done to a credential
+     * @description When it was issued, renewed and revoked, and by whom, oldest first.
+     */
+    get: operations["listCredentialHistory"];
     put?: never;
     post?: never;
     delete?: never;
@@ -871,6 +942,22 @@ export interface components {
       items: components["schemas"]["AuditEvent"][];
       next_cursor: components["schemas"]["Cursor"];
     };
+    Event: {
+      id: components["schemas"]["Id"];
+      /** @enum {string} */
+      type: "credential.expiring" | "credential.expired";
+      /** @description The id of what it happened to. */
+      subject: string;
+      at: components["schemas"]["Time"];
+      /** @description More about it, by type. */
+      data: {
+        [key: string]: unknown;
+      };
+    };
+    EventPage: {
+      items: components["schemas"]["Event"][];
+      next_cursor: components["schemas"]["Cursor"];
+    };
     /** Format: int64 */
     LimitValue: number;
     /** @description -1 is unlimited, 0 is none. */
@@ -951,6 +1038,11 @@ export interface components {
       /** @description The account's nkey, `A…`: how NATS names it. */
       public_key: string;
       limits: components["schemas"]["Limits"];
+      /**
+       * Format: int64
+       * @description Credentials that will expire soon, as `status` has it. Told by `getAccount` only.
+       */
+      expiring_credentials?: number;
       /**
        * Format: int64
        * @description The operator's revision at which brokers last had to hear of this account.
@@ -1205,9 +1297,14 @@ export interface components {
       name?: string;
       /**
        * Format: date-time
-       * @description In the future. Absent: never.
+       * @description In the future.
        */
       expires_at?: string;
+      /**
+       * @description The same as an ISO 8601 duration from now. Without either: as role and plan have it by default.
+       * @example P90D
+       */
+      expires_in?: string;
       /** @description A user nkey (`U…`) whose seed you keep. Never send a seed. */
       public_key?: string;
     };
@@ -1215,20 +1312,73 @@ export interface components {
       id: components["schemas"]["Id"];
       account_id: components["schemas"]["Id"];
       user_id: components["schemas"]["Id"];
+      /** @description The user's name. */
+      user: string;
       name: string;
       public_key: string;
-      /** @enum {string} */
-      status: "active" | "expired" | "revoked";
-      issued_at: components["schemas"]["Time"];
+      status: components["schemas"]["CredentialStatus"];
+      /** @description A person's or token's id; empty when it was issued before that was kept. */
+      issued_by: string;
       /**
        * Format: date-time
-       * @description Null: never.
+       * @description Its last JWT: a renewal moves it.
+       */
+      issued_at: string;
+      /**
+       * Format: date-time
+       * @description When the last of its JWTs does. Null: never.
        */
       expires_at: string | null;
+      /**
+       * Format: int64
+       * @description How often it was renewed.
+       */
+      renewals: number;
+      /**
+       * Format: date-time
+       * @description Last. Null: never.
+       */
+      renewed_at: string | null;
       /** Format: date-time */
       revoked_at: string | null;
       revoke_reason: string;
+      /** @description Its last login; brokers tell within a few seconds. Null: none yet. */
+      last_seen: components["schemas"]["CredentialSighting"] | null;
       proof?: components["schemas"]["Proof"];
+    };
+    /**
+     * @description `expiring` is active and soon to expire: in the last fifth of its life, but at most 14 days and at least an hour before.
+     * @enum {string}
+     */
+    CredentialStatus: "active" | "expiring" | "expired" | "revoked";
+    CredentialSighting: {
+      at: components["schemas"]["Time"];
+      /**
+       * @description The client's, without port.
+       * @example 192.0.2.7
+       */
+      address: string;
+      /** @example MQTT */
+      connection_type: string;
+      /**
+       * @description What the client says of itself; may be empty.
+       * @example go 1.55.0 dispatcher
+       */
+      client: string;
+      /** @example broker-1 */
+      broker: string;
+    };
+    CredentialHistoryItem: {
+      id: components["schemas"]["Id"];
+      /** @enum {string} */
+      event: "issued" | "renewed" | "revoked";
+      /** @description A person's or token's id; the credential's own when it proved itself. */
+      by: string;
+      at: components["schemas"]["Time"];
+    };
+    CredentialHistoryPage: {
+      items: components["schemas"]["CredentialHistoryItem"][];
+      next_cursor: components["schemas"]["Cursor"];
     };
     CredentialIssued: {
       credential: components["schemas"]["Credential"];
@@ -1839,6 +1989,34 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["AuditEventPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listEvents: {
+    parameters: {
+      query?: {
+        /** @description Items a page. */
+        limit?: components["parameters"]["PageLimit"];
+        /** @description `next_cursor` of the page before. */
+        cursor?: components["parameters"]["PageCursor"];
+      };
+      header?: never;
+      path: {
+        tenant: components["parameters"]["TenantId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page of events. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["EventPage"];
         };
       };
       default: components["responses"]["Refused"];
@@ -2455,6 +2633,42 @@ export interface operations {
       default: components["responses"]["Refused"];
     };
   };
+  listAccountCredentials: {
+    parameters: {
+      query?: {
+        /** @description Items a page. */
+        limit?: components["parameters"]["PageLimit"];
+        /** @description `next_cursor` of the page before. */
+        cursor?: components["parameters"]["PageCursor"];
+        /** @description `created_at` (oldest first), `-created_at`, `expires_at` (what never expires comes last), `-expires_at`. */
+        sort?: "created_at" | "-created_at" | "expires_at" | "-expires_at";
+        /** @description Only credentials in this state. */
+        status?: components["schemas"]["CredentialStatus"];
+        /** @description Only credentials that expire before this time. */
+        expires_before?: string;
+        /** @description Only credentials of this user. */
+        user?: string;
+      };
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page of credentials. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CredentialPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
   listCredentials: {
     parameters: {
       query?: {
@@ -2540,6 +2754,34 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Credential"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listCredentialHistory: {
+    parameters: {
+      query?: {
+        /** @description Items a page. */
+        limit?: components["parameters"]["PageLimit"];
+        /** @description `next_cursor` of the page before. */
+        cursor?: components["parameters"]["PageCursor"];
+      };
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page of the history. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CredentialHistoryPage"];
         };
       };
       default: components["responses"]["Refused"];

@@ -6,6 +6,7 @@ import { accountById, endpointsOf } from "../api/accounts";
 import { Problem } from "../api/client";
 import { AccountContext } from "../features/accounts/AccountContext";
 import { DeliveryStatus } from "../features/accounts/DeliveryStatus";
+import { ExpiryNotice } from "../features/creds/ExpiryNotice";
 import { Loaded } from "../features/problems/Loaded";
 import { NotFound } from "../features/shell/NotFound";
 import { CopyIcon } from "../ui/CopyButton";
@@ -21,6 +22,7 @@ const tabs = [
   { to: "/accounts/$account/connect", label: "Connect", exact: false },
   { to: "/accounts/$account", label: "Overview", exact: true },
   { to: "/accounts/$account/users", label: "Users", exact: false },
+  { to: "/accounts/$account/credentials", label: "Creds", exact: false },
   { to: "/accounts/$account/roles", label: "Roles", exact: false },
   { to: "/accounts/$account/connections", label: "Connections", exact: false },
   { to: "/accounts/$account/settings", label: "Settings", exact: false },
@@ -92,6 +94,7 @@ export function AccountLayout() {
                 </Link>
               ))}
             </nav>
+            <ExpiryNotice account={data} />
             <AccountContext value={data}>
               <Outlet />
             </AccountContext>

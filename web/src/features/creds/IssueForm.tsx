@@ -1,7 +1,7 @@
 import { Button, Group, Select, Stack, Switch, Text, TextInput } from "@mantine/core";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { type CredentialIssued, issueCredential } from "../../api/credentials";
+import { type CredentialIssued, credentialsChanged, issueCredential } from "../../api/credentials";
 import { type Role, rolesOf } from "../../api/roles";
 import { createUser, type User } from "../../api/users";
 import { placeFieldErrors } from "../problems/fieldErrors";
@@ -9,7 +9,7 @@ import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
 import { roleSentence } from "../roles/roleSentence";
-import { expiresAt, expiries } from "./expiry";
+import { expiresIn, lifetimes } from "./expiry";
 
 export type Outcome = { made?: User; issued?: CredentialIssued };
 
@@ -51,20 +51,19 @@ export function IssueForm({ account, user, isNew, suggestedName = "", onChange, 
     setStep("credential");
     const body = {
       name: name.trim(),
-      expires_at: expiresAt(expiry, Date.now()),
+      expires_in: expiresIn(expiry),
       ...(ownSeed && { public_key: publicKey.trim() }),
     };
     const issued = await issueCredential(holder.id, body);
     onChange({ made: isNew ? holder : undefined, issued });
-    await Promise.all([
-      queryClient.invalidateQueries({ queryKey: ["users", holder.id] }),
-      queryClient.invalidateQueries({ queryKey: ["accounts", account, "users"] }),
-    ]);
+    await credentialsChanged(queryClient, account, holder.id);
   });
   const form = useFocusOnError(problem);
   const errors = placeFieldErrors(
     problem,
-    step === "user" ? ["/name", "/role_id"] : ["/name", "/expires_at", ...(ownSeed ? ["/public_key"] : [])],
+    step === "user"
+      ? ["/name", "/role_id"]
+      : ["/name", "/expires_in", ...(ownSeed ? ["/public_key"] : [])],
   );
   const of = (owner: typeof step, pointer: string) => (step === owner ? errors.at(pointer) : undefined);
 
@@ -122,10 +121,10 @@ export function IssueForm({ account, user, isNew, suggestedName = "", onChange, 
         />
         <Select
           label="Expiry"
-          data={expiries}
+          data={lifetimes}
           value={expiry}
           onChange={(next) => setExpiry(next ?? "")}
-          error={of("credential", "/expires_at")}
+          error={of("credential", "/expires_in")}
         />
         <Switch
           label="I keep the seed myself"

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { connectionsOf } from "../../api/accounts";
 import type { Credential } from "../../api/credentials";
 import type { User } from "../../api/users";
-import { plural, shortenKey } from "../../ui/format";
+import { plural } from "../../ui/format";
 import { Notice } from "../../ui/Notice";
 import { Status } from "../../ui/Status";
 import { Time } from "../../ui/Time";
@@ -12,6 +12,7 @@ import { Track } from "../../ui/Track";
 import { IssuedCreds, UnsavedNotice } from "./IssuedCreds";
 import { IssueForm, type Outcome } from "./IssueForm";
 import { RevokeForm } from "./RevokeDialog";
+import { nameOf, usable } from "./usable";
 import { UseList } from "./UseList";
 
 type RotateDialogProps = {
@@ -110,14 +111,6 @@ export function RotateDialog({ user, credential, credentials, onClose }: RotateD
   );
 }
 
-function nameOf(credential: Credential): string {
-  return credential.name || shortenKey(credential.public_key);
-}
-
-function usable(credential: Credential): boolean {
-  return credential.status !== "revoked" && credential.status !== "expired";
-}
-
 /** RollOut shows who still uses the first until nobody does, and lets it be revoked at any time. */
 function RollOut({ first, second, onClose }: { first: Credential; second: Credential; onClose: () => void }) {
   const { data } = useQuery({ ...connectionsOf(first.account_id), refetchInterval: 2_000 });
@@ -145,8 +138,8 @@ function RollOut({ first, second, onClose }: { first: Credential; second: Creden
           </Stack>
         )}
       </div>
-      {onFirst && onFirst.length > 0 && <UseList connections={onFirst} />}
-      <RevokeForm credential={first} suggestedReason="Rotated" onClose={onClose} />
+      {onFirst && onFirst.length > 0 && <UseList label="Still using the first" connections={onFirst} />}
+      <RevokeForm credential={first} suggestedReason="Rotated" leaveWord="Not yet" onClose={onClose} />
     </>
   );
 }

@@ -5,10 +5,10 @@ import { Time } from "../../ui/Time";
 import { clientWords, protocolName } from "../accounts/connectionWords";
 
 /** UseList names the clients that use a credential now, as far as it takes to find them. */
-export function UseList({ connections }: { connections: Connection[] }) {
+export function UseList({ label, connections }: { label: string; connections: Connection[] }) {
   return (
     <DataTable
-      label="Still using the first"
+      label={label}
       rows={connections}
       rowKey={(connection) => `${connection.broker} ${connection.address} ${connection.connected_at}`}
       columns={[

@@ -1,0 +1,129 @@
+package admission
+
+import (
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// facts are what a login is judged by, beside its account's claims.
+type facts struct {
+	signed *jwt.UserClaims // by whoever its issuer is
+	source source
+	at     time.Time
+	// proves verifies that the client has the seed to the key.
+	proves func(key string) error
+}
+
+// verdict is what a user that is let in may do.
+type verdict struct {
+	user        *jwt.UserClaims // with the role's permissions and limits, if it has a role
+	permissions *server.Permissions
+	byDefault   bool // permissions are the account's default ones
+	types       map[string]struct{}
+	deadline    time.Time // when the connection ends; zero: never
+}
+
+// trial is a login on its way through the checks. What one of them finds, those after it use.
+type trial struct {
+	*law
+	facts
+	verdict
+}
+
+// check is one step of the order. Its name is for people and programs, and stays.
+type check struct {
+	name string
+	hold func(*trial) error
+}
+
+// checks are nats-server's order from the account on.
+var checks = []check{
+	{"account", func(t *trial) error { return t.open(t.at) }}, // first, for its reason is the one to know
+	{"role", (*trial).checkRole},
+	{"delegation", (*trial).checkDelegation},
+	{"bearer", (*trial).checkBearer},
+	{"connection_type", (*trial).checkType},
+	{"proof", (*trial).checkProof},
+	{"revocation", (*trial).checkRevocation},
+	{"network", (*trial).checkNetwork},
+	{"hours", (*trial).checkHours},
+}
+
+// judge holds a login against all checks. The first that it fails is the reason to refuse it.
+func (w *law) judge(f facts) (verdict, error) {
+	t := trial{law: w, facts: f}
+	for _, c := range checks {
+		if err := c.hold(&t); err != nil {
+			return verdict{}, err
+		}
+	}
+	t.permit()
+	return t.verdict, nil
+}
+
+func (t *trial) checkRole() (err error) {
+	t.user, err = t.scoped(t.signed)
+	return err
+}
+
+func (t *trial) checkDelegation() error {
+	if t.delegates(t.user.Subject) {
+		return refused(Delegated, "the account leaves logins to an authorization service, which is not asked here")
+	}
+	return nil
+}
+
+func (t *trial) checkBearer() error {
+	if t.user.BearerToken && t.noBearer {
+		return refused(BearerNotAllowed, "the account allows no bearer credentials")
+	}
+	return nil
+}
+
+func (t *trial) checkType() (err error) {
+	t.types, err = allowedTypes(t.user.AllowedConnectionTypes, t.source.kind)
+	return err
+}
+
+func (t *trial) checkProof() error {
+	if t.user.BearerToken {
+		return nil
+	}
+	return t.proves(t.user.Subject)
+}
+
+func (t *trial) checkRevocation() error {
+	if t.revocations.revoked(t.user.Subject, t.user.IssuedAt) {
+		return refused(CredentialRevoked, "the credential was revoked")
+	}
+	return nil
+}
+
+func (t *trial) checkNetwork() error {
+	if !within(t.user.Src, t.source.host) {
+		return refused(WrongNetwork, "the credential is not for use from %s", t.source.host)
+	}
+	return nil
+}
+
+func (t *trial) checkHours() error {
+	until, ok := hours(t.user.Times, t.user.Locale, t.at)
+	if !ok {
+		return refused(OutsideHours, "the credential is not for use at this time of day")
+	}
+	t.deadline = earlier(expiry(t.user), until)
+	return nil
+}
+
+// permit is what a user that passed the checks may publish and subscribe to.
+func (t *trial) permit() {
+	t.permissions = permissionsOf(t.user.Permissions)
+	if t.permissions == nil {
+		t.byDefault, t.permissions = true, permissionsOf(t.defaults)
+	}
+	if len(t.authUsers) > 0 {
+		t.permissions = denyPublish(t.permissions, server.AuthCalloutSubject)
+	}
+}
