@@ -7,6 +7,51 @@ import (
 	"time"
 )
 
+// Defines values for AccountStatus.
+const (
+	AccountStatusActive   AccountStatus = "active"
+	AccountStatusDeleting AccountStatus = "deleting"
+)
+
+// Valid indicates whether the value is a known member of the AccountStatus enum.
+func (e AccountStatus) Valid() bool {
+	switch e {
+	case AccountStatusActive:
+		return true
+	case AccountStatusDeleting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BrokerDiskState.
+const (
+	Erased     BrokerDiskState = "erased"
+	Erasing    BrokerDiskState = "erasing"
+	Kept       BrokerDiskState = "kept"
+	Unverified BrokerDiskState = "unverified"
+	Waiting    BrokerDiskState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the BrokerDiskState enum.
+func (e BrokerDiskState) Valid() bool {
+	switch e {
+	case Erased:
+		return true
+	case Erasing:
+		return true
+	case Kept:
+		return true
+	case Unverified:
+		return true
+	case Waiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ConnectionType.
 const (
 	INPROCESS  ConnectionType = "IN_PROCESS"
@@ -139,6 +184,36 @@ func (e RecipientKind) Valid() bool {
 	case RecipientKindBroker:
 		return true
 	case RecipientKindServer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetirementPhase.
+const (
+	Done      RetirementPhase = "done"
+	Draining  RetirementPhase = "draining"
+	Frozen    RetirementPhase = "frozen"
+	None      RetirementPhase = "none"
+	Purging   RetirementPhase = "purging"
+	Verifying RetirementPhase = "verifying"
+)
+
+// Valid indicates whether the value is a known member of the RetirementPhase enum.
+func (e RetirementPhase) Valid() bool {
+	switch e {
+	case Done:
+		return true
+	case Draining:
+		return true
+	case Frozen:
+		return true
+	case None:
+		return true
+	case Purging:
+		return true
+	case Verifying:
 		return true
 	default:
 		return false
@@ -336,9 +411,12 @@ func (e ListAccountsParamsSort) Valid() bool {
 
 // Account defines model for Account.
 type Account struct {
-	CreatedAt   Time   `json:"created_at"`
-	Description string `json:"description"`
-	Etag        string `json:"etag"`
+	CreatedAt Time `json:"created_at"`
+
+	// DeletingAt When it was deleted. Null: it was not.
+	DeletingAt  *time.Time `json:"deleting_at"`
+	Description string     `json:"description"`
+	Etag        string     `json:"etag"`
 
 	// ExpiringCredentials Credentials that will expire soon, as `status` has it. Told by `getAccount` only.
 	ExpiringCredentials *int64 `json:"expiring_credentials,omitempty"`
@@ -353,11 +431,20 @@ type Account struct {
 	// OperatorId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	OperatorId Id `json:"operator_id"`
 
+	// Proof Where a change is in force by now. Only in answers to requests with `wait`.
+	Proof *Proof `json:"proof,omitempty"`
+
 	// PublicKey The account's nkey, `A…`: how NATS names it.
 	PublicKey string `json:"public_key"`
 
+	// PurgeAt Until when that can be undone. Null: it was not deleted.
+	PurgeAt *time.Time `json:"purge_at"`
+
 	// Revision The operator's revision at which brokers last had to hear of this account.
 	Revision int64 `json:"revision"`
+
+	// Status `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+	Status AccountStatus `json:"status"`
 
 	// TenantId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	TenantId  Id   `json:"tenant_id"`
@@ -391,6 +478,15 @@ type AccountPage struct {
 	// NextCursor Null: this is the last page.
 	NextCursor *Cursor `json:"next_cursor"`
 }
+
+// AccountPurge defines model for AccountPurge.
+type AccountPurge struct {
+	// Name The account's name, as a confirmation.
+	Name string `json:"name"`
+}
+
+// AccountStatus `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+type AccountStatus string
 
 // AccountUpdate defines model for AccountUpdate.
 type AccountUpdate struct {
@@ -512,6 +608,32 @@ type BrokerDelivery struct {
 	// Refusal Why the broker refused this account's claims; null when it did not.
 	Refusal *string `json:"refusal"`
 }
+
+// BrokerDisk defines model for BrokerDisk.
+type BrokerDisk struct {
+	// Broker The broker's name, or the attached server's.
+	Broker string `json:"broker"`
+
+	// Bytes Files of the account that it found there, until it has erased them or when it did.
+	Bytes int64 `json:"bytes"`
+
+	// Error Why it could not erase them; it goes on trying. Null when nothing has gone wrong.
+	Error *string `json:"error"`
+
+	// HeardAt When it last told of its disk. Null: never.
+	HeardAt *time.Time `json:"heard_at"`
+
+	// Kind `server`: an attached nats-server, or a cluster of them.
+	Kind RecipientKind `json:"kind"`
+
+	// State `kept`: the account is not purged yet. `waiting`: the broker has not looked. `erasing`: it holds something still. `erased`: nothing of the account is on
+	// its disk. `unverified`: an attached server, which has been told that the account is deleted, and whose disk Signalbox cannot look at.
+	State BrokerDiskState `json:"state"`
+}
+
+// BrokerDiskState `kept`: the account is not purged yet. `waiting`: the broker has not looked. `erasing`: it holds something still. `erased`: nothing of the account is on
+// its disk. `unverified`: an attached server, which has been told that the account is deleted, and whose disk Signalbox cannot look at.
+type BrokerDiskState string
 
 // BrokerDrift defines model for BrokerDrift.
 type BrokerDrift struct {
@@ -710,6 +832,17 @@ type Credential struct {
 	UserId Id `json:"user_id"`
 }
 
+// CredentialExtend defines model for CredentialExtend.
+type CredentialExtend struct {
+	// ExpiresAt In the future.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// ExpiresIn The same as an ISO 8601 duration from now.
+	//
+	// Example: P90D
+	ExpiresIn *string `json:"expires_in,omitempty"`
+}
+
 // CredentialHistoryItem defines model for CredentialHistoryItem.
 type CredentialHistoryItem struct {
 	At Time `json:"at"`
@@ -770,6 +903,29 @@ type CredentialPage struct {
 
 	// NextCursor Null: this is the last page.
 	NextCursor *Cursor `json:"next_cursor"`
+}
+
+// CredentialRenew defines model for CredentialRenew.
+type CredentialRenew struct {
+	Nonce string `json:"nonce"`
+
+	// Signature Ed25519, in base64 (either alphabet).
+	Signature string `json:"signature"`
+}
+
+// CredentialRenewed defines model for CredentialRenewed.
+type CredentialRenewed struct {
+	// CredentialId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	CredentialId Id `json:"credential_id"`
+
+	// Creds The creds file without the seed, which you have.
+	Creds string `json:"creds"`
+
+	// ExpiresAt Of this JWT. Null: never.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// Jwt The user JWT.
+	Jwt string `json:"jwt"`
 }
 
 // CredentialRevoke defines model for CredentialRevoke.
@@ -1164,6 +1320,14 @@ type RefusedLoginPage struct {
 	NextCursor *Cursor `json:"next_cursor"`
 }
 
+// RenewalChallenge defines model for RenewalChallenge.
+type RenewalChallenge struct {
+	ExpiresAt Time `json:"expires_at"`
+
+	// Nonce Sign its bytes as they stand here.
+	Nonce string `json:"nonce"`
+}
+
 // ResponsePermission Lets a service answer requests on reply subjects it may not otherwise publish to. Null or absent is no.
 type ResponsePermission struct {
 	// ExpiresIn ISO 8601 duration; `PT0S` is no limit.
@@ -1172,6 +1336,60 @@ type ResponsePermission struct {
 	// MaxMessages Answers per request; -1 is unlimited.
 	MaxMessages int `json:"max_messages"`
 }
+
+// RetiredStream defines model for RetiredStream.
+type RetiredStream struct {
+	// Brokers The brokers that hold it.
+	Brokers []string `json:"brokers"`
+
+	// Bytes Of each copy.
+	Bytes     int64  `json:"bytes"`
+	Consumers int64  `json:"consumers"`
+	Messages  int64  `json:"messages"`
+	Name      string `json:"name"`
+
+	// Storage `file` or `memory`.
+	Storage string `json:"storage"`
+}
+
+// Retirement defines model for Retirement.
+type Retirement struct {
+	// Account The account's name.
+	Account string `json:"account"`
+
+	// AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	AccountId Id `json:"account_id"`
+
+	// Brokers What each broker and attached server has said of its disk.
+	Brokers []BrokerDisk `json:"brokers"`
+
+	// BrokersAnswered How many told of streams in time; when fewer than asked, the list may not be whole.
+	BrokersAnswered int `json:"brokers_answered"`
+
+	// BrokersAsked Brokers enrolled under the account's operator.
+	BrokersAsked int `json:"brokers_asked"`
+
+	// Connections Clients connected now, as far as brokers answered.
+	Connections int        `json:"connections"`
+	DeletingAt  *time.Time `json:"deleting_at"`
+
+	// Phase `none`: it is not being deleted. `frozen`: nobody gets in, everything is kept, it can be restored. `draining`: it is to be purged, and a
+	// broker has not ended its connections yet. `purging`: brokers erase what they hold. `verifying`: none knows of anything left, but not
+	// every broker has looked; one that is away does so when it returns. `done`: every broker's disk holds nothing of it.
+	Phase   RetirementPhase `json:"phase"`
+	PurgeAt *time.Time      `json:"purge_at"`
+
+	// PurgedAt When the last broker had confirmed. Null: not all have.
+	PurgedAt *time.Time `json:"purged_at"`
+
+	// Streams What is stored in the account's streams now, those behind key-value buckets, object stores and MQTT sessions among them.
+	Streams []RetiredStream `json:"streams"`
+}
+
+// RetirementPhase `none`: it is not being deleted. `frozen`: nobody gets in, everything is kept, it can be restored. `draining`: it is to be purged, and a
+// broker has not ended its connections yet. `purging`: brokers erase what they hold. `verifying`: none knows of anything left, but not
+// every broker has looked; one that is away does so when it returns. `done`: every broker's disk holds nothing of it.
+type RetirementPhase string
 
 // Role defines model for Role.
 type Role struct {
@@ -1445,6 +1663,9 @@ type DeleteAccountParams struct {
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 
+	// Undo ISO 8601 duration, at most P90D: for how long this can be undone. `PT0S` is not at all. Absent: the installation's, P7D unless it has another.
+	Undo *string `form:"undo,omitempty" json:"undo,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -1486,6 +1707,16 @@ type ListRefusalsParams struct {
 
 	// Cursor `next_cursor` of the page before.
 	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// RestoreAccountParams defines parameters for RestoreAccount.
+type RestoreAccountParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListRolesParams defines parameters for ListRoles.
@@ -1645,6 +1876,9 @@ type ListAccountsParams struct {
 
 	// Q Only items whose name contains this, whatever its case.
 	Q *Query `form:"q,omitempty" json:"q,omitempty"`
+
+	// Status Only accounts with this status.
+	Status *AccountStatus `form:"status,omitempty" json:"status,omitempty"`
 }
 
 // ListAccountsParamsSort defines parameters for ListAccounts.
@@ -1729,6 +1963,9 @@ type UpdateAccountJSONRequestBody = AccountUpdate
 // UpdateAccountApplicationMergePatchPlusJSONRequestBody defines body for UpdateAccount for application/merge-patch+json ContentType.
 type UpdateAccountApplicationMergePatchPlusJSONRequestBody = AccountUpdate
 
+// PurgeAccountJSONRequestBody defines body for PurgeAccount for application/json ContentType.
+type PurgeAccountJSONRequestBody = AccountPurge
+
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = RoleCreate
 
@@ -1740,6 +1977,12 @@ type EnrollBrokerJSONRequestBody = BrokerEnroll
 
 // AnnounceBrokerJSONRequestBody defines body for AnnounceBroker for application/json ContentType.
 type AnnounceBrokerJSONRequestBody = BrokerAnnouncement
+
+// ExtendCredentialJSONRequestBody defines body for ExtendCredential for application/json ContentType.
+type ExtendCredentialJSONRequestBody = CredentialExtend
+
+// RenewCredentialJSONRequestBody defines body for RenewCredential for application/json ContentType.
+type RenewCredentialJSONRequestBody = CredentialRenew
 
 // RevokeCredentialJSONRequestBody defines body for RevokeCredential for application/json ContentType.
 type RevokeCredentialJSONRequestBody = CredentialRevoke

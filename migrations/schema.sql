@@ -22,11 +22,16 @@ CREATE TABLE accounts (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   deleted_at timestamp with time zone,
+  deleting_at timestamp with time zone,
+  purge_at timestamp with time zone,
+  purged_at timestamp with time zone,
   CONSTRAINT accounts_pkey PRIMARY KEY (id),
   CONSTRAINT accounts_public_key_key UNIQUE (public_key),
   CONSTRAINT accounts_tenant_id_id_key UNIQUE (tenant_id, id),
   CONSTRAINT accounts_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
-  CONSTRAINT accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+  CONSTRAINT accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
+  CONSTRAINT accounts_purge_at_check CHECK (((deleting_at IS NULL) = (purge_at IS NULL))),
+  CONSTRAINT accounts_purged_at_check CHECK (((purged_at IS NULL) OR (deleted_at IS NOT NULL)))
 );
 
 CREATE TABLE api_tokens (
@@ -128,6 +133,16 @@ CREATE TABLE credentials (
   CONSTRAINT credentials_renewals_check CHECK ((renewals >= 0))
 );
 
+CREATE TABLE disks (
+  operator_id prefixed_id NOT NULL,
+  broker_key text NOT NULL,
+  verified bigint NOT NULL,
+  heard_at timestamp with time zone NOT NULL,
+  CONSTRAINT disks_pkey PRIMARY KEY (operator_id, broker_key),
+  CONSTRAINT disks_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
+  CONSTRAINT disks_verified_check CHECK ((verified >= 0))
+);
+
 CREATE TABLE enrollments (
   id prefixed_id NOT NULL,
   operator_id prefixed_id NOT NULL,
@@ -140,6 +155,19 @@ CREATE TABLE enrollments (
   CONSTRAINT enrollments_hash_key UNIQUE (token_hash),
   CONSTRAINT enrollments_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
   CONSTRAINT enrollments_uses_left_check CHECK ((uses_left >= 0))
+);
+
+CREATE TABLE erasures (
+  operator_id prefixed_id NOT NULL,
+  account_key text NOT NULL,
+  broker_key text NOT NULL,
+  gone boolean NOT NULL,
+  bytes bigint NOT NULL,
+  error text NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT erasures_pkey PRIMARY KEY (operator_id, account_key, broker_key),
+  CONSTRAINT erasures_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
+  CONSTRAINT erasures_bytes_check CHECK ((bytes >= 0))
 );
 
 CREATE TABLE events (
@@ -382,6 +410,8 @@ UNION ALL
 CREATE INDEX accounts_bucket ON public.accounts USING btree (operator_id, "left"(public_key, 4));
 CREATE UNIQUE INDEX accounts_name_key ON public.accounts USING btree (tenant_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX accounts_page ON public.accounts USING btree (tenant_id, id) WHERE (deleted_at IS NULL);
+CREATE INDEX accounts_purge ON public.accounts USING btree (purge_at) WHERE ((purge_at IS NOT NULL) AND (deleted_at IS NULL));
+CREATE INDEX accounts_unpurged ON public.accounts USING btree (operator_id, public_key) WHERE ((deleted_at IS NOT NULL) AND (purged_at IS NULL));
 CREATE INDEX audit_events_page ON public.audit_events USING btree (tenant_id, id);
 CREATE INDEX audit_events_target ON public.audit_events USING btree (tenant_id, target, id);
 CREATE INDEX credentials_account_expiry ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone), id);
@@ -391,6 +421,7 @@ CREATE INDEX credentials_event ON public.credentials USING btree (event_at) WHER
 CREATE INDEX credentials_page ON public.credentials USING btree (user_id, id);
 CREATE INDEX credentials_revoked_inline ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE ((revoked_at IS NOT NULL) AND (revocation_page IS NULL));
 CREATE INDEX credentials_revoked_paged ON public.credentials USING btree (account_id, revocation_page, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE (revocation_page IS NOT NULL);
+CREATE INDEX erasures_left ON public.erasures USING btree (operator_id, broker_key) WHERE (NOT gone);
 CREATE INDEX events_age ON public.events USING btree (created_at);
 CREATE INDEX events_page ON public.events USING btree (tenant_id, id);
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
@@ -415,6 +446,10 @@ COMMENT ON VIEW account_jwts IS 'what an operator''s brokers must hold';
 COMMENT ON COLUMN accounts.jwt IS 'what brokers must hold: the current claims, or the tombstone once deleted';
 COMMENT ON COLUMN accounts.revision IS 'the operator''s revision at which jwt last changed';
 COMMENT ON COLUMN accounts.version IS 'counts edits; the ETag';
+COMMENT ON COLUMN accounts.deleted_at IS 'when its tombstone took the place of its claims; null: it lives, or is frozen';
+COMMENT ON COLUMN accounts.deleting_at IS 'when it was frozen to be deleted; null: it was not';
+COMMENT ON COLUMN accounts.purge_at IS 'until when that can be undone';
+COMMENT ON COLUMN accounts.purged_at IS 'when the last of the brokers had confirmed that its disk holds nothing of the account';
 COMMENT ON COLUMN api_tokens.expires_at IS 'null: never';
 COMMENT ON COLUMN audit_events.tenant_id IS 'null: an act of staff or of the installation';
 COMMENT ON COLUMN brokers.public_key IS 'the user nkey it made for itself; its seat in the system account';
@@ -432,6 +467,11 @@ COMMENT ON COLUMN credentials.issued_by IS 'the actor; empty: before this was ke
 COMMENT ON COLUMN credentials.expiring_at IS 'from when on people are warned of the expiry';
 COMMENT ON COLUMN credentials.event_at IS 'when the next event about its expiry is due; null: none is';
 COMMENT ON INDEX credentials_batch_live IS 'each entry of a batch has one credential that is not revoked, however often it was resumed';
+COMMENT ON TABLE disks IS 'how far each broker has looked for deleted accounts on its own disk';
+COMMENT ON COLUMN disks.verified IS 'of the accounts deleted up to this revision nothing is there but what erasures names';
+COMMENT ON TABLE erasures IS 'deleted accounts of which a broker found something on its disk';
+COMMENT ON COLUMN erasures.bytes IS 'that are there, or were until it erased them';
+COMMENT ON COLUMN erasures.error IS 'why it could not erase them; empty: nothing has gone wrong';
 COMMENT ON TABLE events IS 'what happened to a tenant''s things without anybody doing it';
 COMMENT ON COLUMN events.subject IS 'the id of the thing';
 COMMENT ON TABLE feed_changes IS 'compacted: one row per account, at its latest revision';

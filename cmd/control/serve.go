@@ -33,6 +33,7 @@ const stopWithin = 5 * time.Second
 const (
 	sweepEvery = time.Hour
 	warnEvery  = 10 * time.Second
+	purgeEvery = time.Second
 )
 
 func serve(ctx context.Context, s *settings, _ []string, _ io.Writer) error {
@@ -67,6 +68,10 @@ func newReplica(ctx context.Context, s *settings, log *slog.Logger) (_ *replica,
 	if err != nil {
 		return nil, err
 	}
+	undo, err := s.undo()
+	if err != nil {
+		return nil, err
+	}
 	proxies, err := s.trustedProxies()
 	if err != nil {
 		return nil, err
@@ -89,6 +94,7 @@ func newReplica(ctx context.Context, s *settings, log *slog.Logger) (_ *replica,
 		return nil, err
 	}
 	r.domain = tenants.New(r.pool, keys)
+	r.domain.UndoWindow = undo
 	if err := bootstrap(ctx, r.domain, s.enrollmentToken); err != nil {
 		return nil, err
 	}
@@ -97,6 +103,7 @@ func newReplica(ctx context.Context, s *settings, log *slog.Logger) (_ *replica,
 		Tenants:        r.domain,
 		Auth:           auth.New(r.pool, r.domain),
 		Connections:    r.delivery.connections,
+		Streams:        r.delivery.streams,
 		Await:          r.delivery.await,
 		Links:          r.delivery.links,
 		CheckDrift:     r.delivery.checkDrift,
@@ -143,7 +150,10 @@ func (r *replica) run(ctx context.Context) error {
 	g.Go(func() error { return r.delivery.run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, r.listener, r.api) })
 	g.Go(func() error { return r.repeat(ctx, sweepEvery, "sweep", r.domain.Sweep) })
-	g.Go(func() error { return r.repeat(ctx, warnEvery, "warn of credentials that expire", r.domain.WarnOfExpiry) })
+	g.Go(func() error {
+		return r.repeat(ctx, warnEvery, "warn of credentials that expire", r.domain.WarnOfExpiry)
+	})
+	g.Go(func() error { return r.repeat(ctx, purgeEvery, "purge deleted accounts", r.domain.PurgeDue) })
 	if r.metrics != nil {
 		g.Go(func() error { return serveHTTP(ctx, r.metrics, r.metricsHandler()) })
 	}

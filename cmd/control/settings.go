@@ -7,6 +7,11 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/sosodev/duration"
+
+	"github.com/signalbox-io/signalbox/internal/tenants"
 )
 
 // settings are what the environment and the flags say; a flag wins. Secrets
@@ -18,6 +23,7 @@ type settings struct {
 	publicURL       string
 	proxies         string
 	tries           int
+	undoWindow      string
 	masterKey       string
 	masterKeyFile   string
 	enrollmentToken string
@@ -56,6 +62,7 @@ func newFlags(command string, getenv func(string) string) (*flag.FlagSet, *setti
 	if command == "serve" || command == "dev" {
 		f.IntVar(&s.tries, "tries-per-minute", number(getenv("SIGNALBOX_TRIES_PER_MINUTE"), 20),
 			"sign-ups and log-ins a minute that one client address may try [SIGNALBOX_TRIES_PER_MINUTE]")
+		text(&s.undoWindow, "undo-window", "SIGNALBOX_UNDO_WINDOW", "P7D", "for how long deleting an account can be undone, unless who deletes it says otherwise")
 	}
 	switch command {
 	case "serve":
@@ -118,6 +125,15 @@ func (s *settings) trustedProxies() ([]netip.Prefix, error) {
 		networks = append(networks, network)
 	}
 	return networks, nil
+}
+
+// undo reads the undo window.
+func (s *settings) undo() (time.Duration, error) {
+	window, err := duration.Parse(s.undoWindow)
+	if err != nil || window.Negative || window.ToTimeDuration() > tenants.MaxUndo {
+		return 0, fmt.Errorf("--undo-window: %q is not an ISO 8601 duration of P90D at most, such as P7D", s.undoWindow)
+	}
+	return window.ToTimeDuration(), nil
 }
 
 // master reads the master key from where the settings say it is.

@@ -44,6 +44,13 @@ func FormatCreds(jwt string, seed Seed) []byte {
 	return append(b, credsFoot...)
 }
 
+// FormatCredsWithoutSeed writes the part of a creds file that is no secret, for
+// clients that keep their seed in another file.
+func FormatCredsWithoutSeed(jwt string) []byte {
+	head, _, _ := strings.Cut(credsMiddle, "\n\n")
+	return []byte(credsHead + jwt + head + "\n")
+}
+
 // ParseCreds reads a creds file as leniently as NATS tools do: the JWT is the
 // first line fenced by dashes, the seed the second. It does not verify the JWT,
 // nor that the two belong together. Errors are fault.Invalid and repeat nothing.

@@ -38,6 +38,12 @@ func ParseUserKey(s string) (UserKey, error) {
 	return UserKey(s), checkKey(s, nkeys.PrefixByteUser)
 }
 
+// Verifies says whether the signature of the data is the key's.
+func (k UserKey) Verifies(data, signature []byte) bool {
+	public, err := nkeys.FromPublicKey(string(k))
+	return err == nil && public.Verify(data, signature) == nil
+}
+
 func checkKey(s string, want nkeys.PrefixByte) error {
 	got := kindOf(s)
 	if got == want {

@@ -22,6 +22,9 @@ const sessionCookie = "signalbox_session"
 type access struct {
 	Who  string             `json:"who"`
 	Role tenants.MemberRole `json:"role"` // the least role, for member
+	// Tries is how often a minute an address may call, for public; zero: as often
+	// as the installation says, together with all that say nothing.
+	Tries int `json:"tries"`
 }
 
 // Kinds of caller.

@@ -24,7 +24,11 @@ func (s *Server) createAccount(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) listAccounts(w http.ResponseWriter, r *http.Request) error {
-	page, err := s.Tenants.Accounts(r.Context(), actorOf(r), pathID[tenants.TenantID](r, "tenant"), pageQuery(r))
+	var only []tenants.AccountStatus
+	if status := r.URL.Query().Get("status"); status != "" {
+		only = append(only, tenants.AccountStatus(status))
+	}
+	page, err := s.Tenants.Accounts(r.Context(), actorOf(r), pathID[tenants.TenantID](r, "tenant"), pageQuery(r), only...)
 	if err != nil {
 		return err
 	}
@@ -73,7 +77,11 @@ func (s *Server) deleteAccount(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	change, err := s.Tenants.DeleteAccount(r.Context(), actorOf(r), pathID[tenants.AccountID](r, "account"), ifMatch(r))
+	undo, err := undoWindow(r)
+	if err != nil {
+		return err
+	}
+	change, err := s.Tenants.DeleteAccount(r.Context(), actorOf(r), pathID[tenants.AccountID](r, "account"), ifMatch(r), undo)
 	if err != nil {
 		return err
 	}
@@ -120,6 +128,9 @@ func accountOf(a tenants.Account) api.Account {
 		Name:        a.Name,
 		Description: a.Description,
 		PublicKey:   string(a.PublicKey),
+		Status:      api.AccountStatus(a.Status()),
+		DeletingAt:  utc(a.DeletingAt),
+		PurgeAt:     utc(a.PurgeAt),
 		Limits:      limitsOf(a.Limits),
 		Revision:    int64(a.Revision),
 		CreatedAt:   a.CreatedAt.UTC(),

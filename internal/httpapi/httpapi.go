@@ -35,6 +35,8 @@ type Config struct {
 
 	// Connections asks an operator's brokers who is connected to an account.
 	Connections func(ctx context.Context, account tenants.Account) (Connections, error)
+	// Streams asks an operator's brokers what is stored in an account.
+	Streams func(ctx context.Context, account tenants.Account) (Streams, error)
 	// Await waits until every broker has confirmed a change that was just
 	// committed, or ctx ends, and tells what is known by then.
 	Await func(ctx context.Context, change tenants.Change) Proof

@@ -101,10 +101,11 @@ func (s *Server) refuseCrossOrigin(next http.Handler) http.Handler {
 	return protection.Handler(next)
 }
 
-// limitTries bounds how fast one address may sign up or guess passwords.
-func (s *Server) limitTries() func(http.Handler) http.Handler {
-	return httprate.LimitBy(s.TriesPerMinute, time.Minute, s.clientIP,
+// limitTries bounds how often a minute one address may sign up, guess passwords
+// or prove who it is.
+func (s *Server) limitTries(perMinute int) func(http.Handler) http.Handler {
+	return httprate.LimitBy(perMinute, time.Minute, s.clientIP,
 		httprate.WithLimitHandler(s.plain(func(http.ResponseWriter, *http.Request) error {
-			return fault.New(fault.Throttled, "at most %d tries a minute; wait a little", s.TriesPerMinute)
+			return fault.New(fault.Throttled, "at most %d tries a minute; wait a little", perMinute)
 		})))
 }

@@ -36,6 +36,9 @@ func (s *Server) operations() map[string]handler {
 		"getAccount":         s.getAccount,
 		"updateAccount":      s.updateAccount,
 		"deleteAccount":      s.deleteAccount,
+		"getRetirement":      s.getRetirement,
+		"restoreAccount":     s.restoreAccount,
+		"purgeAccount":       s.purgeAccount,
 		"getAccountDelivery": s.getAccountDelivery,
 		"listEndpoints":      s.listEndpoints,
 		"listConnections":    s.listConnections,
@@ -57,6 +60,9 @@ func (s *Server) operations() map[string]handler {
 		"listAccountCredentials": s.listAccountCredentials,
 		"getCredential":          s.getCredential,
 		"listCredentialHistory":  s.listCredentialHistory,
+		"extendCredential":       s.extendCredential,
+		"challengeRenewal":       s.challengeRenewal,
+		"renewCredential":        s.renewCredential,
 		"revokeCredential":       s.revokeCredential,
 
 		"listOperators":       s.listOperators,
@@ -79,7 +85,7 @@ func (s *Server) operations() map[string]handler {
 // template is already a chi pattern.
 func (s *Server) mount() error {
 	left := s.operations()
-	limit := s.limitTries()
+	limit := s.limitTries(s.TriesPerMinute)
 	for path, item := range s.doc.Paths.Map() {
 		for method, op := range item.Operations() {
 			handle, ok := left[op.OperationID]
@@ -93,7 +99,10 @@ func (s *Server) mount() error {
 			}
 			route := &routers.Route{Spec: s.doc, Path: path, PathItem: item, Method: method, Operation: op}
 			mounted := s.plain(s.operation(route, access, handle))
-			if access.Who == public {
+			switch {
+			case access.Tries > 0:
+				mounted = s.limitTries(access.Tries)(mounted).ServeHTTP
+			case access.Who == public:
 				mounted = limit(mounted).ServeHTTP
 			}
 			s.router.MethodFunc(method, path, mounted)

@@ -58,6 +58,9 @@ func setup(t *testing.T) *server {
 		Connections: func(context.Context, tenants.Account) (httpapi.Connections, error) {
 			return httpapi.Connections{}, nil
 		},
+		Streams: func(context.Context, tenants.Account) (httpapi.Streams, error) {
+			return httpapi.Streams{Items: []httpapi.Stream{{Name: "ORDERS", Storage: "file", Brokers: []string{"one"}}}, Asked: 1, Answered: 1}, nil
+		},
 		Await: func(ctx context.Context, change tenants.Change) httpapi.Proof {
 			delivery, err := s.domain.DeliveryOf(ctx, change)
 			if err != nil {
@@ -233,6 +236,7 @@ type tenant struct {
 	email string
 	id    string
 	ids   map[string]string // by path parameter
+	creds string            // of the credential
 }
 
 func (s *server) signUp(name string) *tenant {
@@ -271,6 +275,13 @@ func (t *tenant) token(role string) caller {
 	return caller{s: t.owner.s, token: made.Token}
 }
 
+// deleted gives the account that name and deletes it.
+func (t *tenant) deleted(name any) {
+	t.owner.s.t.Helper()
+	t.owner.do("PATCH", "/v1/accounts/"+t.ids["account"], map[string]any{"name": name}).want(200)
+	t.owner.do("DELETE", "/v1/accounts/"+t.ids["account"], nil).want(204)
+}
+
 // furnish makes a fresh account with a role that nobody is in, a user and a credential.
 func (t *tenant) furnish(name string) {
 	t.owner.s.t.Helper()
@@ -285,5 +296,5 @@ func (t *tenant) furnish(name string) {
 	t.ids["user"] = user.Id
 	var issued api.CredentialIssued
 	t.owner.do("POST", "/v1/users/"+user.Id+"/credentials", map[string]any{}).want(201, &issued)
-	t.ids["credential"] = issued.Credential.Id
+	t.ids["credential"], t.creds = issued.Credential.Id, *issued.Creds
 }

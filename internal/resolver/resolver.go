@@ -82,7 +82,7 @@ func BrokerPermissions(broker claims.UserKey) claims.Template {
 
 // ControlPermissions is what control's system-account user needs, and no more.
 func ControlPermissions() claims.Template {
-	return permit([]string{SubjectUpdate, fmt.Sprintf(subjectAccountUpdate, "*"), SubjectHead, subjectDigest + "*", fmt.Sprintf(subjectConnz, "*"), "_INBOX.>", stockInbox},
+	return permit([]string{SubjectUpdate, fmt.Sprintf(subjectAccountUpdate, "*"), SubjectHead, subjectDigest + "*", fmt.Sprintf(subjectConnz, "*"), fmt.Sprintf(subjectJsz, "*"), "_INBOX.>", stockInbox},
 		[]string{SubjectCatchUp, SubjectCatchUp + ".*", SubjectApplied, SubjectRefused, lookupWildcard, subjectPage + "*", subjectPack, subjectList, "_INBOX.>"})
 }
 

@@ -18,10 +18,12 @@ type Account struct {
 	OperatorID OperatorID
 	PublicKey  claims.AccountKey
 	AccountSpec
-	Revision  feed.Revision // the operator's revision at which brokers last had to hear of it
-	Version   int64         // counts edits
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	DeletingAt *time.Time    // when it was frozen to be deleted; nil: it was not
+	PurgeAt    *time.Time    // until when that can be undone
+	Revision   feed.Revision // the operator's revision at which brokers last had to hear of it
+	Version    int64         // counts edits
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
 }
 
 // AccountSpec is what people choose about an account.

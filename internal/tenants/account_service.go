@@ -61,8 +61,8 @@ func (s *Service) addAccount(ctx context.Context, tx pgx.Tx, actor Actor, tenant
 	return account, err
 }
 
-// Accounts lists the tenant's accounts.
-func (s *Service) Accounts(ctx context.Context, actor Actor, tenant TenantID, q PageQuery) (Page[Account], error) {
+// Accounts lists the tenant's accounts, or those of them with one of these statuses.
+func (s *Service) Accounts(ctx context.Context, actor Actor, tenant TenantID, q PageQuery, only ...AccountStatus) (Page[Account], error) {
 	if err := actor.Require(tenant, Viewer); err != nil {
 		return Page[Account]{}, err
 	}
@@ -70,7 +70,7 @@ func (s *Service) Accounts(ctx context.Context, actor Actor, tenant TenantID, q 
 	if err != nil {
 		return Page[Account]{}, err
 	}
-	accounts, err := accountsByTenant(ctx, s.pool, actor, tenant, k)
+	accounts, err := accountsByTenant(ctx, s.pool, actor, tenant, k, only)
 	return PageOf(k, accounts, func(a Account) (string, string) { return string(a.ID), a.Name }), err
 }
 
@@ -121,36 +121,6 @@ func checkAccountEdit(ctx context.Context, tx pgx.Tx, account Account, spec Acco
 		return err
 	}
 	return errors.Join(spec.validate(), plan.allows(spec.Limits))
-}
-
-// DeleteAccount ends the account: its last JWT lets nobody in, and nothing of it
-// can be found any more. It takes an Admin.
-func (s *Service) DeleteAccount(ctx context.Context, actor Actor, id AccountID, match string) (Change, error) {
-	var change Change
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		account, err := lockAccount(ctx, tx, actor, id, Admin)
-		if err != nil {
-			return err
-		}
-		if err := matches(match, account.Version); err != nil {
-			return err
-		}
-		now := s.clock()
-		tombstone, err := s.tombstone(ctx, tx, account)
-		if err != nil {
-			return err
-		}
-		if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, "deleteAccount", string(id), now); err != nil {
-			return err
-		}
-		if err := buryAccount(ctx, tx, account, now); err != nil {
-			return err
-		}
-		account.Revision, err = bump(ctx, tx, account, tombstone)
-		change = account.change()
-		return err
-	})
-	return change, err
 }
 
 // AccountDelivery tells whether the account's last change is in force at each
@@ -207,7 +177,8 @@ func (a Account) deliveryTo(b Broker, receipts map[string]feed.Receipt) BrokerDe
 	return d
 }
 
-func (a Account) change() Change {
+// Change is the last that brokers must hear of.
+func (a Account) Change() Change {
 	return Change{OperatorID: a.OperatorID, AccountKey: a.PublicKey, Revision: a.Revision}
 }
 

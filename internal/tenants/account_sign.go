@@ -30,6 +30,9 @@ func (s *Service) announce(ctx context.Context, tx pgx.Tx, account Account, now 
 		Limits: account.Limits, Roles: roles, Revoked: revoked, Pages: pages,
 	}
 	token, err := s.signForOperator(ctx, tx, account.OperatorID, func(signer claims.Seed) (string, error) {
+		if account.frozen() {
+			return claims.EncodeSuspended(said, signer)
+		}
 		return claims.EncodeAccount(said, signer)
 	})
 	if err != nil {

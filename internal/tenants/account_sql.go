@@ -14,7 +14,7 @@ import (
 )
 
 const accountColumns = `accounts.id, accounts.tenant_id, accounts.operator_id, accounts.public_key, accounts.name, accounts.description, ` +
-	`accounts.limits, accounts.revision, accounts.version, accounts.created_at, accounts.updated_at`
+	`accounts.limits, accounts.deleting_at, accounts.purge_at, accounts.revision, accounts.version, accounts.created_at, accounts.updated_at`
 
 var accountFaults = map[string]*fault.Error{
 	"accounts_name_key": {Kind: fault.Conflict, Pointer: "/name", Message: "another account has this name"},
@@ -54,15 +54,13 @@ func accountByID(ctx context.Context, q querier, actor Actor, id AccountID) (Acc
 
 // lockAccount is accountByID for an actor who is about to change it, or counts
 // what is in it: until tx ends, nobody else does. Keys that refer to it are not held up.
+// One that is being deleted is a Conflict.
 func lockAccount(ctx context.Context, tx pgx.Tx, actor Actor, id AccountID, least MemberRole) (Account, error) {
-	const query = selectAccount + `
-		AND accounts.id = @id
-		FOR NO KEY UPDATE`
-	account, err := one[Account](ctx, tx, query, pgx.StrictNamedArgs{"id": id, "tenants": actor.Tenants()})
+	account, err := lockAccountRow(ctx, tx, actor, id, least)
 	if err != nil {
-		return Account{}, found(err, "account", string(id))
+		return Account{}, err
 	}
-	return account, actor.Require(account.TenantID, least)
+	return account, account.live()
 }
 
 // lockAccountOf is lockAccount by the id of something in the account, which is
@@ -79,13 +77,14 @@ func lockAccountOf(ctx context.Context, tx pgx.Tx, actor Actor, table, noun, id 
 	if err != nil {
 		return Account{}, found(err, noun, id)
 	}
-	return account, actor.Require(account.TenantID, least)
+	return account, actor.mayChange(account, least)
 }
 
-func accountsByTenant(ctx context.Context, q querier, actor Actor, tenant TenantID, k Keyset) ([]Account, error) {
-	args := pgx.StrictNamedArgs{"tenant": tenant, "tenants": actor.Tenants()}
+func accountsByTenant(ctx context.Context, q querier, actor Actor, tenant TenantID, k Keyset, only []AccountStatus) ([]Account, error) {
+	args := pgx.StrictNamedArgs{"tenant": tenant, "tenants": actor.Tenants(), "only": only}
 	query := selectAccount + `
-		AND accounts.tenant_id = @tenant` + k.SQL("accounts.id", "accounts.name", args)
+		AND accounts.tenant_id = @tenant
+		AND (coalesce(cardinality(@only::text[]), 0) = 0 OR ` + accountStatus + ` = ANY(@only))` + k.SQL("accounts.id", "accounts.name", args)
 	return all[Account](ctx, q, query, args)
 }
 
@@ -128,19 +127,6 @@ func updateAccountJWT(ctx context.Context, tx pgx.Tx, account Account, token str
 		return fmt.Errorf("keep the JWT of account %s: %w", account.ID, err)
 	}
 	return nil
-}
-
-// buryAccount hides the account and all that is in it.
-func buryAccount(ctx context.Context, tx pgx.Tx, account Account, now time.Time) error {
-	const query = `
-		UPDATE accounts
-		SET deleted_at = @now,
-			version = version + 1,
-			updated_at = @now
-		WHERE id = @id
-		AND tenant_id = @tenant`
-	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{"id": account.ID, "tenant": account.TenantID, "now": now})
-	return err
 }
 
 func rolesToSign(ctx context.Context, tx pgx.Tx, account Account) ([]claims.Role, error) {

@@ -85,9 +85,12 @@ func TestAccountNamesAreUniqueAmongLiveOnes(t *testing.T) {
 	other := must(w.CreateAccount(t.Context(), w.owner, w.tenant.ID, Once{}, AccountCreate{Name: "other"}))(t)
 	_, err = w.UpdateAccount(t.Context(), w.owner, other.ID, "", func(s *AccountSpec) error { s.Name = "Orders"; return nil })
 	refused(t, err, fault.Conflict, "/name")
-	if _, err := w.DeleteAccount(t.Context(), w.owner, w.account.ID, ""); err != nil {
+	if _, err := w.DeleteAccount(t.Context(), w.owner, w.account.ID, "", nil); err != nil {
 		t.Fatal(err)
 	}
+	_, err = w.CreateAccount(t.Context(), w.owner, w.tenant.ID, Once{}, AccountCreate{Name: "Orders"})
+	refused(t, err, fault.Conflict, "/name") // until it is purged it can be restored
+	w.purge()
 	must(w.CreateAccount(t.Context(), w.owner, w.tenant.ID, Once{}, AccountCreate{Name: "Orders"}))(t)
 	w.found("Orders") // another tenant's names are its own
 }
@@ -108,7 +111,7 @@ func TestUpdateHoldsOnlyForTheVersionItNames(t *testing.T) {
 	}
 	_, err := w.UpdateAccount(t.Context(), w.owner, w.account.ID, first, rename("third"))
 	refused(t, err, fault.Stale)
-	_, err = w.DeleteAccount(t.Context(), w.owner, w.account.ID, first)
+	_, err = w.DeleteAccount(t.Context(), w.owner, w.account.ID, first, nil)
 	refused(t, err, fault.Stale)
 	must(w.UpdateAccount(t.Context(), w.owner, w.account.ID, `"999", `+ETag(second.Version), rename("third")))(t)
 	must(w.UpdateAccount(t.Context(), w.owner, w.account.ID, "*", rename("fourth")))(t)
@@ -146,7 +149,7 @@ func TestEditThatFailsLeavesEverythingAsItWas(t *testing.T) {
 	if _, err := w.UpdateAccount(t.Context(), w.owner, w.account.ID, "", func(s *AccountSpec) error { s.Name = "half"; return nil }); err == nil {
 		t.Error("an account was updated without a signature")
 	}
-	if _, err := w.DeleteAccount(t.Context(), w.owner, w.account.ID, ""); err == nil {
+	if _, err := w.DeleteAccount(t.Context(), w.owner, w.account.ID, "", nil); err == nil {
 		t.Error("an account was deleted without a tombstone")
 	}
 	got := must(w.Account(t.Context(), w.owner, w.account.ID))(t)
@@ -158,16 +161,17 @@ func TestEditThatFailsLeavesEverythingAsItWas(t *testing.T) {
 	}
 }
 
-func TestDeletedAccountLetsNobodyInAndIsNowhereToBeFound(t *testing.T) {
+func TestPurgedAccountLetsNobodyInAndIsNowhereToBeFound(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	user := w.user("u")
 	credential := w.credential(user)
 	role := w.role("r")
-	before := w.head()
-	if _, err := w.DeleteAccount(t.Context(), w.owner, w.account.ID, ETag(w.account.Version)); err != nil {
+	if _, err := w.DeleteAccount(t.Context(), w.owner, w.account.ID, ETag(w.account.Version), nil); err != nil {
 		t.Fatal(err)
 	}
+	before := w.head()
+	w.purge()
 	if w.head() != before+1 {
 		t.Errorf("head went from %d to %d", before, w.head())
 	}
@@ -190,13 +194,15 @@ func TestDeletedAccountLetsNobodyInAndIsNowhereToBeFound(t *testing.T) {
 		"credential":      second(w.Credential(t.Context(), w.owner, credential.ID)),
 		"issue":           second(w.IssueCredential(t.Context(), w.owner, user.ID, Once{}, CredentialSpec{})),
 		"revoke":          second(w.RevokeCredential(t.Context(), w.owner, credential.ID, "")),
-		"delete again":    second(w.DeleteAccount(t.Context(), w.owner, w.account.ID, "")),
+		"delete again":    second(w.DeleteAccount(t.Context(), w.owner, w.account.ID, "", nil)),
 		"delete its user": second(w.DeleteUser(t.Context(), w.owner, user.ID, "")),
 		"delete its role": w.DeleteRole(t.Context(), w.owner, role.ID, ""),
 		"a user in it":    second(w.CreateUser(t.Context(), w.owner, w.account.ID, Once{}, UserSpec{Name: "v"})),
 		"a role in it":    second(w.CreateRole(t.Context(), w.owner, w.account.ID, Once{}, RoleSpec{Name: "s", Template: claims.OpenTemplate()})),
 		"update it":       second(w.UpdateAccount(t.Context(), w.owner, w.account.ID, "", func(*AccountSpec) error { return nil })),
 		"update its role": second(w.UpdateRole(t.Context(), w.owner, role.ID, "", func(*RoleSpec) error { return nil })),
+		"restore it":      second(w.RestoreAccount(t.Context(), w.owner, w.account.ID, "")),
+		"purge it":        second(w.PurgeAccount(t.Context(), w.owner, w.account.ID, w.account.Name)),
 	} {
 		if !errors.Is(err, fault.NotFound) {
 			t.Errorf("%s: err = %v, want NotFound", name, err)

@@ -63,9 +63,10 @@ type Revocation struct {
 // IssuedCredential is a credential with what is shown only once.
 type IssuedCredential struct {
 	Credential
-	JWT      string
-	Creds    []byte // the creds file; nil when the caller keeps the seed
-	FileName string // such as orders-billing.creds; empty when the caller keeps the seed
+	JWT        string
+	JWTExpires *time.Time // nil: never
+	Creds      []byte     // the creds file; nil when the caller keeps the seed
+	FileName   string     // such as orders-billing.creds; empty when the caller keeps the seed
 }
 
 // CredentialStatus says whether a credential can be used.

@@ -28,7 +28,7 @@ func (s *Service) IssueCredential(ctx context.Context, actor Actor, user UserID,
 	if err != nil {
 		return IssuedCredential{}, err
 	}
-	if err := actor.Require(u.TenantID, Developer); err != nil {
+	if err := actor.mayChange(Account{TenantID: u.TenantID, AccountSpec: AccountSpec{Name: u.AccountName}, DeletingAt: u.DeletingAt}, Developer); err != nil {
 		return IssuedCredential{}, err
 	}
 	expires, err := u.lifetimes().expiry(s.clock(), p.ExpiresAt, p.ExpiresIn)
@@ -74,7 +74,7 @@ func onlyIfIssued(issued IssuedCredential, err error) (IssuedCredential, error) 
 func (s *Service) mint(u signable, p CredentialSpec) (IssuedCredential, error) {
 	if p.PublicKey != "" {
 		token, err := s.signUser(u, p.PublicKey, p.ExpiresAt)
-		return IssuedCredential{Credential: Credential{PublicKey: p.PublicKey, IssuedAt: s.clock()}, JWT: token}, err
+		return IssuedCredential{Credential: Credential{PublicKey: p.PublicKey, IssuedAt: s.clock()}, JWT: token, JWTExpires: p.ExpiresAt}, err
 	}
 	seed, err := claims.NewUserSeed()
 	if err != nil {
@@ -92,6 +92,7 @@ func (s *Service) mint(u signable, p CredentialSpec) (IssuedCredential, error) {
 	return IssuedCredential{
 		Credential: Credential{PublicKey: key, IssuedAt: s.clock()},
 		JWT:        token,
+		JWTExpires: p.ExpiresAt,
 		Creds:      claims.FormatCreds(token, seed),
 		FileName:   credsFileName(u.AccountName, u.Name),
 	}, nil
@@ -177,7 +178,7 @@ func (s *Service) RevokeCredential(ctx context.Context, actor Actor, id Credenti
 		if err := validateReason(reason); err != nil {
 			return err
 		}
-		r.Change = account.change() // what the first revocation was delivered with, or something later
+		r.Change = account.Change() // what the first revocation was delivered with, or something later
 		r.Credential, err = credentialByID(ctx, tx, actor, id)
 		if err != nil || r.RevokedAt != nil {
 			return err

@@ -37,6 +37,7 @@ type signable struct {
 	TenantID    TenantID
 	Name        string
 	AccountName string
+	DeletingAt  *time.Time // the account's
 	AccountKey  claims.AccountKey
 	RoleName    string
 	RoleKey     claims.AccountKey
@@ -51,7 +52,7 @@ func (u signable) lifetimes() lifetimes {
 
 func userToSign(ctx context.Context, q querier, actor Actor, id UserID) (signable, error) {
 	const query = `
-		SELECT users.tenant_id, users.name, accounts.name AS account_name, accounts.public_key AS account_key,
+		SELECT users.tenant_id, users.name, accounts.name AS account_name, accounts.deleting_at, accounts.public_key AS account_key,
 			roles.name AS role_name, roles.public_key AS role_key, roles.sealed_seed, plans.name AS plan_name
 		FROM users
 		JOIN accounts ON accounts.id = users.account_id

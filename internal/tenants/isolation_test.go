@@ -114,13 +114,24 @@ func methods(name func() string) []struct {
 		{"CredentialHistory", method{Viewer, func(w *world, a Actor, of things) error {
 			return second(w.CredentialHistory(w.t.Context(), a, of.credential, PageQuery{}))
 		}}},
+		{"ExtendCredential", method{Developer, func(w *world, a Actor, of things) error {
+			return second(w.ExtendCredential(w.t.Context(), a, of.credential, CredentialLife{}))
+		}}},
 		{"RevokeCredential", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.RevokeCredential(w.t.Context(), a, of.credential, ""))
 		}}},
 		{"DeleteUser", method{Developer, func(w *world, a Actor, of things) error { return second(w.DeleteUser(w.t.Context(), a, of.user, "")) }}},
 		{"DeleteRole", method{Developer, func(w *world, a Actor, of things) error { return w.DeleteRole(w.t.Context(), a, of.role, "") }}},
+		{"Retirement", method{Viewer, func(w *world, a Actor, of things) error { return second(w.Retirement(w.t.Context(), a, of.account)) }}},
+		{"RestoreAccount", method{Admin, func(w *world, a Actor, of things) error {
+			return second(w.RestoreAccount(w.t.Context(), a, of.account, ""))
+		}}},
 		{"DeleteAccount", method{Admin, func(w *world, a Actor, of things) error {
-			return second(w.DeleteAccount(w.t.Context(), a, of.account, ""))
+			return second(w.DeleteAccount(w.t.Context(), a, of.account, "", nil))
+		}}},
+		{"PurgeAccount", method{Admin, func(w *world, a Actor, of things) error {
+			account, _ := w.Account(w.t.Context(), w.owner, of.account) // the others have renamed it
+			return second(w.PurgeAccount(w.t.Context(), a, of.account, account.Name))
 		}}},
 	}
 }

@@ -145,16 +145,16 @@ func TestListsOfManyWalkAnIndex(t *testing.T) {
 	deep := position{Sort: "name", ID: "acc_" + strings.Repeat("0", 26), Name: "n15000"}.cursor()
 	for name, list := range map[string]func() error{
 		"accounts": func() error {
-			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{})))
+			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{}), nil))
 		},
 		"accounts, newest": func() error {
-			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{Sort: "-created_at"})))
+			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{Sort: "-created_at"}), nil))
 		},
 		"accounts by name": func() error {
-			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{Sort: "name"})))
+			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{Sort: "name"}), nil))
 		},
 		"accounts by name, on": func() error {
-			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{Sort: "name", Cursor: deep})))
+			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{Sort: "name", Cursor: deep}), nil))
 		},
 		"roles": func() error { return second(rolesByAccount(t.Context(), e, w.account, keyset(PageQuery{}))) },
 		"users": func() error {

@@ -200,9 +200,8 @@ func TestDeletedAccountsPagesAreGone(t *testing.T) {
 	hash := w.pages()[0].Hash()
 	other := NewID[OperatorID]("opr")
 	refused(t, second(w.RevocationPage(t.Context(), other, hash)), fault.NotFound)
-	if _, err := w.DeleteAccount(t.Context(), w.owner, w.account.ID, ""); err != nil {
-		t.Fatal(err)
-	}
+	w.delete()
+	w.purge()
 	refused(t, second(w.RevocationPage(t.Context(), w.operator.ID, hash)), fault.NotFound)
 	if facts := w.facts(w.account.PublicKey); !facts.Tombstone || len(facts.Pages) > 0 {
 		t.Errorf("facts = %+v, want a tombstone without pages", facts)

@@ -28,12 +28,16 @@ type Service struct {
 	keys *keyring.Keyring
 	now  func() time.Time
 
+	// UndoWindow is for how long deleting an account can be undone, unless who
+	// deletes it says otherwise. Set it before the first call.
+	UndoWindow time.Duration
+
 	stock stockJWTs
 }
 
 // New returns a Service over the pool; seeds are sealed and opened by keys.
 func New(pool *pgxpool.Pool, keys *keyring.Keyring) *Service {
-	return &Service{pool: pool, keys: keys, now: time.Now}
+	return &Service{pool: pool, keys: keys, now: time.Now, UndoWindow: DefaultUndo}
 }
 
 // clock is read once for all that one transaction writes, so that its times

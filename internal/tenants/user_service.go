@@ -113,7 +113,7 @@ func (s *Service) DeleteUser(ctx context.Context, actor Actor, id UserID, match 
 		if revoked > 0 {
 			account.Revision, err = s.announce(ctx, tx, account, now)
 		}
-		change = account.change()
+		change = account.Change()
 		return err
 	})
 	return change, err

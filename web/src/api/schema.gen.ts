@@ -265,7 +265,10 @@ export interface paths {
     post?: never;
     /**
      * Delete an account
-     * @description Deleting is revoking, so every client of the account is disconnected and none of its creds works again.
+     * @description Deleting is revoking, so every client of the account is disconnected at once and none of its creds works. Until `purge_at`
+     *     the account can be restored, whole; nothing in it can be changed meanwhile. Then it is purged: its streams are erased
+     *     on every broker, its seeds are forgotten, its name is free. See `getRetirement` for what that takes, before and after.
+     *     Deleting it again changes nothing.
      */
     delete: operations["deleteAccount"];
     options?: never;
@@ -275,6 +278,73 @@ export interface paths {
      * @description New limits hold for clients that are connected, too.
      */
     patch: operations["updateAccount"];
+    trace?: never;
+  };
+  "/v1/accounts/{account}/retirement": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * What deleting the account takes, and how far it has come
+     * @description Brokers are asked as you call. It is to be had before the account is deleted, and after it is gone.
+     */
+    get: operations["getRetirement"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/restore": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Undo an account's deletion
+     * @description Roles, users, creds and streams are as they were, and clients are let in again. That can be had until the account is purged. An
+     *     account that is not being deleted stays as it is.
+     */
+    post: operations["restoreAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/purge": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Purge a deleted account now
+     * @description Ends the time in which deleting it can be undone. Nothing brings it back.
+     */
+    post: operations["purgeAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
     trace?: never;
   };
   "/v1/accounts/{account}/delivery": {
@@ -536,6 +606,76 @@ export interface paths {
     get: operations["listCredentialHistory"];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/credentials/{credential}/extend": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Renew a credential as a member
+     * @description Signs a new JWT for the same key, under the user's role of now; whoever holds the seed needs nothing else. The JWTs before keep
+     *     working until they expire. Without `expires_at` and `expires_in` it lives as long as it did, within what role and plan allow.
+     */
+    post: operations["extendCredential"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/credentials/{credential}/renewal-challenge": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Get a nonce to renew a credential
+     * @description For `renewCredential`. It answers for any id, whether or not there is such a credential.
+     */
+    post: operations["challengeRenewal"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/credentials/{credential}/renew": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Renew a credential with itself as proof
+     * @description For the holder of the seed, who needs no other secret: sign the bytes of a nonce of `challengeRenewal` with it, as NATS clients
+     *     do when they log in. A nonce is good for one renewal. The answer is a new JWT for the same key, signed under the user's role of now,
+     *     which lives as long as the one before did, within what role and plan allow. A credential that was revoked or has expired
+     *     cannot be renewed; whatever does not prove that you hold the seed is answered with the same 401.
+     */
+    post: operations["renewCredential"];
     delete?: never;
     options?: never;
     head?: never;
@@ -1037,6 +1177,17 @@ export interface components {
       description: string;
       /** @description The account's nkey, `A…`: how NATS names it. */
       public_key: string;
+      status: components["schemas"]["AccountStatus"];
+      /**
+       * Format: date-time
+       * @description When it was deleted. Null: it was not.
+       */
+      deleting_at: string | null;
+      /**
+       * Format: date-time
+       * @description Until when that can be undone. Null: it was not deleted.
+       */
+      purge_at: string | null;
       limits: components["schemas"]["Limits"];
       /**
        * Format: int64
@@ -1051,10 +1202,90 @@ export interface components {
       created_at: components["schemas"]["Time"];
       updated_at: components["schemas"]["Time"];
       etag: string;
+      proof?: components["schemas"]["Proof"];
     };
     AccountPage: {
       items: components["schemas"]["Account"][];
       next_cursor: components["schemas"]["Cursor"];
+    };
+    /**
+     * @description `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+     * @enum {string}
+     */
+    AccountStatus: "active" | "deleting";
+    AccountPurge: {
+      /** @description The account's name, as a confirmation. */
+      name: string;
+    };
+    Retirement: {
+      account_id: components["schemas"]["Id"];
+      /** @description The account's name. */
+      account: string;
+      /**
+       * @description `none`: it is not being deleted. `frozen`: nobody gets in, everything is kept, it can be restored. `draining`: it is to be purged, and a
+       *     broker has not ended its connections yet. `purging`: brokers erase what they hold. `verifying`: none knows of anything left, but not
+       *     every broker has looked; one that is away does so when it returns. `done`: every broker's disk holds nothing of it.
+       * @enum {string}
+       */
+      phase: "none" | "frozen" | "draining" | "purging" | "verifying" | "done";
+      /** Format: date-time */
+      deleting_at: string | null;
+      /** Format: date-time */
+      purge_at: string | null;
+      /**
+       * Format: date-time
+       * @description When the last broker had confirmed. Null: not all have.
+       */
+      purged_at: string | null;
+      /** @description Clients connected now, as far as brokers answered. */
+      connections: number;
+      /** @description What is stored in the account's streams now, those behind key-value buckets, object stores and MQTT sessions among them. */
+      streams: components["schemas"]["RetiredStream"][];
+      /** @description What each broker and attached server has said of its disk. */
+      brokers: components["schemas"]["BrokerDisk"][];
+      /** @description Brokers enrolled under the account's operator. */
+      brokers_asked: number;
+      /** @description How many told of streams in time; when fewer than asked, the list may not be whole. */
+      brokers_answered: number;
+    };
+    RetiredStream: {
+      name: string;
+      /** @description `file` or `memory`. */
+      storage: string;
+      /** @description The brokers that hold it. */
+      brokers: string[];
+      /** Format: int64 */
+      messages: number;
+      /**
+       * Format: int64
+       * @description Of each copy.
+       */
+      bytes: number;
+      /** Format: int64 */
+      consumers: number;
+    };
+    BrokerDisk: {
+      kind: components["schemas"]["RecipientKind"];
+      /** @description The broker's name, or the attached server's. */
+      broker: string;
+      /**
+       * @description `kept`: the account is not purged yet. `waiting`: the broker has not looked. `erasing`: it holds something still. `erased`: nothing of the account is on
+       *     its disk. `unverified`: an attached server, which has been told that the account is deleted, and whose disk Signalbox cannot look at.
+       * @enum {string}
+       */
+      state: "kept" | "waiting" | "erasing" | "erased" | "unverified";
+      /**
+       * Format: int64
+       * @description Files of the account that it found there, until it has erased them or when it did.
+       */
+      bytes: number;
+      /** @description Why it could not erase them; it goes on trying. Null when nothing has gone wrong. */
+      error: string | null;
+      /**
+       * Format: date-time
+       * @description When it last told of its disk. Null: never.
+       */
+      heard_at: string | null;
     };
     AccountDelivery: {
       /**
@@ -1388,6 +1619,40 @@ export interface components {
       creds?: string;
       /** @description What to call the file. Absent when you keep the seed. */
       file_name?: string;
+    };
+    CredentialExtend: {
+      /**
+       * Format: date-time
+       * @description In the future.
+       */
+      expires_at?: string;
+      /**
+       * @description The same as an ISO 8601 duration from now.
+       * @example P90D
+       */
+      expires_in?: string;
+    };
+    RenewalChallenge: {
+      /** @description Sign its bytes as they stand here. */
+      nonce: string;
+      expires_at: components["schemas"]["Time"];
+    };
+    CredentialRenew: {
+      nonce: string;
+      /** @description Ed25519, in base64 (either alphabet). */
+      signature: string;
+    };
+    CredentialRenewed: {
+      credential_id: components["schemas"]["Id"];
+      /** @description The user JWT. */
+      jwt: string;
+      /** @description The creds file without the seed, which you have. */
+      creds: string;
+      /**
+       * Format: date-time
+       * @description Of this JWT. Null: never.
+       */
+      expires_at: string | null;
     };
     CredentialRevoke: {
       reason?: string;
@@ -2033,6 +2298,8 @@ export interface operations {
         sort?: components["parameters"]["Sort"];
         /** @description Only items whose name contains this, whatever its case. */
         q?: components["parameters"]["Query"];
+        /** @description Only accounts with this status. */
+        status?: components["schemas"]["AccountStatus"];
       };
       header?: never;
       path: {
@@ -2125,6 +2392,11 @@ export interface operations {
          * @example PT2S
          */
         wait?: components["parameters"]["Wait"];
+        /**
+         * @description ISO 8601 duration, at most P90D: for how long this can be undone. `PT0S` is not at all. Absent: the installation's, P7D unless it has another.
+         * @example P1D
+         */
+        undo?: string;
       };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
@@ -2199,6 +2471,95 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getRetirement: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The phase, what is stored, who is connected, and what each broker's disk holds. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Retirement"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  restoreAccount: {
+    parameters: {
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The account as it is now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  purgeAccount: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name": "last season's orders"
+         *     }
+         */
+        "application/json": components["schemas"]["AccountPurge"];
+      };
+    };
+    responses: {
+      /** @description It is being purged. */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Retirement"];
         };
       };
       default: components["responses"]["Refused"];
@@ -2782,6 +3143,94 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["CredentialHistoryPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  extendCredential: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        /**
+         * @example {
+         *       "expires_in": "P30D"
+         *     }
+         */
+        "application/json": components["schemas"]["CredentialExtend"];
+      };
+    };
+    responses: {
+      /** @description The credential as it is now, with its new JWT. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CredentialIssued"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  challengeRenewal: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The nonce. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RenewalChallenge"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  renewCredential: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        credential: components["parameters"]["CredentialId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "nonce": "AQAAAD…",
+         *       "signature": "5nMYr…"
+         *     }
+         */
+        "application/json": components["schemas"]["CredentialRenew"];
+      };
+    };
+    responses: {
+      /** @description The new JWT. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CredentialRenewed"];
         };
       };
       default: components["responses"]["Refused"];

@@ -1,0 +1,142 @@
+package tenants
+
+import (
+	"encoding/base64"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+)
+
+// proof is that whoever has the creds holds the credential.
+func (w *world) proof(c IssuedCredential) RenewalProof {
+	w.t.Helper()
+	_, seed, err := claims.ParseCreds(c.Creds)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	nonce := must(w.ChallengeRenewal(c.ID))(w.t).Nonce
+	return RenewalProof{Nonce: nonce, Signature: base64.StdEncoding.EncodeToString(must(seed.Sign([]byte(nonce)))(w.t))}
+}
+
+func TestRenewedCredentialLivesAsLongAgain(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	now := time.Now().UTC().Truncate(time.Second)
+	w.at(now)
+	user := w.user("u")
+	issued := w.lives(user, 10*time.Hour)
+	before := w.head()
+	w.at(now.Add(9 * time.Hour))
+	w.warn()
+
+	renewed := must(w.RenewCredential(t.Context(), issued.ID, w.proof(issued)))(t)
+
+	facts := must(claims.DecodeUser(renewed.JWT))(t)
+	if want := now.Add(19 * time.Hour); facts.Key != issued.PublicKey || !facts.Expires.Equal(want) || !renewed.ExpiresAt.Equal(want) {
+		t.Errorf("the JWT of %s expires at %s, the credential at %s; want %s of %s", facts.Key, facts.Expires, renewed.ExpiresAt, want, issued.PublicKey)
+	}
+	if renewed.Renewals != 1 || renewed.RenewedAt == nil || renewed.Creds != nil || renewed.Status(w.now()) != CredentialActive {
+		t.Errorf("renewed = %+v", renewed)
+	}
+	if w.head() != before {
+		t.Error("renewing bumped the revision; brokers need not hear of it")
+	}
+	w.at(now.Add(18 * time.Hour))
+	w.warn() // of its next expiry
+	if got := w.told(); len(got) != 2 {
+		t.Errorf("told = %v, want a warning of each expiry", got)
+	}
+
+	revoked := must(w.RevokeCredential(t.Context(), w.owner, issued.ID, ""))(t)
+	if at := w.facts(w.account.PublicKey).Revoked[issued.PublicKey]; at.Before(facts.IssuedAt) && w.now().After(facts.IssuedAt) {
+		t.Errorf("revoked at %s (%s), which does not reach the new JWT of %s", at, revoked.RevokedAt, facts.IssuedAt)
+	}
+}
+
+func TestRenewalWorksOncePerProofAndOnlyForWhoHoldsALivingCredential(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	now := time.Now().UTC().Truncate(time.Second)
+	w.at(now)
+	user := w.user("u")
+	issued := w.lives(user, 10*time.Hour)
+	proof := w.proof(issued)
+	if won, _ := race(6, func(int) error { return second(w.RenewCredential(t.Context(), issued.ID, proof)) }); won != 1 {
+		t.Errorf("one proof renewed %d times", won)
+	}
+	late := w.proof(issued)
+	w.at(now.Add(challengeFor))
+	refused(t, second(w.RenewCredential(t.Context(), issued.ID, late)), fault.Unauthenticated)
+	bent := w.proof(issued)
+	bent.Nonce = bent.Nonce[:len(bent.Nonce)-1] + "_"
+	refused(t, second(w.RenewCredential(t.Context(), issued.ID, bent)), fault.Unauthenticated)
+
+	w.at(now.Add(10*time.Hour + challengeFor)) // the first renewal was at now
+	refused(t, second(w.RenewCredential(t.Context(), issued.ID, w.proof(issued))), fault.Conflict)
+	refused(t, second(w.ExtendCredential(t.Context(), w.owner, issued.ID, CredentialLife{})), fault.Conflict)
+
+	revoked := w.credential(user)
+	must(w.RevokeCredential(t.Context(), w.owner, revoked.ID, ""))(t)
+	refused(t, second(w.RenewCredential(t.Context(), revoked.ID, w.proof(revoked))), fault.Conflict)
+
+	orphan := w.credential(w.user("gone"))
+	if _, err := w.DeleteUser(t.Context(), w.owner, orphan.UserID, ""); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, second(w.RenewCredential(t.Context(), orphan.ID, w.proof(orphan))), fault.Unauthenticated)
+}
+
+// An earlier JWT may live longer than the renewed one: its revocation must last as long.
+func TestRenewalNeverShortensALife(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	now := time.Now().UTC().Truncate(time.Second)
+	w.at(now)
+	issued := w.lives(w.user("u"), 100*time.Hour)
+	renewed := must(w.ExtendCredential(t.Context(), w.owner, issued.ID, CredentialLife{ExpiresIn: ptr(time.Hour)}))(t)
+	if facts := must(claims.DecodeUser(renewed.JWT))(t); !facts.Expires.Equal(now.Add(time.Hour)) || !renewed.JWTExpires.Equal(now.Add(time.Hour)) {
+		t.Errorf("the JWT expires at %s", facts.Expires)
+	}
+	if !renewed.ExpiresAt.Equal(now.Add(100 * time.Hour)) {
+		t.Errorf("the credential expires at %s, but its first JWT at %s", renewed.ExpiresAt, now.Add(100*time.Hour))
+	}
+	forever := w.lives(issuedTo(w, issued), 0)
+	if got := must(w.ExtendCredential(t.Context(), w.owner, forever.ID, CredentialLife{ExpiresIn: ptr(time.Hour)}))(t); got.ExpiresAt != nil {
+		t.Errorf("what never expires does so at %s", got.ExpiresAt)
+	}
+}
+
+func issuedTo(w *world, c IssuedCredential) User {
+	return must(w.User(w.t.Context(), w.owner, c.UserID))(w.t)
+}
+
+// A JWT that is signed while its credential is revoked must not outlive that.
+func TestNoRenewalOutlivesARevocation(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	user := w.user("u")
+	var renewals atomic.Int64
+	for range 12 {
+		issued := w.credential(user)
+		var last atomic.Int64 // time of issue
+		proofs := []RenewalProof{w.proof(issued), w.proof(issued), w.proof(issued)}
+		race(4, func(i int) error {
+			if i == 3 {
+				return second(w.RevokeCredential(t.Context(), w.owner, issued.ID, ""))
+			}
+			renewed, err := w.RenewCredential(t.Context(), issued.ID, proofs[i])
+			if err == nil {
+				renewals.Add(1)
+				last.Store(max(last.Load(), must(claims.DecodeUser(renewed.JWT))(t).IssuedAt.Unix()))
+			}
+			return nil
+		})
+		if at := w.facts(w.account.PublicKey).Revoked[issued.PublicKey]; at.Unix() < last.Load() {
+			t.Fatalf("revoked at %s, renewed at %s", at, time.Unix(last.Load(), 0))
+		}
+	}
+	t.Logf("%d renewals were faster than the revocation", renewals.Load())
+}
