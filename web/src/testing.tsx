@@ -19,7 +19,7 @@ import { theme } from "./ui/theme";
 /** What a fake server answers to one call. */
 export type Fake = { status?: number; body?: unknown; lost?: boolean };
 
-export type Call = { method: string; path: string; headers: Headers; body: unknown };
+export type Call = { method: string; path: string; query: URLSearchParams; headers: Headers; body: unknown };
 
 /**
  * fakeServer stands in at the network's edge: all of our own code runs. Routes are "POST /v1/sign-up"; what has no
@@ -29,10 +29,11 @@ export function fakeServer(routes: Record<string, Fake | ((call: Call) => Fake)>
   const calls: Call[] = [];
   vi.stubGlobal("fetch", async (request: Request) => {
     const text = await request.clone().text();
-    const { pathname } = new URL(request.url);
+    const { pathname, searchParams } = new URL(request.url);
     const call: Call = {
       method: request.method,
       path: pathname,
+      query: searchParams,
       headers: request.headers,
       body: text ? JSON.parse(text) : undefined,
     };
@@ -85,6 +86,9 @@ export const anAccount: Account = {
   name: "orders",
   description: "",
   public_key: "AABCDEFGHIJKLMNOPQRSTUVWXYZ",
+  status: "active",
+  deleting_at: null,
+  purge_at: null,
   limits: {
     connections: 100,
     leaf_nodes: 5,

@@ -2,10 +2,9 @@ import { Drawer, Text } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { rolesOf } from "../api/roles";
-import { useAccount } from "../features/accounts/AccountContext";
+import { useAccount, useMayChange } from "../features/accounts/AccountContext";
 import { Loaded } from "../features/problems/Loaded";
 import { RoleEditor } from "../features/roles/RoleEditor";
-import { useMay } from "../features/shell/useTenant";
 import { PanelSkeleton } from "../ui/Skeletons";
 
 const route = getRouteApi("/signed-in/accounts/$account/roles/$role");
@@ -15,7 +14,7 @@ export function AccountRolePage() {
   const account = useAccount();
   const navigate = route.useNavigate();
   const roles = useInfiniteQuery(rolesOf(account.id));
-  const mayEdit = useMay("developer");
+  const mayEdit = useMayChange();
   const role = roles.data?.pages.flatMap((page) => page.items).find((candidate) => candidate.id === id);
   const close = () =>
     void navigate({ to: "/accounts/$account/roles", params: { account: account.id }, resetScroll: false });

@@ -4,8 +4,8 @@ import { useNavigate } from "@tanstack/react-router";
 import { planOf } from "../api/tenants";
 import { AccountSettingsForm } from "../features/accounts/AccountSettingsForm";
 import { useAccount } from "../features/accounts/AccountContext";
-import { DeleteAccount } from "../features/accounts/DeleteAccount";
 import { Loaded } from "../features/problems/Loaded";
+import { DeleteAccount } from "../features/retirement/DeleteAccount";
 import { useMay } from "../features/shell/useTenant";
 import { PanelSkeleton } from "../ui/Skeletons";
 
@@ -15,15 +15,16 @@ export function AccountSettingsPage() {
   const navigate = useNavigate();
   const mayEdit = useMay("developer");
   const mayDelete = useMay("admin");
+  const frozen = account.status === "deleting";
   return (
     <Stack gap="lg">
       <Loaded query={plan} what="the plan's limits" skeleton={<PanelSkeleton lines={8} />}>
-        {(data) => <AccountSettingsForm account={account} plan={data} readOnly={!mayEdit} />}
+        {(data) => <AccountSettingsForm account={account} plan={data} readOnly={!mayEdit || frozen} />}
       </Loaded>
-      {mayDelete && (
+      {mayDelete && !frozen && (
         <DeleteAccount
           account={account}
-          onDeleted={() => void navigate({ to: "/t/$tenant/accounts", params: { tenant: account.tenant_id } })}
+          onDeleted={() => void navigate({ to: "/accounts/$account/deletion", params: { account: account.id } })}
         />
       )}
     </Stack>

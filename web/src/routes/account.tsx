@@ -8,7 +8,9 @@ import { AccountContext } from "../features/accounts/AccountContext";
 import { DeliveryStatus } from "../features/accounts/DeliveryStatus";
 import { ExpiryNotice } from "../features/creds/ExpiryNotice";
 import { Loaded } from "../features/problems/Loaded";
-import { NotFound } from "../features/shell/NotFound";
+import { DeletingNotice } from "../features/retirement/DeletingNotice";
+import { RetiredAccount } from "../features/retirement/RetiredAccount";
+import { useMay } from "../features/shell/useTenant";
 import { CopyIcon } from "../ui/CopyButton";
 import { Key } from "../ui/Key";
 import { TextLink } from "../ui/links";
@@ -28,10 +30,17 @@ const tabs = [
   { to: "/accounts/$account/settings", label: "Settings", exact: false },
 ] as const;
 
+/** Of an account that is being deleted: nothing leads to what cannot be done any more. */
+const deletingTabs = [
+  { to: "/accounts/$account/deletion", label: "Deletion", exact: false },
+  ...tabs.filter((tab) => tab.label !== "Connect"),
+];
+
 export function AccountLayout() {
   const { account: id } = route.useParams();
   const account = useQuery(accountById(id));
   const endpoints = useQuery(endpointsOf(id));
+  const mayDecide = useMay("admin");
   const { pathname } = useLocation();
   const tabBar = useRef<HTMLElement>(null);
   const loaded = account.data !== undefined;
@@ -42,7 +51,7 @@ export function AccountLayout() {
     if (bar && open) bar.scrollLeft = open.offsetLeft - bar.offsetLeft - 24;
   }, [pathname, loaded]);
 
-  if (account.error instanceof Problem && account.error.status === 404) return <NotFound />;
+  if (account.error instanceof Problem && account.error.status === 404) return <RetiredAccount account={id} />;
   return (
     <Loaded
       query={account}
@@ -57,6 +66,7 @@ export function AccountLayout() {
     >
       {(data) => {
         const url = endpoints.data?.nats[0];
+        const deleting = data.status === "deleting";
         return (
           <Page
             title={data.name}
@@ -88,13 +98,13 @@ export function AccountLayout() {
             }
           >
             <nav aria-label={`Pages of ${data.name}`} className={classes.tabs} ref={tabBar}>
-              {tabs.map((tab) => (
+              {(deleting ? deletingTabs : tabs).map((tab) => (
                 <Link key={tab.label} to={tab.to} params={{ account: id }} activeOptions={{ exact: tab.exact }}>
                   {tab.label}
                 </Link>
               ))}
             </nav>
-            <ExpiryNotice account={data} />
+            {deleting ? <DeletingNotice account={data} mayDecide={mayDecide} /> : <ExpiryNotice account={data} />}
             <AccountContext value={data}>
               <Outlet />
             </AccountContext>

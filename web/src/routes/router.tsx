@@ -173,6 +173,12 @@ const accountSettings = createRoute({
   component: lazyRouteComponent(() => import("./account-settings"), "AccountSettingsPage"),
 });
 
+const accountDeletion = createRoute({
+  getParentRoute: () => account,
+  path: "/deletion",
+  component: lazyRouteComponent(() => import("./account-deletion"), "AccountDeletionPage"),
+});
+
 const operators = createRoute({
   getParentRoute: () => signedIn,
   path: "/operators",
@@ -193,6 +199,7 @@ const routeTree = root.addChildren([
       roles.addChildren([role]),
       connections,
       accountSettings,
+      accountDeletion,
     ]),
     operators,
   ]),

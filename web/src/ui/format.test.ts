@@ -5,6 +5,7 @@ import {
   formatDuration,
   formatLimit,
   formatRelative,
+  formatRemaining,
   plural,
   secondsOf,
   shortenKey,
@@ -80,4 +81,15 @@ it("plural counts", () => {
   expect(plural(1, "client")).toBe("1 client");
   expect(plural(0, "client")).toBe("0 clients");
   expect(plural(1200, "entry", "entries")).toBe("1,200 entries");
+});
+
+it.each([
+  [0, "0 seconds"],
+  [-5, "0 seconds"],
+  [61, "1 minute 1 second"],
+  [7 * 86_400, "7 days"],
+  [6 * 86_400 + 4 * 3600 + 59, "6 days 4 hours"],
+])("%d seconds remain as %s", (seconds, words) => {
+  const now = Date.parse("2026-01-01T00:00:00Z");
+  expect(formatRemaining(new Date(now + seconds * 1000).toISOString(), now)).toBe(words);
 });

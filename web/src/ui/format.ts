@@ -46,6 +46,27 @@ export function formatRelative(time: string, now: number): string {
   return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(Math.trunc(seconds / size), unit);
 }
 
+/** formatRemaining counts down in the two units that matter: "6 days 4 hours", "3 minutes 20 seconds"; "0 seconds" when over. */
+export function formatRemaining(until: string, now: number): string {
+  const seconds = Math.max(0, Math.round((Date.parse(until) - now) / 1000));
+  const units: [size: number, one: string][] = [
+    [86_400, "day"],
+    [3600, "hour"],
+    [60, "minute"],
+    [1, "second"],
+  ];
+  const first = units.findIndex(([size]) => seconds >= size);
+  if (first === -1) return plural(0, "second");
+  const parts: string[] = [];
+  let rest = seconds;
+  for (const [size, one] of units.slice(first, first + 2)) {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    if (count > 0) parts.push(plural(count, one));
+  }
+  return parts.join(" ");
+}
+
 /** formatExact is the reader's own time zone with its name, to the second. */
 export function formatExact(time: string): string {
   return new Date(time).toLocaleString("en-GB", {

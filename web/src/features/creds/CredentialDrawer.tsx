@@ -10,9 +10,9 @@ import { Panel } from "../../ui/Panel";
 import { PanelSkeleton, TableSkeleton } from "../../ui/Skeletons";
 import { TextLink } from "../../ui/links";
 import { Time } from "../../ui/Time";
+import { useMayChange } from "../accounts/AccountContext";
 import { useConnections } from "../accounts/closes";
 import { Loaded } from "../problems/Loaded";
-import { useMay } from "../shell/useTenant";
 import { Actor } from "../tenants/Actor";
 import { useActors } from "../tenants/useActors";
 import { CredentialHistory } from "./CredentialHistory";
@@ -43,7 +43,7 @@ export function CredentialDrawer({ credential: id, onClose }: { credential: stri
 }
 
 function CredentialDetail({ credential }: { credential: Credential }) {
-  const mayEdit = useMay("developer");
+  const mayEdit = useMayChange();
   const actors = useActors();
   const history = useInfiniteQuery(historyOf(credential.id));
   const using = useConnections(

@@ -61,9 +61,7 @@ export function IssueForm({ account, user, isNew, suggestedName = "", onChange, 
   const form = useFocusOnError(problem);
   const errors = placeFieldErrors(
     problem,
-    step === "user"
-      ? ["/name", "/role_id"]
-      : ["/name", "/expires_in", ...(ownSeed ? ["/public_key"] : [])],
+    step === "user" ? ["/name", "/role_id"] : ["/name", "/expires_in", ...(ownSeed ? ["/public_key"] : [])],
   );
   const of = (owner: typeof step, pointer: string) => (step === owner ? errors.at(pointer) : undefined);
 

@@ -15,6 +15,7 @@ import { Panel } from "../../ui/Panel";
 import { PanelSkeleton, TableSkeleton } from "../../ui/Skeletons";
 import { TextLink } from "../../ui/links";
 import { Time } from "../../ui/Time";
+import { useMayChange } from "../accounts/AccountContext";
 import { closesWords, useConnections } from "../accounts/closes";
 import { CredentialList } from "../creds/CredentialList";
 import { IssueCredsDialog } from "../creds/IssueCredsDialog";
@@ -24,7 +25,6 @@ import { Loaded } from "../problems/Loaded";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct } from "../problems/useAct";
 import { roleSentence } from "../roles/roleSentence";
-import { useMay } from "../shell/useTenant";
 
 /** UserDrawer opens a user beside the list: what it may do, its creds, and their end. */
 export function UserDrawer({ user: id, onClose }: { user: string; onClose: () => void }) {
@@ -46,7 +46,7 @@ export function UserDrawer({ user: id, onClose }: { user: string; onClose: () =>
 }
 
 function UserDetail({ user, onDeleted }: { user: User; onDeleted: () => void }) {
-  const mayEdit = useMay("developer");
+  const mayEdit = useMayChange();
   const [issuing, setIssuing] = useState(false);
   const [revoking, setRevoking] = useState<Credential>();
   const [rotating, setRotating] = useState<Credential>();
