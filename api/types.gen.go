@@ -9,8 +9,9 @@ import (
 
 // Defines values for AccountStatus.
 const (
-	AccountStatusActive   AccountStatus = "active"
-	AccountStatusDeleting AccountStatus = "deleting"
+	AccountStatusActive    AccountStatus = "active"
+	AccountStatusDeleting  AccountStatus = "deleting"
+	AccountStatusSuspended AccountStatus = "suspended"
 )
 
 // Valid indicates whether the value is a known member of the AccountStatus enum.
@@ -19,6 +20,8 @@ func (e AccountStatus) Valid() bool {
 	case AccountStatusActive:
 		return true
 	case AccountStatusDeleting:
+		return true
+	case AccountStatusSuspended:
 		return true
 	default:
 		return false
@@ -46,6 +49,24 @@ func (e BrokerDiskState) Valid() bool {
 	case Unverified:
 		return true
 	case Waiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClusterTraffic.
+const (
+	ClusterTrafficOwner  ClusterTraffic = "owner"
+	ClusterTrafficSystem ClusterTraffic = "system"
+)
+
+// Valid indicates whether the value is a known member of the ClusterTraffic enum.
+func (e ClusterTraffic) Valid() bool {
+	switch e {
+	case ClusterTrafficOwner:
+		return true
+	case ClusterTrafficSystem:
 		return true
 	default:
 		return false
@@ -214,6 +235,87 @@ func (e RetirementPhase) Valid() bool {
 	case Purging:
 		return true
 	case Verifying:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SimulationDecisionSource.
+const (
+	SimulationDecisionSourceAccount SimulationDecisionSource = "account"
+	SimulationDecisionSourceRole    SimulationDecisionSource = "role"
+	SimulationDecisionSourceUser    SimulationDecisionSource = "user"
+)
+
+// Valid indicates whether the value is a known member of the SimulationDecisionSource enum.
+func (e SimulationDecisionSource) Valid() bool {
+	switch e {
+	case SimulationDecisionSourceAccount:
+		return true
+	case SimulationDecisionSourceRole:
+		return true
+	case SimulationDecisionSourceUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SimulationRequestAction.
+const (
+	Connect   SimulationRequestAction = "connect"
+	Publish   SimulationRequestAction = "publish"
+	Subscribe SimulationRequestAction = "subscribe"
+)
+
+// Valid indicates whether the value is a known member of the SimulationRequestAction enum.
+func (e SimulationRequestAction) Valid() bool {
+	switch e {
+	case Connect:
+		return true
+	case Publish:
+		return true
+	case Subscribe:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SimulationStepOutcome.
+const (
+	SimulationStepOutcomeAssumed SimulationStepOutcome = "assumed"
+	SimulationStepOutcomePassed  SimulationStepOutcome = "passed"
+	SimulationStepOutcomeRefused SimulationStepOutcome = "refused"
+)
+
+// Valid indicates whether the value is a known member of the SimulationStepOutcome enum.
+func (e SimulationStepOutcome) Valid() bool {
+	switch e {
+	case SimulationStepOutcomeAssumed:
+		return true
+	case SimulationStepOutcomePassed:
+		return true
+	case SimulationStepOutcomeRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SuspensionBy.
+const (
+	SuspensionByStaff  SuspensionBy = "staff"
+	SuspensionByTenant SuspensionBy = "tenant"
+)
+
+// Valid indicates whether the value is a known member of the SuspensionBy enum.
+func (e SuspensionBy) Valid() bool {
+	switch e {
+	case SuspensionByStaff:
+		return true
+	case SuspensionByTenant:
 		return true
 	default:
 		return false
@@ -411,12 +513,27 @@ func (e ListAccountsParamsSort) Valid() bool {
 
 // Account defines model for Account.
 type Account struct {
-	CreatedAt Time `json:"created_at"`
+	// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+	ClusterTraffic  ClusterTraffic   `json:"cluster_traffic"`
+	ConnectionTypes []ConnectionType `json:"connection_types"`
+
+	// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+	//
+	// Example: {"MQTT":10}
+	ConnectionsPerType ConnectionsPerType `json:"connections_per_type"`
+	CreatedAt          Time               `json:"created_at"`
+	DefaultPermissions Permissions        `json:"default_permissions"`
 
 	// DeletingAt When it was deleted. Null: it was not.
 	DeletingAt  *time.Time `json:"deleting_at"`
 	Description string     `json:"description"`
-	Etag        string     `json:"etag"`
+
+	// EffectiveConnectionTypes Those in force: what account and plan both allow. Empty is all ways, `NONE` alone is none.
+	EffectiveConnectionTypes []string `json:"effective_connection_types"`
+
+	// EffectiveLimits Those in force: the account's within the plan's, which may have become less.
+	EffectiveLimits Limits `json:"effective_limits"`
+	Etag            string `json:"etag"`
 
 	// ExpiringCredentials Credentials that will expire soon, as `status` has it. Told by `getAccount` only.
 	ExpiringCredentials *int64 `json:"expiring_credentials,omitempty"`
@@ -443,21 +560,50 @@ type Account struct {
 	// Revision The operator's revision at which brokers last had to hear of this account.
 	Revision int64 `json:"revision"`
 
-	// Status `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+	// Status `suspended`: nobody gets in until it is resumed; creds can be issued meanwhile, and work afterwards. `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
 	Status AccountStatus `json:"status"`
 
+	// Suspension Null: it is not suspended.
+	Suspension *Suspension `json:"suspension"`
+	Tags       []string    `json:"tags"`
+
 	// TenantId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	TenantId  Id   `json:"tenant_id"`
-	UpdatedAt Time `json:"updated_at"`
+	TenantId  Id     `json:"tenant_id"`
+	Trace     *Trace `json:"trace"`
+	UpdatedAt Time   `json:"updated_at"`
+}
+
+// AccountClone defines model for AccountClone.
+type AccountClone struct {
+	Name string `json:"name"`
 }
 
 // AccountCreate defines model for AccountCreate.
 type AccountCreate struct {
-	Description *string `json:"description,omitempty"`
+	// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+	ClusterTraffic *ClusterTraffic `json:"cluster_traffic,omitempty"`
+
+	// ConnectionTypes How clients may connect: empty is all ways. Roles allow no more than this.
+	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
+
+	// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+	//
+	// Example: {"MQTT":10}
+	ConnectionsPerType *ConnectionsPerType `json:"connections_per_type,omitempty"`
+
+	// DefaultPermissions Of users whose role says nothing about subjects. Without `{{…}}`.
+	DefaultPermissions *Permissions `json:"default_permissions,omitempty"`
+	Description        *string      `json:"description,omitempty"`
 
 	// Limits -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
 	Limits *LimitsInput `json:"limits,omitempty"`
 	Name   string       `json:"name"`
+
+	// Tags In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here.
+	Tags *[]string `json:"tags,omitempty"`
+
+	// Trace Null: messages are not traced.
+	Trace *Trace `json:"trace,omitempty"`
 }
 
 // AccountDelivery defines model for AccountDelivery.
@@ -485,16 +631,33 @@ type AccountPurge struct {
 	Name string `json:"name"`
 }
 
-// AccountStatus `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+// AccountStatus `suspended`: nobody gets in until it is resumed; creds can be issued meanwhile, and work afterwards. `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
 type AccountStatus string
 
 // AccountUpdate defines model for AccountUpdate.
 type AccountUpdate struct {
-	Description *string `json:"description,omitempty"`
+	// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+	ClusterTraffic *ClusterTraffic `json:"cluster_traffic,omitempty"`
+
+	// ConnectionTypes How clients may connect: empty is all ways. Roles allow no more than this.
+	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
+
+	// ConnectionsPerType As in the account; null takes a type's limit away.
+	ConnectionsPerType *ConnectionsPerTypeUpdate `json:"connections_per_type,omitempty"`
+
+	// DefaultPermissions Of users whose role says nothing about subjects. Without `{{…}}`.
+	DefaultPermissions *Permissions `json:"default_permissions,omitempty"`
+	Description        *string      `json:"description,omitempty"`
 
 	// Limits -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
 	Limits *LimitsInput `json:"limits,omitempty"`
 	Name   *string      `json:"name,omitempty"`
+
+	// Tags In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here.
+	Tags *[]string `json:"tags,omitempty"`
+
+	// Trace Null: messages are not traced.
+	Trace *Trace `json:"trace,omitempty"`
 }
 
 // ApiToken defines model for ApiToken.
@@ -548,6 +711,9 @@ type AuditEvent struct {
 
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	Id Id `json:"id"`
+
+	// Reason Why, if they said so.
+	Reason string `json:"reason"`
 
 	// Target To what: a resource's id.
 	Target string `json:"target"`
@@ -748,6 +914,9 @@ type BrokerReceipt struct {
 	Refusals []DeliveryRefusal `json:"refusals"`
 }
 
+// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+type ClusterTraffic string
+
 // Connection defines model for Connection.
 type Connection struct {
 	Address string `json:"address"`
@@ -788,6 +957,14 @@ type ConnectionList struct {
 
 // ConnectionType defines model for ConnectionType.
 type ConnectionType string
+
+// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+//
+// Example: {"MQTT":10}
+type ConnectionsPerType map[string]int64
+
+// ConnectionsPerTypeUpdate As in the account; null takes a type's limit away.
+type ConnectionsPerTypeUpdate map[string]*int64
 
 // Credential defines model for Credential.
 type Credential struct {
@@ -1055,12 +1232,62 @@ type FieldError struct {
 // Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 type Id = string
 
-// JetStreamLimits defines model for JetStreamLimits.
+// JetStreamLimits Without JetStream, or with `tiers`, every number is 0.
 type JetStreamLimits struct {
-	Consumers   int64 `json:"consumers"`
-	DiskBytes   int64 `json:"disk_bytes"`
+	// AckPending Of one consumer: messages delivered and not acknowledged.
+	AckPending int64 `json:"ack_pending"`
+
+	// Consumers Of one stream.
+	Consumers int64 `json:"consumers"`
+
+	// DiskBytes Of all streams on disk together.
+	DiskBytes int64 `json:"disk_bytes"`
+
+	// DiskMaxStreamBytes Of one stream on disk.
+	DiskMaxStreamBytes int64 `json:"disk_max_stream_bytes"`
+
+	// MaxBytesRequired A stream must say how large it may become.
+	MaxBytesRequired bool `json:"max_bytes_required"`
+
+	// MemoryBytes Of all streams in memory together.
 	MemoryBytes int64 `json:"memory_bytes"`
-	Streams     int64 `json:"streams"`
+
+	// MemoryMaxStreamBytes Of one stream in memory.
+	MemoryMaxStreamBytes int64 `json:"memory_max_stream_bytes"`
+	Streams              int64 `json:"streams"`
+
+	// Tiers Limits of their own for streams with one replica and with three, instead of common ones. In a tier that is not there are no streams.
+	Tiers *JetStreamTiers `json:"tiers,omitempty"`
+}
+
+// JetStreamTier defines model for JetStreamTier.
+type JetStreamTier struct {
+	AckPending           int64 `json:"ack_pending"`
+	Consumers            int64 `json:"consumers"`
+	DiskBytes            int64 `json:"disk_bytes"`
+	DiskMaxStreamBytes   int64 `json:"disk_max_stream_bytes"`
+	MaxBytesRequired     bool  `json:"max_bytes_required"`
+	MemoryBytes          int64 `json:"memory_bytes"`
+	MemoryMaxStreamBytes int64 `json:"memory_max_stream_bytes"`
+	Streams              int64 `json:"streams"`
+}
+
+// JetStreamTierInput With both storages at 0 there is no such tier.
+type JetStreamTierInput struct {
+	AckPending           *LimitValue `json:"ack_pending,omitempty"`
+	Consumers            *LimitValue `json:"consumers,omitempty"`
+	DiskBytes            *LimitValue `json:"disk_bytes,omitempty"`
+	DiskMaxStreamBytes   *LimitValue `json:"disk_max_stream_bytes,omitempty"`
+	MaxBytesRequired     *bool       `json:"max_bytes_required,omitempty"`
+	MemoryBytes          *LimitValue `json:"memory_bytes,omitempty"`
+	MemoryMaxStreamBytes *LimitValue `json:"memory_max_stream_bytes,omitempty"`
+	Streams              *LimitValue `json:"streams,omitempty"`
+}
+
+// JetStreamTiers Limits of their own for streams with one replica and with three, instead of common ones. In a tier that is not there are no streams.
+type JetStreamTiers struct {
+	R1 *JetStreamTier `json:"r1,omitempty"`
+	R3 *JetStreamTier `json:"r3,omitempty"`
 }
 
 // LimitValue defines model for LimitValue.
@@ -1068,13 +1295,18 @@ type LimitValue = int64
 
 // Limits -1 is unlimited, 0 is none.
 type Limits struct {
+	// Bearer Users may connect without proof that they have their seed, if their role lets them. MQTT clients need it.
+	Bearer bool `json:"bearer"`
+
 	// Connections Clients connected at once.
 	Connections int64 `json:"connections"`
 
 	// DataBytes Carried in the account's claims, where tools can read it; no NATS server enforces it.
-	DataBytes int64           `json:"data_bytes"`
-	Exports   int64           `json:"exports"`
-	Imports   int64           `json:"imports"`
+	DataBytes int64 `json:"data_bytes"`
+	Exports   int64 `json:"exports"`
+	Imports   int64 `json:"imports"`
+
+	// Jetstream Without JetStream, or with `tiers`, every number is 0.
 	Jetstream JetStreamLimits `json:"jetstream"`
 
 	// LeafNodes Leaf nodes connected at once.
@@ -1085,29 +1317,72 @@ type Limits struct {
 
 	// Subscriptions Subscriptions of one connection.
 	Subscriptions int64 `json:"subscriptions"`
+
+	// WildcardExports Exported subjects may have wildcards.
+	WildcardExports bool `json:"wildcard_exports"`
 }
 
 // LimitsInput -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
 type LimitsInput struct {
+	Bearer      *bool       `json:"bearer,omitempty"`
 	Connections *LimitValue `json:"connections,omitempty"`
 	DataBytes   *LimitValue `json:"data_bytes,omitempty"`
 	Exports     *LimitValue `json:"exports,omitempty"`
 	Imports     *LimitValue `json:"imports,omitempty"`
-	Jetstream   *struct {
-		Consumers   *LimitValue `json:"consumers,omitempty"`
-		DiskBytes   *LimitValue `json:"disk_bytes,omitempty"`
-		MemoryBytes *LimitValue `json:"memory_bytes,omitempty"`
-		Streams     *LimitValue `json:"streams,omitempty"`
+
+	// Jetstream Either common limits or `tiers`; naming one kind takes the place of the other. Where there were none before, both storages begin at 0 and what counts something at -1.
+	Jetstream *struct {
+		AckPending           *LimitValue `json:"ack_pending,omitempty"`
+		Consumers            *LimitValue `json:"consumers,omitempty"`
+		DiskBytes            *LimitValue `json:"disk_bytes,omitempty"`
+		DiskMaxStreamBytes   *LimitValue `json:"disk_max_stream_bytes,omitempty"`
+		MaxBytesRequired     *bool       `json:"max_bytes_required,omitempty"`
+		MemoryBytes          *LimitValue `json:"memory_bytes,omitempty"`
+		MemoryMaxStreamBytes *LimitValue `json:"memory_max_stream_bytes,omitempty"`
+		Streams              *LimitValue `json:"streams,omitempty"`
+		Tiers                *struct {
+			// R1 With both storages at 0 there is no such tier.
+			R1 *JetStreamTierInput `json:"r1,omitempty"`
+
+			// R3 With both storages at 0 there is no such tier.
+			R3 *JetStreamTierInput `json:"r3,omitempty"`
+		} `json:"tiers,omitempty"`
 	} `json:"jetstream,omitempty"`
-	LeafNodes     *LimitValue `json:"leaf_nodes,omitempty"`
-	PayloadBytes  *LimitValue `json:"payload_bytes,omitempty"`
-	Subscriptions *LimitValue `json:"subscriptions,omitempty"`
+	LeafNodes       *LimitValue `json:"leaf_nodes,omitempty"`
+	PayloadBytes    *LimitValue `json:"payload_bytes,omitempty"`
+	Subscriptions   *LimitValue `json:"subscriptions,omitempty"`
+	WildcardExports *bool       `json:"wildcard_exports,omitempty"`
 }
 
 // LogIn defines model for LogIn.
 type LogIn struct {
 	Email    string `json:"email"`
 	Password string `json:"password"`
+}
+
+// Mapping Sends what is published to a subject to others instead. What the weights leave of 100 stays where it was, unless the subject itself is a destination: then the rest is dropped. A message is mapped once.
+type Mapping struct {
+	Destinations []MappingDestination `json:"destinations"`
+
+	// Subject `orders.*`, `events.>`
+	Subject string `json:"subject"`
+}
+
+// MappingDestination defines model for MappingDestination.
+type MappingDestination struct {
+	// Cluster For clients of that cluster of brokers, instead of the destinations that name none. Absent: for all others.
+	Cluster *string `json:"cluster,omitempty"`
+
+	// Subject `{{wildcard(1)}}` is what the first `*` of the mapping's subject stood for, `{{partition(3,1)}}` a number from 0 to 2 by its hash; there are split, splitFromLeft, splitFromRight, sliceFromLeft, sliceFromRight, left, right and random as well.
+	Subject string `json:"subject"`
+
+	// Weight In percent. Absent: 100. At most 100 together, for each cluster.
+	Weight *int `json:"weight,omitempty"`
+}
+
+// Mappings defines model for Mappings.
+type Mappings struct {
+	Mappings []Mapping `json:"mappings"`
 }
 
 // Me defines model for Me.
@@ -1541,8 +1816,124 @@ type SignUp struct {
 	TenantName string `json:"tenant_name"`
 }
 
+// Simulation defines model for Simulation.
+type Simulation struct {
+	Allowed   bool                `json:"allowed"`
+	DecidedBy *SimulationDecision `json:"decided_by"`
+	Detail    *string             `json:"detail"`
+
+	// Explanation What that means and what helps.
+	Explanation *string `json:"explanation"`
+
+	// Filtered Of an allowed subscription, what keeps some of its messages from being delivered.
+	Filtered []SimulationDecision `json:"filtered"`
+
+	// Reason Why not: a reason as refused logins have, or publish_denied or subscribe_denied.
+	//
+	// Example: wrong_network
+	Reason *string `json:"reason"`
+
+	// Steps The checks in a broker's order, up to the one that refuses.
+	Steps []SimulationStep `json:"steps"`
+}
+
+// SimulationDecision The setting that decided.
+type SimulationDecision struct {
+	// Check Example: publish
+	Check string `json:"check"`
+
+	// Pointer JSON pointer to the setting.
+	//
+	// Example: /permissions/publish/deny/2
+	Pointer string `json:"pointer"`
+
+	// Rule The setting as it is written; empty: nothing that is written there matches.
+	//
+	// Example: orders.{{name()}}.>
+	Rule string `json:"rule"`
+
+	// Source Whose setting it is.
+	Source SimulationDecisionSource `json:"source"`
+
+	// Subject What that stands for with this user.
+	//
+	// Example: orders.sensor-1.>
+	Subject string `json:"subject"`
+}
+
+// SimulationDecisionSource Whose setting it is.
+type SimulationDecisionSource string
+
+// SimulationRequest One of `credential_id`, `user_id` and `role_id` is needed.
+type SimulationRequest struct {
+	AccountId string                  `json:"account_id"`
+	Action    SimulationRequestAction `json:"action"`
+
+	// Address The client's IP address. Absent: the check of networks is assumed to be passed.
+	//
+	// Example: 10.0.0.1
+	Address *string `json:"address,omitempty"`
+
+	// At When. Absent: now.
+	At             *time.Time      `json:"at,omitempty"`
+	ConnectionType *ConnectionType `json:"connection_type,omitempty"`
+	CredentialId   *string         `json:"credential_id,omitempty"`
+
+	// Name With `role_id`: the user's name, which its subjects may depend on.
+	//
+	// Example: sensor-1
+	Name *string `json:"name,omitempty"`
+
+	// Queue The queue group to subscribe in.
+	Queue  *string `json:"queue,omitempty"`
+	RoleId *string `json:"role_id,omitempty"`
+
+	// Subject To publish on or subscribe to. Of an MQTT topic, the subject that it becomes: `a/b/+` is `a.b.*`.
+	//
+	// Example: orders.new
+	Subject *string `json:"subject,omitempty"`
+
+	// Tags With `role_id`: the user's tags.
+	Tags   *[]string `json:"tags,omitempty"`
+	UserId *string   `json:"user_id,omitempty"`
+}
+
+// SimulationRequestAction defines model for SimulationRequest.Action.
+type SimulationRequestAction string
+
+// SimulationStep defines model for SimulationStep.
+type SimulationStep struct {
+	// Check credential, account, role, delegation, bearer, connection_type, proof, revocation, network, hours, limits, mapping, publish, subscribe or filter; there may be others.
+	//
+	// Example: network
+	Check  string `json:"check"`
+	Detail string `json:"detail"`
+
+	// Outcome `assumed`: it depends on what is not known beforehand.
+	Outcome SimulationStepOutcome `json:"outcome"`
+}
+
+// SimulationStepOutcome `assumed`: it depends on what is not known beforehand.
+type SimulationStepOutcome string
+
 // Subject defines model for Subject.
 type Subject = string
+
+// Suspend defines model for Suspend.
+type Suspend struct {
+	Reason *string `json:"reason,omitempty"`
+}
+
+// Suspension defines model for Suspension.
+type Suspension struct {
+	// By What `staff` suspended, only the installation's staff resume.
+	By     SuspensionBy `json:"by"`
+	Reason string       `json:"reason"`
+	Since  Time         `json:"since"`
+}
+
+// SuspensionBy What `staff` suspended, only the installation's staff resume.
+type SuspensionBy string
 
 // Tenant defines model for Tenant.
 type Tenant struct {
@@ -1568,6 +1959,15 @@ type Time = time.Time
 
 // TokenRole defines model for TokenRole.
 type TokenRole string
+
+// Trace A share of the messages that carry a `traceparent` header is traced through the brokers.
+type Trace struct {
+	// Destination The subject that hears where a message went. Without wildcards.
+	Destination string `json:"destination"`
+
+	// Sampling In percent.
+	Sampling int `json:"sampling"`
+}
 
 // User defines model for User.
 type User struct {
@@ -1676,6 +2076,12 @@ type UpdateAccountParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// CloneAccountParams defines parameters for CloneAccount.
+type CloneAccountParams struct {
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListAccountCredentialsParams defines parameters for ListAccountCredentials.
 type ListAccountCredentialsParams struct {
 	// Limit Items a page.
@@ -1700,6 +2106,12 @@ type ListAccountCredentialsParams struct {
 // ListAccountCredentialsParamsSort defines parameters for ListAccountCredentials.
 type ListAccountCredentialsParamsSort string
 
+// UpdateMappingsParams defines parameters for UpdateMappings.
+type UpdateMappingsParams struct {
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListRefusalsParams defines parameters for ListRefusals.
 type ListRefusalsParams struct {
 	// Limit Items a page.
@@ -1717,6 +2129,13 @@ type RestoreAccountParams struct {
 
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ResumeAccountParams defines parameters for ResumeAccount.
+type ResumeAccountParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
 // ListRolesParams defines parameters for ListRoles.
@@ -1741,6 +2160,13 @@ type ListRolesParamsSort string
 type CreateRoleParams struct {
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SuspendAccountParams defines parameters for SuspendAccount.
+type SuspendAccountParams struct {
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
@@ -1963,11 +2389,20 @@ type UpdateAccountJSONRequestBody = AccountUpdate
 // UpdateAccountApplicationMergePatchPlusJSONRequestBody defines body for UpdateAccount for application/merge-patch+json ContentType.
 type UpdateAccountApplicationMergePatchPlusJSONRequestBody = AccountUpdate
 
+// CloneAccountJSONRequestBody defines body for CloneAccount for application/json ContentType.
+type CloneAccountJSONRequestBody = AccountClone
+
+// UpdateMappingsJSONRequestBody defines body for UpdateMappings for application/json ContentType.
+type UpdateMappingsJSONRequestBody = Mappings
+
 // PurgeAccountJSONRequestBody defines body for PurgeAccount for application/json ContentType.
 type PurgeAccountJSONRequestBody = AccountPurge
 
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = RoleCreate
+
+// SuspendAccountJSONRequestBody defines body for SuspendAccount for application/json ContentType.
+type SuspendAccountJSONRequestBody = Suspend
 
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = UserCreate
@@ -2013,6 +2448,9 @@ type LogInJSONRequestBody = LogIn
 
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUp
+
+// SimulateJSONRequestBody defines body for Simulate for application/json ContentType.
+type SimulateJSONRequestBody = SimulationRequest
 
 // UpdateTenantJSONRequestBody defines body for UpdateTenant for application/json ContentType.
 type UpdateTenantJSONRequestBody = TenantUpdate

@@ -22,6 +22,13 @@ CREATE TABLE accounts (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   deleted_at timestamp with time zone,
+  tags text[] DEFAULT '{}'::text[] NOT NULL,
+  settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+  effective_limits jsonb,
+  effective_connection_types text[] DEFAULT '{}'::text[] NOT NULL,
+  suspended_at timestamp with time zone,
+  suspended_by text,
+  suspend_reason text DEFAULT ''::text NOT NULL,
   deleting_at timestamp with time zone,
   purge_at timestamp with time zone,
   purged_at timestamp with time zone,
@@ -31,7 +38,9 @@ CREATE TABLE accounts (
   CONSTRAINT accounts_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
   CONSTRAINT accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
   CONSTRAINT accounts_purge_at_check CHECK (((deleting_at IS NULL) = (purge_at IS NULL))),
-  CONSTRAINT accounts_purged_at_check CHECK (((purged_at IS NULL) OR (deleted_at IS NOT NULL)))
+  CONSTRAINT accounts_purged_at_check CHECK (((purged_at IS NULL) OR (deleted_at IS NOT NULL))),
+  CONSTRAINT accounts_suspended_at_check CHECK (((suspended_at IS NULL) = (suspended_by IS NULL))),
+  CONSTRAINT accounts_suspended_by_check CHECK ((suspended_by = ANY (ARRAY['tenant'::text, 'staff'::text])))
 );
 
 CREATE TABLE api_tokens (
@@ -57,6 +66,7 @@ CREATE TABLE audit_events (
   action text NOT NULL,
   target text NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  reason text DEFAULT ''::text NOT NULL,
   CONSTRAINT audit_events_pkey PRIMARY KEY (id),
   CONSTRAINT audit_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
@@ -447,11 +457,17 @@ COMMENT ON COLUMN accounts.jwt IS 'what brokers must hold: the current claims, o
 COMMENT ON COLUMN accounts.revision IS 'the operator''s revision at which jwt last changed';
 COMMENT ON COLUMN accounts.version IS 'counts edits; the ETag';
 COMMENT ON COLUMN accounts.deleted_at IS 'when its tombstone took the place of its claims; null: it lives, or is frozen';
+COMMENT ON COLUMN accounts.settings IS 'what people chose beside name, tags and limits: default permissions, mappings, tracing, connection types';
+COMMENT ON COLUMN accounts.effective_limits IS 'those in the JWT: the account''s within the plan''s; null: not signed since there is this column, so they are the account''s';
+COMMENT ON COLUMN accounts.effective_connection_types IS 'likewise; empty: all';
+COMMENT ON COLUMN accounts.suspended_at IS 'since when nobody gets in; null: it is not suspended';
+COMMENT ON COLUMN accounts.suspended_by IS 'on whose side: what staff suspended, only staff resume';
 COMMENT ON COLUMN accounts.deleting_at IS 'when it was frozen to be deleted; null: it was not';
 COMMENT ON COLUMN accounts.purge_at IS 'until when that can be undone';
 COMMENT ON COLUMN accounts.purged_at IS 'when the last of the brokers had confirmed that its disk holds nothing of the account';
 COMMENT ON COLUMN api_tokens.expires_at IS 'null: never';
 COMMENT ON COLUMN audit_events.tenant_id IS 'null: an act of staff or of the installation';
+COMMENT ON COLUMN audit_events.reason IS 'the one that was given, if any';
 COMMENT ON COLUMN brokers.public_key IS 'the user nkey it made for itself; its seat in the system account';
 COMMENT ON COLUMN brokers.control_url IS 'where control reaches its system account, nats://host:port';
 COMMENT ON COLUMN brokers.endpoints IS 'where tenants'' clients reach it: lists of URLs by protocol';

@@ -131,6 +131,7 @@ func (w *world) newAccount(r *rand.Rand, i int) *account {
 	if chance(r, 2) {
 		c.DefaultPermissions = permissions(r, plainSubjects)
 	}
+	c.Mappings = []jwt.Mapping{nil, nil, {"orders.us": {{Subject: "a.b"}}}, {"a.*": {{Subject: "orders.{{wildcard(1)}}", Weight: 100}}}, {"b": {{Subject: "c.d.e"}}}}[i%5]
 	w.revokeSome(r, a)
 	w.addSigners(r, a)
 	w.signAccount(a, w.signing)

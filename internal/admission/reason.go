@@ -56,6 +56,14 @@ func refused(reason Reason, format string, args ...any) error {
 	return &refusal{reason: reason, detail: fmt.Sprintf(format, args...)}
 }
 
+func refusalOf(err error) *refusal {
+	var why *refusal
+	if !errors.As(err, &why) {
+		why = &refusal{reason: Malformed, detail: err.Error()}
+	}
+	return why
+}
+
 // Refusal is a login that was refused. Account and User are what the client
 // says, or what was found to be true, depending on how far it got.
 type Refusal struct {
@@ -81,10 +89,7 @@ func (c *counts) init() {
 }
 
 func (a *Admission) refuse(r Refusal, err error) {
-	var why *refusal
-	if !errors.As(err, &why) {
-		why = &refusal{reason: Malformed, detail: err.Error()}
-	}
+	why := refusalOf(err)
 	r.Reason, r.Detail = why.reason, why.detail
 	a.counts.refused[r.Reason].Add(1)
 	if a.cfg.Refused != nil {

@@ -267,6 +267,12 @@ func EncodeTombstone(key AccountKey, name string, signer Seed) (string, error) {
 	return EncodeAccount(Account{Key: key, Name: name, Revoked: map[UserKey]time.Time{AllUsers: endOfTime}}, signer)
 }
 
+// AccountClaims verifies an account JWT's structure and signature, and returns
+// what it says in the form that nats-server has.
+func AccountClaims(token string) (*jwt.AccountClaims, error) {
+	return decode[*jwt.AccountClaims](token, "an account's")
+}
+
 // DecodeAccount verifies an account JWT's structure and signature. One that is
 // expired, or signed by an operator nobody trusts, is no error: see the facts.
 // Anything else, an account that signed for itself included, is fault.Invalid.

@@ -95,16 +95,11 @@ func (l JetStreamLimits) Off() bool { return l.MemoryBytes == 0 && l.DiskBytes =
 // relative to the limits, spelled as in the API: /connections, /jetstream/disk_bytes,
 // /jetstream/tiers/r3/streams.
 func (l Limits) Validate() error {
-	errs := []error{
-		validateLimit("/connections", l.Connections),
-		validateLimit("/leaf_nodes", l.LeafNodes),
-		validateLimit("/subscriptions", l.Subscriptions),
-		validateLimit("/payload_bytes", l.PayloadBytes),
-		validateLimit("/data_bytes", l.DataBytes),
-		validateLimit("/exports", l.Exports),
-		validateLimit("/imports", l.Imports),
-		l.JetStream.validate("/jetstream"),
+	var errs []error
+	for _, c := range l.counts() {
+		errs = append(errs, validateLimit(c.pointer, *c.n))
 	}
+	errs = append(errs, l.JetStream.validate("/jetstream"))
 	if l.Tiers == (JetStreamTiers{}) {
 		return errors.Join(errs...)
 	}
@@ -115,24 +110,37 @@ func (l Limits) Validate() error {
 }
 
 func (l JetStreamLimits) validate(pointer string) error {
-	counts := []struct {
-		name string
-		n    int64
-	}{
-		{"/streams", l.Streams}, {"/consumers", l.Consumers}, {"/ack_pending", l.AckPending},
-		{"/memory_max_stream_bytes", l.MemoryMaxStreamBytes}, {"/disk_max_stream_bytes", l.DiskMaxStreamBytes},
-	}
-	errs := []error{
-		validateLimit(pointer+"/memory_bytes", l.MemoryBytes),
-		validateLimit(pointer+"/disk_bytes", l.DiskBytes),
-	}
-	for _, c := range counts {
-		errs = append(errs, validateLimit(pointer+c.name, c.n))
-		if c.n == 0 && !l.Off() {
-			errs = append(errs, fault.Field(pointer+c.name, "0 would be unlimited to a server; give at least 1, or -1 for unlimited; for no JetStream at all, set both storage limits to 0"))
+	var errs []error
+	for i, c := range l.counts(pointer) {
+		errs = append(errs, validateLimit(c.pointer, *c.n))
+		if i > 1 && *c.n == 0 && !l.Off() {
+			errs = append(errs, fault.Field(c.pointer, "0 would be unlimited to a server; give at least 1, or -1 for unlimited; for no JetStream at all, set both storage limits to 0"))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// count is one of the limits that are numbers.
+type count struct {
+	pointer string
+	n       *int64
+}
+
+// counts are all but JetStream's.
+func (l *Limits) counts() []count {
+	return []count{
+		{"/connections", &l.Connections}, {"/leaf_nodes", &l.LeafNodes}, {"/subscriptions", &l.Subscriptions},
+		{"/payload_bytes", &l.PayloadBytes}, {"/data_bytes", &l.DataBytes}, {"/exports", &l.Exports}, {"/imports", &l.Imports},
+	}
+}
+
+// counts are the two storages, and after them what 0 does not switch off.
+func (l *JetStreamLimits) counts(pointer string) []count {
+	return []count{
+		{pointer + "/memory_bytes", &l.MemoryBytes}, {pointer + "/disk_bytes", &l.DiskBytes},
+		{pointer + "/streams", &l.Streams}, {pointer + "/consumers", &l.Consumers}, {pointer + "/ack_pending", &l.AckPending},
+		{pointer + "/memory_max_stream_bytes", &l.MemoryMaxStreamBytes}, {pointer + "/disk_max_stream_bytes", &l.DiskMaxStreamBytes},
+	}
 }
 
 func validateLimit(pointer string, n int64) error {
@@ -185,4 +193,123 @@ func jetStreamOf(l jwt.JetStreamLimits) JetStreamLimits {
 		MemoryBytes: l.MemoryStorage, DiskBytes: l.DiskStorage, Streams: l.Streams, Consumers: l.Consumer, AckPending: l.MaxAckPending,
 		MemoryMaxStreamBytes: l.MemoryMaxStreamBytes, DiskMaxStreamBytes: l.DiskMaxStreamBytes, MaxBytesRequired: l.MaxBytesRequired,
 	}
+}
+
+// Within are the limits, each lowered to what most has. Where most has tiers and
+// the limits have none, each tier gets what they leave of it; where it is the
+// other way round, the tiers share what most has in the proportion they had.
+func (l Limits) Within(most Limits) Limits {
+	for i, bound := range most.counts() {
+		n := l.counts()[i].n
+		*n = lesser(*n, *bound.n)
+	}
+	l.WildcardExports = l.WildcardExports && most.WildcardExports
+	l.Bearer = l.Bearer && most.Bearer
+	switch tiered, bound := l.Tiers != (JetStreamTiers{}), most.Tiers != (JetStreamTiers{}); {
+	case !tiered && !bound:
+		l.JetStream = l.JetStream.within(most.JetStream)
+	case bound && !tiered:
+		l.Tiers = JetStreamTiers{R1: l.JetStream.within(most.Tiers.R1), R3: l.JetStream.within(most.Tiers.R3)}
+		l.JetStream = JetStreamLimits{}
+	case bound:
+		l.Tiers = JetStreamTiers{R1: l.Tiers.R1.within(most.Tiers.R1), R3: l.Tiers.R3.within(most.Tiers.R3)}
+	default:
+		l.Tiers = JetStreamTiers{R1: l.Tiers.R1.within(most.JetStream), R3: l.Tiers.R3.within(most.JetStream)}
+		share(&l.Tiers.R1.MemoryBytes, &l.Tiers.R3.MemoryBytes, most.JetStream.MemoryBytes)
+		share(&l.Tiers.R1.DiskBytes, &l.Tiers.R3.DiskBytes, most.JetStream.DiskBytes)
+		share(&l.Tiers.R1.Streams, &l.Tiers.R3.Streams, most.JetStream.Streams)
+	}
+	return l
+}
+
+func (l JetStreamLimits) within(most JetStreamLimits) JetStreamLimits {
+	for i, bound := range most.counts("") {
+		n := l.counts("")[i].n
+		*n = lesser(*n, *bound.n)
+	}
+	l.MaxBytesRequired = l.MaxBytesRequired || most.MaxBytesRequired
+	if l.Off() {
+		return JetStreamLimits{}
+	}
+	return l
+}
+
+// share lowers both in proportion until they are no more than most together. At
+// least 1 is left of what there was, since 0 may stand for unlimited.
+func share(a, b *int64, most int64) {
+	if most == Unlimited || *a <= most-*b {
+		return
+	}
+	part := max(1, int64(float64(most)*(float64(*a)/(float64(*a)+float64(*b)))))
+	*a, *b = part, max(1, most-part)
+}
+
+// Beyond reports every limit that is more than most has, each as a fault.Invalid
+// with a pointer as [Limits.Validate] has them.
+func (l Limits) Beyond(most Limits) error {
+	var errs []error
+	for i, bound := range most.counts() {
+		errs = append(errs, beyond(bound.pointer, *l.counts()[i].n, *bound.n))
+	}
+	if l.WildcardExports && !most.WildcardExports {
+		errs = append(errs, fault.Field("/wildcard_exports", "must be false"))
+	}
+	if l.Bearer && !most.Bearer {
+		errs = append(errs, fault.Field("/bearer", "must be false"))
+	}
+	return errors.Join(append(errs, l.beyondStorage(most))...)
+}
+
+func (l Limits) beyondStorage(most Limits) error {
+	tiered, bound := l.Tiers != (JetStreamTiers{}), most.Tiers != (JetStreamTiers{})
+	switch {
+	case !tiered && !bound:
+		return l.JetStream.beyond("/jetstream", most.JetStream)
+	case bound && !tiered:
+		if l.JetStream.Off() {
+			return nil
+		}
+		return fault.Field("/jetstream", "must be given as tiers")
+	case bound:
+		return errors.Join(
+			l.Tiers.R1.beyond("/jetstream/tiers/r1", most.Tiers.R1),
+			l.Tiers.R3.beyond("/jetstream/tiers/r3", most.Tiers.R3),
+		)
+	}
+	err := errors.Join(
+		l.Tiers.R1.beyond("/jetstream/tiers/r1", most.JetStream),
+		l.Tiers.R3.beyond("/jetstream/tiers/r3", most.JetStream),
+	)
+	if shared := l.Within(most).Tiers; err == nil && shared != l.Tiers {
+		return fault.Field("/jetstream/tiers", "must be %d bytes of memory, %d of disk and %d streams at most, together", most.JetStream.MemoryBytes, most.JetStream.DiskBytes, most.JetStream.Streams)
+	}
+	return err
+}
+
+func (l JetStreamLimits) beyond(pointer string, most JetStreamLimits) error {
+	if l.Off() {
+		return nil
+	}
+	var errs []error
+	for i, bound := range most.counts(pointer) {
+		errs = append(errs, beyond(bound.pointer, *l.counts(pointer)[i].n, *bound.n))
+	}
+	if most.MaxBytesRequired && !l.MaxBytesRequired {
+		errs = append(errs, fault.Field(pointer+"/max_bytes_required", "must be true"))
+	}
+	return errors.Join(errs...)
+}
+
+func beyond(pointer string, n, most int64) error {
+	if lesser(n, most) != n {
+		return fault.Field(pointer, "must be %d at most", most)
+	}
+	return nil
+}
+
+func lesser(a, b int64) int64 {
+	if a == Unlimited || b != Unlimited && b < a {
+		return b
+	}
+	return a
 }

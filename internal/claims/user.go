@@ -36,6 +36,10 @@ func EncodeUser(u User, role Seed) (string, error) {
 	if err := u.validate(); err != nil {
 		return "", wrap("encode user claims", err)
 	}
+	return signUser(u.unsigned(), role)
+}
+
+func (u User) unsigned() *jwt.UserClaims {
 	c := jwt.NewUserClaims(string(u.Key))
 	c.SetScoped(true)
 	c.Name = u.Name
@@ -44,7 +48,15 @@ func EncodeUser(u User, role Seed) (string, error) {
 	if !u.Expires.IsZero() {
 		c.Expires = u.Expires.Unix()
 	}
-	return signUser(c, role)
+	return c
+}
+
+// SignedClaims are the claims that the user's JWT has when its role signs it at
+// that time, without the signature: nobody gets in with them.
+func (u User) SignedClaims(role AccountKey, at time.Time) *jwt.UserClaims {
+	c := u.unsigned()
+	c.Issuer, c.IssuedAt = string(role), at.Unix()
+	return c
 }
 
 func signUser(c *jwt.UserClaims, signer Seed) (string, error) {

@@ -13,8 +13,16 @@ func (s *Server) createAccount(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &in); err != nil {
 		return err
 	}
-	a, err := s.Tenants.CreateAccount(r.Context(), actorOf(r), pathID[tenants.TenantID](r, "tenant"), once(r),
-		tenants.AccountCreate{Name: in.Name, Description: orZero(in.Description), Limits: limitsPatch(in.Limits)})
+	spec, err := accountSpec(api.AccountUpdate{
+		Name: &in.Name, Description: in.Description, Tags: in.Tags, DefaultPermissions: in.DefaultPermissions, Trace: in.Trace,
+		ClusterTraffic: in.ClusterTraffic, ConnectionTypes: in.ConnectionTypes, ConnectionsPerType: countsUpdate(orZero(in.ConnectionsPerType)),
+	})
+	if err != nil {
+		return err
+	}
+	a, err := s.Tenants.CreateAccount(r.Context(), actorOf(r), pathID[tenants.TenantID](r, "tenant"), once(r), tenants.AccountCreate{
+		Name: spec.Name, Description: spec.Description, Tags: spec.Tags, Limits: limitsPatch(in.Limits), Settings: spec.Settings,
+	})
 	if err != nil {
 		return err
 	}
@@ -51,18 +59,18 @@ func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) updateAccount(w http.ResponseWriter, r *http.Request) error {
-	var in api.AccountUpdate
-	if err := decode(r, &in); err != nil {
-		return err
-	}
 	edit := func(spec *tenants.AccountSpec) error {
-		if in.Name != nil {
-			spec.Name = *in.Name
+		view := accountView(*spec)
+		if err := mergePatch(r, &view); err != nil {
+			return err
 		}
-		if in.Description != nil {
-			spec.Description = *in.Description
+		edited, err := accountSpec(view)
+		if err != nil {
+			return err
 		}
-		spec.Limits = limitsPatch(in.Limits).Apply(spec.Limits)
+		edited.Limits = limitsPatch(view.Limits).Apply(spec.Limits)
+		edited.Settings.Mappings = spec.Settings.Mappings
+		*spec = edited
 		return nil
 	}
 	a, err := s.Tenants.UpdateAccount(r.Context(), actorOf(r), pathID[tenants.AccountID](r, "account"), ifMatch(r), edit)
@@ -70,6 +78,55 @@ func (s *Server) updateAccount(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return answerAccount(w, a)
+}
+
+func (s *Server) cloneAccount(w http.ResponseWriter, r *http.Request) error {
+	var in api.AccountClone
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	a, err := s.Tenants.CloneAccount(r.Context(), actorOf(r), pathID[tenants.AccountID](r, "account"), once(r), in.Name)
+	if err != nil {
+		return err
+	}
+	out := accountOf(a)
+	w.Header().Set("ETag", out.Etag)
+	return created(w, "/v1/accounts/"+out.Id, out)
+}
+
+func (s *Server) suspendAccount(w http.ResponseWriter, r *http.Request) error {
+	var in api.Suspend
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	return s.answerSuspension(w, r, func(id tenants.AccountID) (tenants.Account, error) {
+		return s.Tenants.SuspendAccount(r.Context(), actorOf(r), id, orZero(in.Reason))
+	})
+}
+
+func (s *Server) resumeAccount(w http.ResponseWriter, r *http.Request) error {
+	return s.answerSuspension(w, r, func(id tenants.AccountID) (tenants.Account, error) {
+		return s.Tenants.ResumeAccount(r.Context(), actorOf(r), id)
+	})
+}
+
+// answerSuspension answers with the account after a change of whether its clients get in.
+func (s *Server) answerSuspension(w http.ResponseWriter, r *http.Request, change func(tenants.AccountID) (tenants.Account, error)) error {
+	wait, asked, err := waiting(r)
+	if err != nil {
+		return err
+	}
+	a, err := change(pathID[tenants.AccountID](r, "account"))
+	if err != nil {
+		return err
+	}
+	out := accountOf(a)
+	if asked {
+		proof := s.prove(r.Context(), a.Change(), wait)
+		out.Proof = &proof
+	}
+	w.Header().Set("ETag", out.Etag)
+	return answer(w, http.StatusOK, out)
 }
 
 func (s *Server) deleteAccount(w http.ResponseWriter, r *http.Request) error {
@@ -121,60 +178,98 @@ func answerAccount(w http.ResponseWriter, a tenants.Account) error {
 }
 
 func accountOf(a tenants.Account) api.Account {
-	return api.Account{
-		Id:          string(a.ID),
-		TenantId:    string(a.TenantID),
-		OperatorId:  string(a.OperatorID),
-		Name:        a.Name,
-		Description: a.Description,
-		PublicKey:   string(a.PublicKey),
-		Status:      api.AccountStatus(a.Status()),
-		DeletingAt:  utc(a.DeletingAt),
-		PurgeAt:     utc(a.PurgeAt),
-		Limits:      limitsOf(a.Limits),
-		Revision:    int64(a.Revision),
-		CreatedAt:   a.CreatedAt.UTC(),
-		UpdatedAt:   a.UpdatedAt.UTC(),
-		Etag:        tenants.ETag(a.Version),
+	view := accountView(a.AccountSpec)
+	out := api.Account{
+		Id:                       string(a.ID),
+		TenantId:                 string(a.TenantID),
+		OperatorId:               string(a.OperatorID),
+		Name:                     a.Name,
+		Description:              a.Description,
+		Tags:                     *view.Tags,
+		PublicKey:                string(a.PublicKey),
+		Status:                   api.AccountStatus(a.Status()),
+		DeletingAt:               utc(a.DeletingAt),
+		PurgeAt:                  utc(a.PurgeAt),
+		Limits:                   limitsOf(a.Limits),
+		EffectiveLimits:          limitsOf(a.EffectiveLimits),
+		DefaultPermissions:       *view.DefaultPermissions,
+		Trace:                    view.Trace,
+		ClusterTraffic:           *view.ClusterTraffic,
+		ConnectionTypes:          *view.ConnectionTypes,
+		EffectiveConnectionTypes: mapped(a.EffectiveConnectionTypes, func(t claims.ConnectionType) string { return string(t) }),
+		ConnectionsPerType:       countsOf(a.Settings.ConnectionsPerType),
+		Revision:                 int64(a.Revision),
+		CreatedAt:                a.CreatedAt.UTC(),
+		UpdatedAt:                a.UpdatedAt.UTC(),
+		Etag:                     tenants.ETag(a.Version),
 	}
+	if a.SuspendedAt != nil {
+		out.Suspension = &api.Suspension{By: api.SuspensionBy(*a.SuspendedBy), Reason: a.SuspendReason, Since: a.SuspendedAt.UTC()}
+	}
+	return out
 }
 
-func limitsOf(l claims.Limits) api.Limits {
-	return api.Limits{
-		Connections:   l.Connections,
-		LeafNodes:     l.LeafNodes,
-		Subscriptions: l.Subscriptions,
-		PayloadBytes:  l.PayloadBytes,
-		DataBytes:     l.DataBytes,
-		Exports:       l.Exports,
-		Imports:       l.Imports,
-		Jetstream: api.JetStreamLimits{
-			MemoryBytes: l.JetStream.MemoryBytes,
-			DiskBytes:   l.JetStream.DiskBytes,
-			Streams:     l.JetStream.Streams,
-			Consumers:   l.JetStream.Consumers,
-		},
+// accountView is an account's settings as the API takes them, every field
+// present but its limits: a merge patch applies to it.
+func accountView(spec tenants.AccountSpec) api.AccountUpdate {
+	set := spec.Settings
+	types := mapped(set.ConnectionTypes, func(t claims.ConnectionType) api.ConnectionType { return api.ConnectionType(t) })
+	tags := mapped(spec.Tags, func(tag string) string { return tag })
+	permissions := permissionsOf(set.DefaultPermissions)
+	traffic := api.ClusterTrafficSystem
+	if set.ClusterTraffic != "" {
+		traffic = api.ClusterTraffic(set.ClusterTraffic)
 	}
+	view := api.AccountUpdate{
+		Name: &spec.Name, Description: &spec.Description, Tags: &tags, DefaultPermissions: &permissions, ClusterTraffic: &traffic,
+		ConnectionTypes: &types, ConnectionsPerType: countsUpdate(countsOf(set.ConnectionsPerType)),
+	}
+	if set.Trace != nil {
+		view.Trace = &api.Trace{Destination: set.Trace.Destination, Sampling: set.Trace.Sampling}
+	}
+	return view
 }
 
-func limitsPatch(in *api.LimitsInput) tenants.LimitsPatch {
-	if in == nil {
-		return tenants.LimitsPatch{}
+func accountSpec(in api.AccountUpdate) (tenants.AccountSpec, error) {
+	permissions, err := permissionsFrom("/default_permissions", orZero(in.DefaultPermissions))
+	if err != nil {
+		return tenants.AccountSpec{}, err
 	}
-	p := tenants.LimitsPatch{
-		Connections:   in.Connections,
-		LeafNodes:     in.LeafNodes,
-		Subscriptions: in.Subscriptions,
-		PayloadBytes:  in.PayloadBytes,
-		DataBytes:     in.DataBytes,
-		Exports:       in.Exports,
-		Imports:       in.Imports,
+	spec := tenants.AccountSpec{
+		Name: orZero(in.Name), Description: orZero(in.Description), Tags: orZero(in.Tags),
+		Settings: tenants.AccountSettings{DefaultPermissions: permissions},
 	}
-	if js := in.Jetstream; js != nil {
-		p.JetStream.MemoryBytes = js.MemoryBytes
-		p.JetStream.DiskBytes = js.DiskBytes
-		p.JetStream.Streams = js.Streams
-		p.JetStream.Consumers = js.Consumers
+	set := &spec.Settings
+	if in.Trace != nil {
+		set.Trace = &claims.Trace{Destination: in.Trace.Destination, Sampling: in.Trace.Sampling}
 	}
-	return p
+	if traffic := orZero(in.ClusterTraffic); traffic != api.ClusterTrafficSystem {
+		set.ClusterTraffic = claims.ClusterTraffic(traffic)
+	}
+	for _, t := range orZero(in.ConnectionTypes) {
+		set.ConnectionTypes = append(set.ConnectionTypes, claims.ConnectionType(t))
+	}
+	for t, n := range orZero(in.ConnectionsPerType) {
+		if set.ConnectionsPerType == nil {
+			set.ConnectionsPerType = map[claims.ConnectionType]int64{}
+		}
+		set.ConnectionsPerType[claims.ConnectionType(t)] = orZero(n)
+	}
+	return spec, nil
+}
+
+func countsOf(counts map[claims.ConnectionType]int64) api.ConnectionsPerType {
+	out := api.ConnectionsPerType{}
+	for t, n := range counts {
+		out[string(t)] = n
+	}
+	return out
+}
+
+func countsUpdate(counts api.ConnectionsPerType) *api.ConnectionsPerTypeUpdate {
+	out := api.ConnectionsPerTypeUpdate{}
+	for t, n := range counts {
+		out[t] = &n
+	}
+	return &out
 }

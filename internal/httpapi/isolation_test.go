@@ -61,8 +61,9 @@ func (o operation) at(t *testing.T, ids map[string]string) string {
 	})
 }
 
-// example is the body that the document gives, or nil when the operation takes none.
-func (o operation) example(t *testing.T) any {
+// example is the body that the document gives, or nil when the operation takes
+// none. Where it names a resource, such as account_id, it names that of the ids.
+func (o operation) example(t *testing.T, ids map[string]string) any {
 	t.Helper()
 	if o.RequestBody == nil {
 		return nil
@@ -71,7 +72,17 @@ func (o operation) example(t *testing.T) any {
 	if content == nil || content.Example == nil {
 		t.Fatalf("%s takes a body and gives no example", o.OperationID)
 	}
-	return content.Example
+	body, ok := content.Example.(map[string]any)
+	if !ok {
+		return content.Example
+	}
+	body = maps.Clone(body)
+	for name := range body {
+		if id := ids[strings.TrimSuffix(name, "_id")]; strings.HasSuffix(name, "_id") && id != "" {
+			body[name] = id
+		}
+	}
+	return body
 }
 
 // absent are ids of things that never were.
@@ -186,14 +197,16 @@ func TestEveryOperationRefusesWhoItIsNotFor(t *testing.T) {
 				if op.who == "person" && name == "another tenant's session" {
 					continue // it is about the caller alone: see TestAPersonSeesOnlyThemselves
 				}
-				got := c.do(op.method, op.at(t, victim.ids), op.example(t))
+				body := op.example(t, victim.ids)
+				sent := op.at(t, victim.ids) + fmt.Sprint(body)
+				got := c.do(op.method, op.at(t, victim.ids), body)
 				wantRefusal(t, name, op, got)
-				same := c.do(op.method, op.at(t, none), op.example(t))
+				same := c.do(op.method, op.at(t, none), op.example(t, none))
 				if a, b := anonymous(got, victim.ids), anonymous(same, none); a != b {
 					t.Errorf("%s can tell what exists from what does not:\nexists: %s\nabsent: %s", name, a, b)
 				}
 				for _, word := range victimWords {
-					if word != "" && !strings.Contains(op.at(t, victim.ids), word) && strings.Contains(string(got.body), word) {
+					if word != "" && !strings.Contains(sent, word) && strings.Contains(string(got.body), word) {
 						t.Errorf("%s learns %q from %s", name, word, got.body)
 					}
 				}
@@ -238,7 +251,7 @@ func TestAPersonSeesOnlyThemselves(t *testing.T) {
 		if op.who != "person" {
 			continue
 		}
-		got := stranger.logIn().do(op.method, op.at(t, stranger.ids), op.example(t))
+		got := stranger.logIn().do(op.method, op.at(t, stranger.ids), op.example(t, stranger.ids))
 		if got.status >= 300 {
 			t.Errorf("%s: status = %d\n%s", op.OperationID, got.status, got.body)
 		}
@@ -301,16 +314,16 @@ func TestEveryExampleWorksForTheLeastRoleThatMayDoIt(t *testing.T) {
 			owner.furnish(fmt.Sprint("account ", i))
 			owner.token("viewer") // one to delete
 			if op.OperationID == "purgeAccount" {
-				owner.deleted(op.example(t).(map[string]any)["name"])
+				owner.deleted(op.example(t, owner.ids).(map[string]any)["name"])
 			}
 			if least, ok := lesser[op.role]; ok {
 				before := s.contents()
-				tokens[least].do(op.method, op.at(t, owner.ids), op.example(t)).want(http.StatusForbidden)
+				tokens[least].do(op.method, op.at(t, owner.ids), op.example(t, owner.ids)).want(http.StatusForbidden)
 				if after := s.contents(); !maps.Equal(before, after) {
 					t.Errorf("refusing a %s changed the database", least)
 				}
 			}
-			if got := tokens[op.role].do(op.method, op.at(t, owner.ids), op.example(t)); got.status >= 300 {
+			if got := tokens[op.role].do(op.method, op.at(t, owner.ids), op.example(t, owner.ids)); got.status >= 300 {
 				t.Errorf("a %s: status = %d\n%s", op.role, got.status, got.body)
 			}
 		})
@@ -332,23 +345,23 @@ func TestEveryOtherExampleWorksForWhoItIsFor(t *testing.T) {
 		switch op.who {
 		case "staff", "person":
 			owner.ids["server"] = s.attach(owner.ids["operator"], "for "+op.OperationID) // one may be detached already
-			send(op, owner.logIn(), op.example(t))
+			send(op, owner.logIn(), op.example(t, owner.ids))
 		case "enrollment":
-			send(op, caller{s: s, token: owner.ids["enrolment token"]}, op.example(t))
+			send(op, caller{s: s, token: owner.ids["enrolment token"]}, op.example(t, owner.ids))
 		case "broker":
-			send(op, caller{s: s, token: owner.ids["broker token"]}, op.example(t))
+			send(op, caller{s: s, token: owner.ids["broker token"]}, op.example(t, owner.ids))
 		}
 	}
 	for _, op := range operations(t, s.doc) { // signing up, then logging in as who signed up
 		if op.OperationID == "signUp" {
-			send(op, caller{s: s}, op.example(t))
+			send(op, caller{s: s}, op.example(t, owner.ids))
 		}
 	}
 	for _, op := range operations(t, s.doc) {
 		if op.who != "public" || done[op.OperationID] {
 			continue
 		}
-		body := op.example(t)
+		body := op.example(t, owner.ids)
 		if op.OperationID == "renewCredential" { // an example of a proof proves nothing
 			body = owner.prove(owner.ids["credential"], owner.creds)
 		}

@@ -104,22 +104,16 @@ func roleView(spec tenants.RoleSpec) api.RoleCreate {
 	t := spec.Template
 	types := mapped(t.ConnectionTypes, func(c claims.ConnectionType) api.ConnectionType { return api.ConnectionType(c) })
 	networks := mapped(t.SourceNetworks, func(n string) string { return n })
-	view := api.RoleCreate{
+	permissions := permissionsOf(claims.Permissions{Publish: t.Publish, Subscribe: t.Subscribe, Responses: t.Responses})
+	return api.RoleCreate{
 		Name:            spec.Name,
 		Description:     &spec.Description,
-		Permissions:     &api.Permissions{Publish: permissionOf(t.Publish), Subscribe: permissionOf(t.Subscribe)},
+		Permissions:     &permissions,
 		ConnectionTypes: &types,
 		SourceNetworks:  &networks,
 		Bearer:          &t.Bearer,
 		Limits:          &api.RoleLimits{Subscriptions: &t.Subscriptions, PayloadBytes: &t.PayloadBytes},
 	}
-	if t.Responses != nil {
-		view.Permissions.Responses = &api.ResponsePermission{
-			MaxMessages: t.Responses.MaxMessages,
-			ExpiresIn:   duration.Format(t.Responses.Expires),
-		}
-	}
-	return view
 }
 
 func roleSpec(in api.RoleCreate) (tenants.RoleSpec, error) {
@@ -136,16 +130,31 @@ func roleSpec(in api.RoleCreate) (tenants.RoleSpec, error) {
 		t.PayloadBytes = *l.PayloadBytes
 	}
 	if p := in.Permissions; p != nil {
-		t.Publish, t.Subscribe = permission(p.Publish), permission(p.Subscribe)
-		if p.Responses != nil {
-			expires, err := parseDuration("/permissions/responses/expires_in", p.Responses.ExpiresIn)
-			if err != nil {
-				return tenants.RoleSpec{}, err
-			}
-			t.Responses = &claims.ResponsePermission{MaxMessages: p.Responses.MaxMessages, Expires: expires}
+		permissions, err := permissionsFrom("/permissions", *p)
+		if err != nil {
+			return tenants.RoleSpec{}, err
 		}
+		t.Publish, t.Subscribe, t.Responses = permissions.Publish, permissions.Subscribe, permissions.Responses
 	}
 	return tenants.RoleSpec{Name: in.Name, Description: orZero(in.Description), Template: t}, nil
+}
+
+func permissionsOf(p claims.Permissions) api.Permissions {
+	out := api.Permissions{Publish: permissionOf(p.Publish), Subscribe: permissionOf(p.Subscribe)}
+	if p.Responses != nil {
+		out.Responses = &api.ResponsePermission{MaxMessages: p.Responses.MaxMessages, ExpiresIn: duration.Format(p.Responses.Expires)}
+	}
+	return out
+}
+
+func permissionsFrom(pointer string, in api.Permissions) (claims.Permissions, error) {
+	out := claims.Permissions{Publish: permission(in.Publish), Subscribe: permission(in.Subscribe)}
+	if in.Responses == nil {
+		return out, nil
+	}
+	expires, err := parseDuration(pointer+"/responses/expires_in", in.Responses.ExpiresIn)
+	out.Responses = &claims.ResponsePermission{MaxMessages: in.Responses.MaxMessages, Expires: expires}
+	return out, err
 }
 
 func permissionOf(p claims.Permission) *api.Permission {

@@ -36,6 +36,11 @@ func (s *Server) operations() map[string]handler {
 		"getAccount":         s.getAccount,
 		"updateAccount":      s.updateAccount,
 		"deleteAccount":      s.deleteAccount,
+		"suspendAccount":     s.suspendAccount,
+		"resumeAccount":      s.resumeAccount,
+		"cloneAccount":       s.cloneAccount,
+		"getMappings":        s.getMappings,
+		"updateMappings":     s.updateMappings,
 		"getRetirement":      s.getRetirement,
 		"restoreAccount":     s.restoreAccount,
 		"purgeAccount":       s.purgeAccount,
@@ -64,6 +69,8 @@ func (s *Server) operations() map[string]handler {
 		"challengeRenewal":       s.challengeRenewal,
 		"renewCredential":        s.renewCredential,
 		"revokeCredential":       s.revokeCredential,
+
+		"simulate": s.simulate,
 
 		"listOperators":       s.listOperators,
 		"listBrokers":         s.listBrokers,

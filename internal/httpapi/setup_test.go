@@ -72,6 +72,9 @@ func setup(t *testing.T) *server {
 		CheckDrift: func(context.Context, tenants.Actor, tenants.OperatorID, bool) (httpapi.DriftCheck, error) {
 			return httpapi.DriftCheck{Brokers: []httpapi.BrokerDrift{{Broker: "one", Missing: []string{"A"}}}}, nil
 		},
+		Simulate: func(facts tenants.LoginFacts, q api.SimulationRequest) (api.Simulation, error) {
+			return api.Simulation{Allowed: facts.AccountJWT != "", Steps: []api.SimulationStep{}, Filtered: []api.SimulationDecision{}}, nil
+		},
 		BrokersMoved:   func() {},
 		Ready:          func(ctx context.Context) error { return s.pool.Ping(ctx) },
 		Web:            http.NotFoundHandler(),

@@ -68,7 +68,7 @@ func (s *Server) listAuditEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 	return answer(w, http.StatusOK, api.AuditEventPage{NextCursor: orNil(page.Next),
 		Items: mapped(page.Items, func(e tenants.AuditEvent) api.AuditEvent {
-			return api.AuditEvent{Id: string(e.ID), Actor: e.Actor, Action: e.Action, Target: e.Target, CreatedAt: e.CreatedAt.UTC()}
+			return api.AuditEvent{Id: string(e.ID), Actor: e.Actor, Action: e.Action, Target: e.Target, Reason: e.Reason, CreatedAt: e.CreatedAt.UTC()}
 		})})
 }
 

@@ -1,7 +1,10 @@
 package tenants
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
@@ -18,82 +21,118 @@ type Account struct {
 	OperatorID OperatorID
 	PublicKey  claims.AccountKey
 	AccountSpec
-	DeletingAt *time.Time    // when it was frozen to be deleted; nil: it was not
-	PurgeAt    *time.Time    // until when that can be undone
-	Revision   feed.Revision // the operator's revision at which brokers last had to hear of it
-	Version    int64         // counts edits
-	CreatedAt  time.Time
-	UpdatedAt  time.Time
+	Effective
+	SuspendedAt   *time.Time // nil: it is not
+	SuspendedBy   *Side
+	SuspendReason string
+	DeletingAt    *time.Time    // when it was frozen to be deleted; nil: it was not
+	PurgeAt       *time.Time    // until when that can be undone
+	Revision      feed.Revision // the operator's revision at which brokers last had to hear of it
+	Version       int64         // counts edits
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+}
+
+// Effective is what of an account's settings is in force: what is in its JWT,
+// which keeps within the plan.
+type Effective struct {
+	EffectiveLimits          claims.Limits
+	EffectiveConnectionTypes []claims.ConnectionType // empty: all
+}
+
+// Side is who suspended an account: its own tenant, or the installation's staff.
+type Side string
+
+// The two sides.
+const (
+	SideTenant Side = "tenant"
+	SideStaff  Side = "staff"
+)
+
+// within is what of the account's settings the plan leaves. A role's connection
+// types are narrowed by it in turn, so here is where the three meet.
+func (a Account) within(p Plan) Effective {
+	return Effective{
+		EffectiveLimits:          a.Limits.Within(p.AccountLimits),
+		EffectiveConnectionTypes: notNull(claims.CommonTypes(a.Settings.ConnectionTypes)),
+	}
 }
 
 // AccountSpec is what people choose about an account.
 type AccountSpec struct {
 	Name        string // unique among the tenant's accounts
 	Description string // at most 512 characters
+	Tags        []string
 	Limits      claims.Limits
+	Settings    AccountSettings
+}
+
+// AccountSettings are what most accounts leave as it is. The JSON is how they
+// are stored.
+type AccountSettings struct {
+	DefaultPermissions claims.Permissions              `json:"default_permissions,omitzero"` // of users whose role says nothing about subjects
+	Mappings           []claims.Mapping                `json:"mappings,omitempty"`
+	Trace              *claims.Trace                   `json:"trace,omitempty"`
+	ClusterTraffic     claims.ClusterTraffic           `json:"cluster_traffic,omitempty"`
+	ConnectionTypes    []claims.ConnectionType         `json:"connection_types,omitempty"` // empty: all
+	ConnectionsPerType map[claims.ConnectionType]int64 `json:"connections_per_type,omitempty"`
 }
 
 func (s AccountSpec) validate() error {
 	errs := []error{
 		fault.At("/name", claims.ValidateName(s.Name)),
 		fault.At("/description", claims.ValidateDescription(s.Description)),
+		claims.ValidateTags(s.Tags),
 	}
 	for _, e := range fault.All(s.Limits.Validate()) {
 		errs = append(errs, fault.Field("/limits"+e.Pointer, "%s", e.Message))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.Settings.validate())...)
+}
+
+func (s AccountSettings) validate() error {
+	return errors.Join(
+		s.DefaultPermissions.ValidateDefault(),
+		claims.ValidateMappings(s.Mappings),
+		s.Trace.Validate(),
+		s.ClusterTraffic.Validate(),
+		claims.ValidateConnectionTypes(s.ConnectionTypes),
+		claims.ValidateTypeConnections(s.ConnectionTypes, s.ConnectionsPerType),
+	)
+}
+
+// equal compares settings as they are stored, where a missing list and an empty
+// one are the same.
+func (s AccountSpec) equal(other AccountSpec) bool {
+	return s.Name == other.Name && s.Description == other.Description && s.Limits == other.Limits &&
+		slices.Equal(s.Tags, other.Tags) && bytes.Equal(s.Settings.stored(), other.Settings.stored())
+}
+
+func (s AccountSettings) stored() []byte {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return b
+}
+
+// clone copies what an edit could change in place.
+func (s AccountSpec) clone() AccountSpec {
+	var settings AccountSettings
+	if err := json.Unmarshal(s.Settings.stored(), &settings); err != nil {
+		panic(err) // it was stored so
+	}
+	s.Tags, s.Settings = slices.Clone(s.Tags), settings
+	return s
 }
 
 // AccountCreate is what people choose about a new account.
 type AccountCreate struct {
 	Name        string
 	Description string
+	Tags        []string
 	Limits      LimitsPatch // absent ones are the plan's
-}
-
-// LimitsPatch is a change of some limits; nil leaves one as it is.
-type LimitsPatch struct {
-	Connections   *int64
-	LeafNodes     *int64
-	Subscriptions *int64
-	PayloadBytes  *int64
-	DataBytes     *int64
-	Exports       *int64
-	Imports       *int64
-	JetStream     JetStreamLimitsPatch
-}
-
-// JetStreamLimitsPatch is a change of some JetStream limits.
-type JetStreamLimitsPatch struct {
-	MemoryBytes *int64
-	DiskBytes   *int64
-	Streams     *int64
-	Consumers   *int64
-}
-
-// Apply returns the limits with the patch's values in them.
-func (p LimitsPatch) Apply(to claims.Limits) claims.Limits {
-	for _, f := range []struct {
-		from *int64
-		to   *int64
-	}{
-		{p.Connections, &to.Connections},
-		{p.LeafNodes, &to.LeafNodes},
-		{p.Subscriptions, &to.Subscriptions},
-		{p.PayloadBytes, &to.PayloadBytes},
-		{p.DataBytes, &to.DataBytes},
-		{p.Exports, &to.Exports},
-		{p.Imports, &to.Imports},
-		{p.JetStream.MemoryBytes, &to.JetStream.MemoryBytes},
-		{p.JetStream.DiskBytes, &to.JetStream.DiskBytes},
-		{p.JetStream.Streams, &to.JetStream.Streams},
-		{p.JetStream.Consumers, &to.JetStream.Consumers},
-	} {
-		if f.from != nil {
-			*f.to = *f.from
-		}
-	}
-	return to
+	Settings    AccountSettings
 }
 
 // AccountJWT is an account's JWT as brokers must hold it: a deleted account's

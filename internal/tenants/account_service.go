@@ -31,7 +31,13 @@ func (s *Service) addAccount(ctx context.Context, tx pgx.Tx, actor Actor, tenant
 	if err != nil {
 		return Account{}, err
 	}
-	spec := AccountSpec{Name: p.Name, Description: p.Description, Limits: p.Limits.Apply(plan.AccountLimits)}
+	spec := AccountSpec{Name: p.Name, Description: p.Description, Tags: p.Tags, Limits: p.Limits.Apply(plan.AccountLimits), Settings: p.Settings}
+	open := RoleSpec{Name: DefaultRole, Template: claims.OpenTemplate()}
+	return s.insertAccount(ctx, tx, actor, plan, tenant, id, "createAccount", spec, []RoleSpec{open}, now)
+}
+
+// insertAccount makes an account with these roles. The plan is locked.
+func (s *Service) insertAccount(ctx context.Context, tx pgx.Tx, actor Actor, plan Plan, tenant TenantID, id AccountID, action string, spec AccountSpec, roles []RoleSpec, now time.Time) (Account, error) {
 	if err := errors.Join(spec.validate(), plan.allows(spec.Limits)); err != nil {
 		return Account{}, err
 	}
@@ -50,15 +56,49 @@ func (s *Service) addAccount(ctx context.Context, tx pgx.Tx, actor Actor, tenant
 	if err != nil {
 		return Account{}, err
 	}
-	open := RoleSpec{Name: DefaultRole, Template: claims.OpenTemplate()}
-	if _, err := s.addRole(ctx, tx, account, NewID[RoleID]("rol"), open, now); err != nil {
+	for _, role := range roles {
+		if _, err := s.addRole(ctx, tx, account, NewID[RoleID]("rol"), role, now); err != nil {
+			return Account{}, err
+		}
+	}
+	if err := insertAudit(ctx, tx, &tenant, actor.ID, action, string(id), now); err != nil {
 		return Account{}, err
 	}
-	if err := insertAudit(ctx, tx, &tenant, actor.ID, "createAccount", string(id), now); err != nil {
+	return s.announced(ctx, tx, account, now)
+}
+
+// CloneAccount makes an account with the settings and roles of another, under a
+// new name: without its users, and with keys of its own. Limits that the plan
+// does not give any more are lowered to it. It takes a Developer.
+func (s *Service) CloneAccount(ctx context.Context, actor Actor, of AccountID, once Once, name string) (Account, error) {
+	id := NewID[AccountID]("acc")
+	fresh := func(tx pgx.Tx) (Account, error) { return s.cloneAccount(ctx, tx, actor, of, id, name) }
+	again := func(tx pgx.Tx, id AccountID) (Account, error) { return accountByID(ctx, tx, actor, id) }
+	return create(ctx, s, actor, once, id, fresh, again)
+}
+
+func (s *Service) cloneAccount(ctx context.Context, tx pgx.Tx, actor Actor, of, id AccountID, name string) (Account, error) {
+	source, err := accountByID(ctx, tx, actor, of)
+	if err != nil {
 		return Account{}, err
 	}
-	account.Revision, err = s.announce(ctx, tx, account, now)
-	return account, err
+	if err := actor.Require(source.TenantID, Developer); err != nil {
+		return Account{}, err
+	}
+	plan, err := lockPlan(ctx, tx, source.TenantID)
+	if err != nil {
+		return Account{}, err
+	}
+	if source, err = lockAccount(ctx, tx, actor, of, Developer); err != nil {
+		return Account{}, err
+	}
+	roles, err := roleSpecs(ctx, tx, source)
+	if err != nil {
+		return Account{}, err
+	}
+	spec := source.AccountSpec
+	spec.Name, spec.Limits = name, spec.Limits.Within(plan.AccountLimits)
+	return s.insertAccount(ctx, tx, actor, plan, source.TenantID, id, "cloneAccount", spec, roles, s.clock())
 }
 
 // Accounts lists the tenant's accounts, or those of them with one of these statuses.
@@ -84,6 +124,18 @@ func (s *Service) Account(ctx context.Context, actor Actor, id AccountID) (Accou
 // Developer. Limits are held against the plan only when they change: a plan
 // that became smaller does not stand in the way of a new name.
 func (s *Service) UpdateAccount(ctx context.Context, actor Actor, id AccountID, match string, edit func(*AccountSpec) error) (Account, error) {
+	return s.updateAccount(ctx, actor, id, match, "updateAccount", edit)
+}
+
+// UpdateMappings is UpdateAccount for the account's mappings alone.
+func (s *Service) UpdateMappings(ctx context.Context, actor Actor, id AccountID, match string, mappings []claims.Mapping) (Account, error) {
+	return s.updateAccount(ctx, actor, id, match, "updateMappings", func(spec *AccountSpec) error {
+		spec.Settings.Mappings = mappings
+		return nil
+	})
+}
+
+func (s *Service) updateAccount(ctx context.Context, actor Actor, id AccountID, match, action string, edit func(*AccountSpec) error) (Account, error) {
 	var account Account
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
 		if account, err = lockAccount(ctx, tx, actor, id, Developer); err != nil {
@@ -92,8 +144,8 @@ func (s *Service) UpdateAccount(ctx context.Context, actor Actor, id AccountID, 
 		if err := matches(match, account.Version); err != nil {
 			return err
 		}
-		spec := account.AccountSpec
-		if err := edit(&spec); err != nil || spec == account.AccountSpec {
+		spec := account.AccountSpec.clone()
+		if err := edit(&spec); err != nil || spec.equal(account.AccountSpec) {
 			return err
 		}
 		if err := checkAccountEdit(ctx, tx, account, spec); err != nil {
@@ -103,10 +155,10 @@ func (s *Service) UpdateAccount(ctx context.Context, actor Actor, id AccountID, 
 		if account, err = updateAccount(ctx, tx, account, spec, now); err != nil {
 			return err
 		}
-		if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, "updateAccount", string(id), now); err != nil {
+		if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, action, string(id), now); err != nil {
 			return err
 		}
-		account.Revision, err = s.announce(ctx, tx, account, now)
+		account, err = s.announced(ctx, tx, account, now)
 		return err
 	})
 	return account, err

@@ -3,6 +3,8 @@ package tenants
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,28 +19,60 @@ import (
 // changes under the operator wait for the end of tx. It is the only way for
 // a live account's JWT to change.
 func (s *Service) announce(ctx context.Context, tx pgx.Tx, account Account, now time.Time) (feed.Revision, error) {
+	announced, err := s.announced(ctx, tx, account, now)
+	return announced.Revision, err
+}
+
+// announced is announce for who goes on with the account: it is returned with
+// its revision, and with what of its settings is in force.
+func (s *Service) announced(ctx context.Context, tx pgx.Tx, account Account, now time.Time) (Account, error) {
+	plan, err := planByTenant(ctx, tx, account.TenantID)
+	if err != nil {
+		return Account{}, err
+	}
+	account.Effective = account.within(plan)
+	said, err := accountToSign(ctx, tx, account, now)
+	if err != nil {
+		return Account{}, err
+	}
+	encode := claims.EncodeAccount
+	if account.frozen() {
+		encode = claims.EncodeSuspended
+	}
+	token, err := s.signForOperator(ctx, tx, account.OperatorID, func(signer claims.Seed) (string, error) {
+		return encode(said, signer)
+	})
+	if err != nil {
+		return Account{}, fmt.Errorf("sign account %s: %w", account.ID, err)
+	}
+	account.Revision, err = bump(ctx, tx, account, token)
+	return account, err
+}
+
+// accountToSign is what the account's JWT has to say by now.
+func accountToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Time) (claims.Account, error) {
 	roles, err := rolesToSign(ctx, tx, account)
 	if err != nil {
-		return 0, err
+		return claims.Account{}, err
+	}
+	types := account.EffectiveConnectionTypes
+	for i := range roles {
+		t := &roles[i].Template
+		t.ConnectionTypes = claims.CommonTypes(t.ConnectionTypes, types)
 	}
 	revoked, pages, err := revocationsToSign(ctx, tx, account, now)
 	if err != nil {
-		return 0, err
+		return claims.Account{}, err
 	}
-	said := claims.Account{
-		Key: account.PublicKey, Name: account.Name, Description: account.Description,
-		Limits: account.Limits, Roles: roles, Revoked: revoked, Pages: pages,
-	}
-	token, err := s.signForOperator(ctx, tx, account.OperatorID, func(signer claims.Seed) (string, error) {
-		if account.frozen() {
-			return claims.EncodeSuspended(said, signer)
-		}
-		return claims.EncodeAccount(said, signer)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("sign account %s: %w", account.ID, err)
-	}
-	return bump(ctx, tx, account, token)
+	counts := maps.Clone(account.Settings.ConnectionsPerType)
+	maps.DeleteFunc(counts, func(t claims.ConnectionType, _ int64) bool { return len(types) > 0 && !slices.Contains(types, t) })
+	return claims.Account{
+		Key: account.PublicKey, Name: account.Name, Description: account.Description, Tags: account.Tags,
+		Limits: account.EffectiveLimits, Roles: roles, Revoked: revoked, Pages: pages,
+		DefaultPermissions: account.Settings.DefaultPermissions, Mappings: account.Settings.Mappings,
+		Trace: account.Settings.Trace, ClusterTraffic: account.Settings.ClusterTraffic,
+		ConnectionTypes: types, TypeConnections: counts,
+	}, nil
 }
 
 // tombstone signs the deleted account's last JWT.

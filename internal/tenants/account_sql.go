@@ -14,7 +14,10 @@ import (
 )
 
 const accountColumns = `accounts.id, accounts.tenant_id, accounts.operator_id, accounts.public_key, accounts.name, accounts.description, ` +
-	`accounts.limits, accounts.deleting_at, accounts.purge_at, accounts.revision, accounts.version, accounts.created_at, accounts.updated_at`
+	`accounts.tags, accounts.limits, accounts.settings, ` +
+	`COALESCE(accounts.effective_limits, accounts.limits) AS effective_limits, accounts.effective_connection_types, ` +
+	`accounts.suspended_at, accounts.suspended_by, accounts.suspend_reason, ` +
+	`accounts.deleting_at, accounts.purge_at, accounts.revision, accounts.version, accounts.created_at, accounts.updated_at`
 
 var accountFaults = map[string]*fault.Error{
 	"accounts_name_key": {Kind: fault.Conflict, Pointer: "/name", Message: "another account has this name"},
@@ -24,14 +27,14 @@ var accountFaults = map[string]*fault.Error{
 // same transaction has to announce it.
 func insertAccount(ctx context.Context, tx pgx.Tx, tenant TenantID, id AccountID, key claims.AccountKey, sealed []byte, spec AccountSpec, now time.Time) (Account, error) {
 	const query = `
-		INSERT INTO accounts (id, tenant_id, operator_id, public_key, sealed_seed, name, description, limits, jwt, revision, created_at, updated_at)
-		SELECT @id, @tenant, operators.id, @key, @sealed, @name, @description, @limits, '', 0, @now, @now
+		INSERT INTO accounts (id, tenant_id, operator_id, public_key, sealed_seed, name, description, tags, limits, settings, jwt, revision, created_at, updated_at)
+		SELECT @id, @tenant, operators.id, @key, @sealed, @name, @description, @tags, @limits, @settings, '', 0, @now, @now
 		FROM operators
 		WHERE is_default
 		RETURNING ` + accountColumns
 	account, err := one[Account](ctx, tx, query, pgx.StrictNamedArgs{
 		"id": id, "tenant": tenant, "key": key, "sealed": sealed,
-		"name": spec.Name, "description": spec.Description, "limits": spec.Limits, "now": now,
+		"name": spec.Name, "description": spec.Description, "tags": notNull(spec.Tags), "limits": spec.Limits, "settings": spec.Settings, "now": now,
 	})
 	if err != nil {
 		return Account{}, fmt.Errorf("insert an account under the default operator: %w", postgres.Fault(err, accountFaults))
@@ -61,6 +64,18 @@ func lockAccount(ctx context.Context, tx pgx.Tx, actor Actor, id AccountID, leas
 		return Account{}, err
 	}
 	return account, account.live()
+}
+
+// lockAccountAnywhere is lockAccount for staff, who belong to no tenant.
+func lockAccountAnywhere(ctx context.Context, tx pgx.Tx, id AccountID) (Account, error) {
+	const query = `
+		SELECT ` + accountColumns + `
+		FROM accounts
+		WHERE accounts.id = @id
+		AND accounts.deleted_at IS NULL
+		FOR NO KEY UPDATE`
+	account, err := one[Account](ctx, tx, query, pgx.StrictNamedArgs{"id": id})
+	return account, found(err, "account", string(id))
 }
 
 // lockAccountOf is lockAccount by the id of something in the account, which is
@@ -102,7 +117,9 @@ func updateAccount(ctx context.Context, tx pgx.Tx, account Account, spec Account
 		UPDATE accounts
 		SET name = @name,
 			description = @description,
+			tags = @tags,
 			limits = @limits,
+			settings = @settings,
 			version = version + 1,
 			updated_at = @now
 		WHERE id = @id
@@ -110,23 +127,57 @@ func updateAccount(ctx context.Context, tx pgx.Tx, account Account, spec Account
 		RETURNING ` + accountColumns
 	account, err := one[Account](ctx, tx, query, pgx.StrictNamedArgs{
 		"id": account.ID, "tenant": account.TenantID,
-		"name": spec.Name, "description": spec.Description, "limits": spec.Limits, "now": now,
+		"name": spec.Name, "description": spec.Description, "tags": notNull(spec.Tags), "limits": spec.Limits, "settings": spec.Settings, "now": now,
 	})
 	return account, postgres.Fault(err, accountFaults)
+}
+
+// suspendAccount also resumes it, with nil for since and by.
+func suspendAccount(ctx context.Context, tx pgx.Tx, account Account, since *time.Time, by *Side, reason string, now time.Time) (Account, error) {
+	const query = `
+		UPDATE accounts
+		SET suspended_at = @since,
+			suspended_by = @by,
+			suspend_reason = @reason,
+			version = version + 1,
+			updated_at = @now
+		WHERE id = @id
+		AND tenant_id = @tenant
+		RETURNING ` + accountColumns
+	return one[Account](ctx, tx, query, pgx.StrictNamedArgs{
+		"id": account.ID, "tenant": account.TenantID, "since": since, "by": by, "reason": reason, "now": now,
+	})
 }
 
 func updateAccountJWT(ctx context.Context, tx pgx.Tx, account Account, token string, revision feed.Revision) error {
 	const query = `
 		UPDATE accounts
 		SET jwt = @jwt,
+			effective_limits = @limits,
+			effective_connection_types = @types,
 			revision = @revision
 		WHERE id = @id
 		AND tenant_id = @tenant`
-	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{"id": account.ID, "tenant": account.TenantID, "jwt": token, "revision": revision})
+	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
+		"id": account.ID, "tenant": account.TenantID, "jwt": token, "revision": revision,
+		"limits": account.EffectiveLimits, "types": account.EffectiveConnectionTypes,
+	})
 	if err != nil {
 		return fmt.Errorf("keep the JWT of account %s: %w", account.ID, err)
 	}
 	return nil
+}
+
+// roleSpecs are what people chose about the account's roles, oldest first.
+func roleSpecs(ctx context.Context, tx pgx.Tx, account Account) ([]RoleSpec, error) {
+	const query = `
+		SELECT name, description, template
+		FROM roles
+		WHERE tenant_id = @tenant
+		AND account_id = @account
+		AND deleted_at IS NULL
+		ORDER BY id`
+	return all[RoleSpec](ctx, tx, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID})
 }
 
 func rolesToSign(ctx context.Context, tx pgx.Tx, account Account) ([]claims.Role, error) {

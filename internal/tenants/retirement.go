@@ -12,20 +12,24 @@ import (
 type AccountStatus string
 
 const (
-	AccountActive   AccountStatus = "active"
-	AccountDeleting AccountStatus = "deleting" // nobody gets in; it can be restored until it is purged
+	AccountActive    AccountStatus = "active"
+	AccountSuspended AccountStatus = "suspended" // nobody gets in until it is resumed
+	AccountDeleting  AccountStatus = "deleting"  // nobody gets in; it can be restored until it is purged
 )
 
 // Status is the account's.
 func (a Account) Status() AccountStatus {
-	if a.DeletingAt != nil {
+	switch {
+	case a.DeletingAt != nil:
 		return AccountDeleting
+	case a.SuspendedAt != nil:
+		return AccountSuspended
 	}
 	return AccountActive
 }
 
 // frozen accounts let nobody in, and keep what they have.
-func (a Account) frozen() bool { return a.DeletingAt != nil }
+func (a Account) frozen() bool { return a.Status() != AccountActive }
 
 // Bounds of the time in which deleting an account can be undone.
 const (

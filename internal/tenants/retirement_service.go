@@ -70,7 +70,7 @@ func (s *Service) changeStatus(ctx context.Context, actor Actor, id AccountID, m
 		if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, action, string(id), now); err != nil {
 			return err
 		}
-		account.Revision, err = s.announce(ctx, tx, account, now)
+		account, err = s.announced(ctx, tx, account, now)
 		return err
 	})
 	return account, err

@@ -10,7 +10,7 @@ import (
 )
 
 // accountStatus is [Account.Status].
-const accountStatus = `CASE WHEN accounts.deleting_at IS NOT NULL THEN 'deleting' ELSE 'active' END`
+const accountStatus = `CASE WHEN accounts.deleting_at IS NOT NULL THEN 'deleting' WHEN accounts.suspended_at IS NOT NULL THEN 'suspended' ELSE 'active' END`
 
 // lockAccountRow is lockAccount for who changes what becomes of the account, of
 // which it may be that it is being deleted.

@@ -50,3 +50,11 @@ func found(err error, noun string, id string) error {
 	}
 	return err
 }
+
+// notNull is a list for a column that takes no null.
+func notNull[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

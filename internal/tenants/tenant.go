@@ -56,6 +56,7 @@ type AuditEvent struct {
 	Actor     string
 	Action    string // an operationId
 	Target    string
+	Reason    string // if one was given
 	CreatedAt time.Time
 }
 
@@ -71,26 +72,8 @@ func (p Plan) room(count, maximum int64, of string) error {
 // pointer into an account.
 func (p Plan) allows(l claims.Limits) error {
 	var errs []error
-	for _, limit := range []struct {
-		pointer      string
-		wanted, most int64
-	}{
-		{"/connections", l.Connections, p.AccountLimits.Connections},
-		{"/leaf_nodes", l.LeafNodes, p.AccountLimits.LeafNodes},
-		{"/subscriptions", l.Subscriptions, p.AccountLimits.Subscriptions},
-		{"/payload_bytes", l.PayloadBytes, p.AccountLimits.PayloadBytes},
-		{"/data_bytes", l.DataBytes, p.AccountLimits.DataBytes},
-		{"/exports", l.Exports, p.AccountLimits.Exports},
-		{"/imports", l.Imports, p.AccountLimits.Imports},
-		{"/jetstream/memory_bytes", l.JetStream.MemoryBytes, p.AccountLimits.JetStream.MemoryBytes},
-		{"/jetstream/disk_bytes", l.JetStream.DiskBytes, p.AccountLimits.JetStream.DiskBytes},
-		{"/jetstream/streams", l.JetStream.Streams, p.AccountLimits.JetStream.Streams},
-		{"/jetstream/consumers", l.JetStream.Consumers, p.AccountLimits.JetStream.Consumers},
-	} {
-		unlimited := limit.wanted == claims.Unlimited
-		if limit.most != claims.Unlimited && (unlimited || limit.wanted > limit.most) {
-			errs = append(errs, fault.Field("/limits"+limit.pointer, "the plan %s allows %d at most", p.Name, limit.most))
-		}
+	for _, e := range fault.All(l.Beyond(p.AccountLimits)) {
+		errs = append(errs, fault.Field("/limits"+e.Pointer, "by the plan %s it %s", p.Name, e.Message))
 	}
 	return errors.Join(errs...)
 }

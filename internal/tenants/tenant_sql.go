@@ -11,7 +11,7 @@ import (
 const (
 	tenantColumns = `tenants.id, tenants.name, tenants.plan_id, tenants.version, tenants.created_at, tenants.updated_at`
 	planColumns   = `plans.id, plans.name, plans.max_accounts, plans.max_roles, plans.max_users, plans.account_limits`
-	auditColumns  = `id, actor, action, target, created_at`
+	auditColumns  = `id, actor, action, target, reason, created_at`
 )
 
 // insertTenant puts the tenant on the default plan; without one it fails.
@@ -116,11 +116,15 @@ func membersByTenant(ctx context.Context, q querier, tenant TenantID, k Keyset) 
 
 // insertAudit notes an act; a nil tenant is for acts of staff and of the installation.
 func insertAudit(ctx context.Context, tx pgx.Tx, tenant *TenantID, actor, action, target string, now time.Time) error {
+	return insertReasonedAudit(ctx, tx, tenant, actor, action, target, "", now)
+}
+
+func insertReasonedAudit(ctx context.Context, tx pgx.Tx, tenant *TenantID, actor, action, target, reason string, now time.Time) error {
 	const query = `
-		INSERT INTO audit_events (id, tenant_id, actor, action, target, created_at)
-		VALUES (@id, @tenant, @actor, @action, @target, @now)`
+		INSERT INTO audit_events (id, tenant_id, actor, action, target, reason, created_at)
+		VALUES (@id, @tenant, @actor, @action, @target, @reason, @now)`
 	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
-		"id": NewID[AuditEventID]("aud"), "tenant": tenant, "actor": actor, "action": action, "target": target, "now": now,
+		"id": NewID[AuditEventID]("aud"), "tenant": tenant, "actor": actor, "action": action, "target": target, "reason": reason, "now": now,
 	})
 	if err != nil {
 		return fmt.Errorf("insert an audit event: %w", err)

@@ -280,6 +280,95 @@ export interface paths {
     patch: operations["updateAccount"];
     trace?: never;
   };
+  "/v1/accounts/{account}/suspend": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Suspend an account
+     * @description Every client of the account is disconnected and nobody gets in until it is resumed. Streams and everything else stay. The installation's staff may suspend any account; then only staff can resume it. One that is suspended already stays as it is.
+     */
+    post: operations["suspendAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/resume": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Resume a suspended account
+     * @description Creds that worked before do again, those issued meanwhile too. One that is not suspended stays as it is.
+     */
+    post: operations["resumeAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/clone": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Clone an account
+     * @description Makes an account with the same settings, mappings and roles, but with keys of its own and without users. Limits that the plan does not give any more are lowered to it.
+     */
+    post: operations["cloneAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/accounts/{account}/mappings": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    /** Get an account's subject mappings */
+    get: operations["getMappings"];
+    /**
+     * Replace an account's subject mappings
+     * @description They hold for clients that are connected, too.
+     */
+    put: operations["updateMappings"];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/accounts/{account}/retirement": {
     parameters: {
       query?: never;
@@ -704,6 +793,28 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/simulate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Say whether a user may connect, publish or subscribe, and why
+     * @description Answers what a broker would, by the same checks in the same order, without a client. Whom to ask about: a credential, or a user (with a credential issued now), or
+     *     a role (with a user of that name and tags). It knows the account's settings as they are in force, and takes for granted what it cannot know:
+     *     that the client has the credential's seed, and that there is room within limits.
+     */
+    post: operations["simulate"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/operators": {
     parameters: {
       query?: never;
@@ -1076,6 +1187,8 @@ export interface components {
       action: string;
       /** @description To what: a resource's id. */
       target: string;
+      /** @description Why, if they said so. */
+      reason: string;
       created_at: components["schemas"]["Time"];
     };
     AuditEventPage: {
@@ -1131,9 +1244,56 @@ export interface components {
       exports: number;
       /** Format: int64 */
       imports: number;
+      /** @description Exported subjects may have wildcards. */
+      wildcard_exports: boolean;
+      /** @description Users may connect without proof that they have their seed, if their role lets them. MQTT clients need it. */
+      bearer: boolean;
       jetstream: components["schemas"]["JetStreamLimits"];
     };
+    /** @description Without JetStream, or with `tiers`, every number is 0. */
     JetStreamLimits: {
+      /**
+       * Format: int64
+       * @description Of all streams in memory together.
+       */
+      memory_bytes: number;
+      /**
+       * Format: int64
+       * @description Of all streams on disk together.
+       */
+      disk_bytes: number;
+      /** Format: int64 */
+      streams: number;
+      /**
+       * Format: int64
+       * @description Of one stream.
+       */
+      consumers: number;
+      /**
+       * Format: int64
+       * @description Of one consumer: messages delivered and not acknowledged.
+       */
+      ack_pending: number;
+      /**
+       * Format: int64
+       * @description Of one stream in memory.
+       */
+      memory_max_stream_bytes: number;
+      /**
+       * Format: int64
+       * @description Of one stream on disk.
+       */
+      disk_max_stream_bytes: number;
+      /** @description A stream must say how large it may become. */
+      max_bytes_required: boolean;
+      tiers?: components["schemas"]["JetStreamTiers"];
+    };
+    /** @description Limits of their own for streams with one replica and with three, instead of common ones. In a tier that is not there are no streams. */
+    JetStreamTiers: {
+      r1?: components["schemas"]["JetStreamTier"];
+      r3?: components["schemas"]["JetStreamTier"];
+    };
+    JetStreamTier: {
       /** Format: int64 */
       memory_bytes: number;
       /** Format: int64 */
@@ -1142,6 +1302,13 @@ export interface components {
       streams: number;
       /** Format: int64 */
       consumers: number;
+      /** Format: int64 */
+      ack_pending: number;
+      /** Format: int64 */
+      memory_max_stream_bytes: number;
+      /** Format: int64 */
+      disk_max_stream_bytes: number;
+      max_bytes_required: boolean;
     };
     /** @description -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's. */
     LimitsInput: {
@@ -1152,22 +1319,124 @@ export interface components {
       data_bytes?: components["schemas"]["LimitValue"];
       exports?: components["schemas"]["LimitValue"];
       imports?: components["schemas"]["LimitValue"];
+      wildcard_exports?: boolean;
+      bearer?: boolean;
+      /** @description Either common limits or `tiers`; naming one kind takes the place of the other. Where there were none before, both storages begin at 0 and what counts something at -1. */
       jetstream?: {
         memory_bytes?: components["schemas"]["LimitValue"];
         disk_bytes?: components["schemas"]["LimitValue"];
         streams?: components["schemas"]["LimitValue"];
         consumers?: components["schemas"]["LimitValue"];
+        ack_pending?: components["schemas"]["LimitValue"];
+        memory_max_stream_bytes?: components["schemas"]["LimitValue"];
+        disk_max_stream_bytes?: components["schemas"]["LimitValue"];
+        max_bytes_required?: boolean;
+        tiers?: {
+          r1?: components["schemas"]["JetStreamTierInput"];
+          r3?: components["schemas"]["JetStreamTierInput"];
+        };
       };
+    };
+    /** @description With both storages at 0 there is no such tier. */
+    JetStreamTierInput: {
+      memory_bytes?: components["schemas"]["LimitValue"];
+      disk_bytes?: components["schemas"]["LimitValue"];
+      streams?: components["schemas"]["LimitValue"];
+      consumers?: components["schemas"]["LimitValue"];
+      ack_pending?: components["schemas"]["LimitValue"];
+      memory_max_stream_bytes?: components["schemas"]["LimitValue"];
+      disk_max_stream_bytes?: components["schemas"]["LimitValue"];
+      max_bytes_required?: boolean;
     };
     AccountCreate: {
       name: string;
       description?: string;
+      /** @description In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here. */
+      tags?: string[];
       limits?: components["schemas"]["LimitsInput"];
+      /** @description Of users whose role says nothing about subjects. Without `{{…}}`. */
+      default_permissions?: components["schemas"]["Permissions"];
+      /** @description Null: messages are not traced. */
+      trace?: components["schemas"]["Trace"];
+      cluster_traffic?: components["schemas"]["ClusterTraffic"];
+      /** @description How clients may connect: empty is all ways. Roles allow no more than this. */
+      connection_types?: components["schemas"]["ConnectionType"][];
+      connections_per_type?: components["schemas"]["ConnectionsPerType"];
     };
     AccountUpdate: {
       name?: string;
       description?: string;
+      /** @description In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here. */
+      tags?: string[];
       limits?: components["schemas"]["LimitsInput"];
+      /** @description Of users whose role says nothing about subjects. Without `{{…}}`. */
+      default_permissions?: components["schemas"]["Permissions"] | null;
+      /** @description Null: messages are not traced. */
+      trace?: components["schemas"]["Trace"] | null;
+      cluster_traffic?: components["schemas"]["ClusterTraffic"];
+      /** @description How clients may connect: empty is all ways. Roles allow no more than this. */
+      connection_types?: components["schemas"]["ConnectionType"][];
+      connections_per_type?: components["schemas"]["ConnectionsPerTypeUpdate"];
+    };
+    /** @description A share of the messages that carry a `traceparent` header is traced through the brokers. */
+    Trace: {
+      /** @description The subject that hears where a message went. Without wildcards. */
+      destination: string;
+      /** @description In percent. */
+      sampling: number;
+    };
+    /**
+     * @description Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
+     * @enum {string}
+     */
+    ClusterTraffic: "system" | "owner";
+    /**
+     * @description The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+     * @example {
+     *       "MQTT": 10
+     *     }
+     */
+    ConnectionsPerType: {
+      [key: string]: number;
+    };
+    /** @description As in the account; null takes a type's limit away. */
+    ConnectionsPerTypeUpdate: {
+      [key: string]: number | null;
+    };
+    Suspension: {
+      /**
+       * @description What `staff` suspended, only the installation's staff resume.
+       * @enum {string}
+       */
+      by: "tenant" | "staff";
+      reason: string;
+      since: components["schemas"]["Time"];
+    };
+    Suspend: {
+      reason?: string;
+    };
+    AccountClone: {
+      name: string;
+    };
+    Mappings: {
+      mappings: components["schemas"]["Mapping"][];
+    };
+    /** @description Sends what is published to a subject to others instead. What the weights leave of 100 stays where it was, unless the subject itself is a destination: then the rest is dropped. A message is mapped once. */
+    Mapping: {
+      /** @description `orders.*`, `events.>` */
+      subject: string;
+      destinations: components["schemas"]["MappingDestination"][];
+    };
+    MappingDestination: {
+      /** @description `{{wildcard(1)}}` is what the first `*` of the mapping's subject stood for, `{{partition(3,1)}}` a number from 0 to 2 by its hash; there are split, splitFromLeft, splitFromRight, sliceFromLeft, sliceFromRight, left, right and random as well. */
+      subject: string;
+      /**
+       * @description In percent. Absent: 100. At most 100 together, for each cluster.
+       * @default 100
+       */
+      weight: number;
+      /** @description For clients of that cluster of brokers, instead of the destinations that name none. Absent: for all others. */
+      cluster?: string;
     };
     Account: {
       id: components["schemas"]["Id"];
@@ -1175,9 +1444,12 @@ export interface components {
       operator_id: components["schemas"]["Id"];
       name: string;
       description: string;
+      tags: string[];
       /** @description The account's nkey, `A…`: how NATS names it. */
       public_key: string;
       status: components["schemas"]["AccountStatus"];
+      /** @description Null: it is not suspended. */
+      suspension: components["schemas"]["Suspension"] | null;
       /**
        * Format: date-time
        * @description When it was deleted. Null: it was not.
@@ -1189,6 +1461,15 @@ export interface components {
        */
       purge_at: string | null;
       limits: components["schemas"]["Limits"];
+      /** @description Those in force: the account's within the plan's, which may have become less. */
+      effective_limits: components["schemas"]["Limits"];
+      default_permissions: components["schemas"]["Permissions"];
+      trace: components["schemas"]["Trace"] | null;
+      cluster_traffic: components["schemas"]["ClusterTraffic"];
+      connection_types: components["schemas"]["ConnectionType"][];
+      /** @description Those in force: what account and plan both allow. Empty is all ways, `NONE` alone is none. */
+      effective_connection_types: string[];
+      connections_per_type: components["schemas"]["ConnectionsPerType"];
       /**
        * Format: int64
        * @description Credentials that will expire soon, as `status` has it. Told by `getAccount` only.
@@ -1209,10 +1490,10 @@ export interface components {
       next_cursor: components["schemas"]["Cursor"];
     };
     /**
-     * @description `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
+     * @description `suspended`: nobody gets in until it is resumed; creds can be issued meanwhile, and work afterwards. `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
      * @enum {string}
      */
-    AccountStatus: "active" | "deleting";
+    AccountStatus: "active" | "suspended" | "deleting";
     AccountPurge: {
       /** @description The account's name, as a confirmation. */
       name: string;
@@ -1429,6 +1710,94 @@ export interface components {
     RefusedLoginPage: {
       items: components["schemas"]["RefusedLogin"][];
       next_cursor: components["schemas"]["Cursor"];
+    };
+    /** @description One of `credential_id`, `user_id` and `role_id` is needed. */
+    SimulationRequest: {
+      account_id: string;
+      credential_id?: string;
+      user_id?: string;
+      role_id?: string;
+      /**
+       * @description With `role_id`: the user's name, which its subjects may depend on.
+       * @example sensor-1
+       */
+      name?: string;
+      /** @description With `role_id`: the user's tags. */
+      tags?: string[];
+      /** @enum {string} */
+      action: "connect" | "publish" | "subscribe";
+      /**
+       * @description To publish on or subscribe to. Of an MQTT topic, the subject that it becomes: `a/b/+` is `a.b.*`.
+       * @example orders.new
+       */
+      subject?: string;
+      /** @description The queue group to subscribe in. */
+      queue?: string;
+      connection_type?: components["schemas"]["ConnectionType"];
+      /**
+       * @description The client's IP address. Absent: the check of networks is assumed to be passed.
+       * @example 10.0.0.1
+       */
+      address?: string;
+      /**
+       * Format: date-time
+       * @description When. Absent: now.
+       */
+      at?: string;
+    };
+    /** @description The setting that decided. */
+    SimulationDecision: {
+      /** @example publish */
+      check: string;
+      /**
+       * @description Whose setting it is.
+       * @enum {string}
+       */
+      source: "account" | "role" | "user";
+      /**
+       * @description JSON pointer to the setting.
+       * @example /permissions/publish/deny/2
+       */
+      pointer: string;
+      /**
+       * @description The setting as it is written; empty: nothing that is written there matches.
+       * @example orders.{{name()}}.>
+       */
+      rule: string;
+      /**
+       * @description What that stands for with this user.
+       * @example orders.sensor-1.>
+       */
+      subject: string;
+    };
+    SimulationStep: {
+      /**
+       * @description credential, account, role, delegation, bearer, connection_type, proof, revocation, network, hours, limits, mapping, publish, subscribe or filter; there may be others.
+       * @example network
+       */
+      check: string;
+      /**
+       * @description `assumed`: it depends on what is not known beforehand.
+       * @enum {string}
+       */
+      outcome: "passed" | "refused" | "assumed";
+      detail: string;
+    };
+    Simulation: {
+      allowed: boolean;
+      /**
+       * @description Why not: a reason as refused logins have, or publish_denied or subscribe_denied.
+       * @example wrong_network
+       */
+      reason: string | null;
+      /** @description What that means and what helps. */
+      explanation: string | null;
+      detail: string | null;
+      decided_by: components["schemas"]["SimulationDecision"] | null;
+      /** @description The checks in a broker's order, up to the one that refuses. */
+      steps: components["schemas"]["SimulationStep"][];
+      /** @description Of an allowed subscription, what keeps some of its messages from being delivered. */
+      filtered: components["schemas"]["SimulationDecision"][];
     };
     /** @enum {string} */
     ConnectionType: "STANDARD" | "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS";
@@ -2445,8 +2814,25 @@ export interface operations {
         /**
          * @example {
          *       "description": "Order and payment events",
+         *       "tags": [
+         *         "team:blue"
+         *       ],
          *       "limits": {
          *         "connections": 20
+         *       },
+         *       "default_permissions": {
+         *         "publish": {
+         *           "allow": [
+         *             "orders.>"
+         *           ]
+         *         }
+         *       },
+         *       "trace": {
+         *         "destination": "traces",
+         *         "sampling": 10
+         *       },
+         *       "connections_per_type": {
+         *         "MQTT": 10
          *       }
          *     }
          */
@@ -2454,8 +2840,25 @@ export interface operations {
         /**
          * @example {
          *       "description": "Order and payment events",
+         *       "tags": [
+         *         "team:blue"
+         *       ],
          *       "limits": {
          *         "connections": 20
+         *       },
+         *       "default_permissions": {
+         *         "publish": {
+         *           "allow": [
+         *             "orders.>"
+         *           ]
+         *         }
+         *       },
+         *       "trace": {
+         *         "destination": "traces",
+         *         "sampling": 10
+         *       },
+         *       "connections_per_type": {
+         *         "MQTT": 10
          *       }
          *     }
          */
@@ -2471,6 +2874,188 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  suspendAccount: {
+    parameters: {
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        /**
+         * @example {
+         *       "reason": "The invoice of May is open"
+         *     }
+         */
+        "application/json": components["schemas"]["Suspend"];
+      };
+    };
+    responses: {
+      /** @description The account, and with `wait` what each broker has confirmed. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  resumeAccount: {
+    parameters: {
+      query?: {
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The account, and with `wait` what each broker has confirmed. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  cloneAccount: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name": "orders for testing"
+         *     }
+         */
+        "application/json": components["schemas"]["AccountClone"];
+      };
+    };
+    responses: {
+      /** @description The new account. */
+      201: {
+        headers: {
+          Location: components["headers"]["Location"];
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Account"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getMappings: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The mappings, under the account's ETag. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Mappings"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  updateMappings: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "mappings": [
+         *         {
+         *           "subject": "orders.*",
+         *           "destinations": [
+         *             {
+         *               "subject": "orders.{{wildcard(1)}}.{{partition(3,1)}}",
+         *               "weight": 90
+         *             },
+         *             {
+         *               "subject": "canary.{{wildcard(1)}}",
+         *               "weight": 10
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        "application/json": components["schemas"]["Mappings"];
+      };
+    };
+    responses: {
+      /** @description The mappings as they are now, under the account's ETag. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Mappings"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3270,6 +3855,43 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Credential"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  simulate: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "account_id": "acc_01930b4e8c2a7cc09c3a5c0d4f1e2b3a",
+         *       "role_id": "rol_01930b4e8c2a7cc09c3a5c0d4f1e2b3a",
+         *       "name": "sensor-1",
+         *       "action": "publish",
+         *       "subject": "orders.new",
+         *       "connection_type": "MQTT",
+         *       "address": "10.0.0.1",
+         *       "at": "2026-11-21T03:00:00Z"
+         *     }
+         */
+        "application/json": components["schemas"]["SimulationRequest"];
+      };
+    };
+    responses: {
+      /** @description The answer. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Simulation"];
         };
       };
       default: components["responses"]["Refused"];

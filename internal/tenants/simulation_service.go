@@ -1,0 +1,127 @@
+package tenants
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/postgres"
+)
+
+// Subject is who is to be simulated in an account: a credential; else a user, with a
+// credential that is issued now; else a role, with a user that there need not be.
+type Subject struct {
+	Credential CredentialID
+	User       UserID
+	Role       RoleID
+	Name       string   // of the user in the role
+	Tags       []string // likewise
+}
+
+// LoginFacts are what a broker would go by in judging a login.
+type LoginFacts struct {
+	AccountJWT string // as brokers are sent it
+	Pages      claims.RevocationPages
+	User       claims.User
+	Role       claims.AccountKey // signed the user
+	IssuedAt   time.Time
+}
+
+// LoginFacts reads what a login of the subject would be judged by. It takes a
+// Viewer. A subject that is not in the account is Invalid at its field.
+func (s *Service) LoginFacts(ctx context.Context, actor Actor, account AccountID, subject Subject) (LoginFacts, error) {
+	var facts LoginFacts
+	err := postgres.InReadTx(ctx, s.pool, func(tx pgx.Tx) error {
+		in, err := accountByID(ctx, tx, actor, account)
+		if err != nil {
+			return err
+		}
+		stored, err := accountJWTByKey(ctx, tx, in.OperatorID, in.PublicKey)
+		if err != nil {
+			return err
+		}
+		facts = LoginFacts{AccountJWT: stored.JWT, IssuedAt: s.clock()}
+		if facts.Pages, err = pagesOf(ctx, tx, in.OperatorID, stored.JWT); err != nil {
+			return err
+		}
+		return facts.take(ctx, tx, actor, in, subject)
+	})
+	return facts, err
+}
+
+func pagesOf(ctx context.Context, tx pgx.Tx, operator OperatorID, token string) (claims.RevocationPages, error) {
+	said, err := claims.DecodeAccount(token)
+	if err != nil {
+		return nil, err
+	}
+	var pages claims.RevocationPages
+	for _, hash := range said.Pages {
+		records, err := pageByHash(ctx, tx, operator, hash)
+		if err != nil {
+			return nil, err
+		}
+		page, err := claims.DecodeRevocationPage(records)
+		if err != nil {
+			return nil, err
+		}
+		pages = append(pages, page)
+	}
+	return pages, nil
+}
+
+// take reads who is to be simulated.
+func (f *LoginFacts) take(ctx context.Context, tx pgx.Tx, actor Actor, account Account, subject Subject) error {
+	f.User = claims.User{Account: account.PublicKey, Name: subject.Name, Tags: subject.Tags}
+	user, role := subject.User, subject.Role
+	if subject.Credential != "" {
+		credential, err := credentialByID(ctx, tx, actor, subject.Credential)
+		if err := inAccount(err, "/credential_id", "credential", credential.AccountID, account.ID); err != nil {
+			return err
+		}
+		user, f.User.Key, f.IssuedAt = credential.UserID, credential.PublicKey, credential.IssuedAt
+		if credential.ExpiresAt != nil {
+			f.User.Expires = *credential.ExpiresAt
+		}
+	}
+	if user != "" {
+		known, err := userByID(ctx, tx, actor, user, f.IssuedAt)
+		if err := inAccount(err, "/user_id", "user", known.AccountID, account.ID); err != nil {
+			return err
+		}
+		role, f.User.Name = known.RoleID, known.Name
+	}
+	if role == "" {
+		return fault.New(fault.Invalid, "say whom to ask about: a credential_id, a user_id or a role_id")
+	}
+	in, err := roleByID(ctx, tx, actor, role)
+	if err := inAccount(err, "/role_id", "role", in.AccountID, account.ID); err != nil {
+		return err
+	}
+	f.Role = in.PublicKey
+	if f.User.Key == "" {
+		f.User.Key, err = unusedUserKey()
+	}
+	return err
+}
+
+// inAccount is Invalid at the pointer for what is not there, or in another account.
+func inAccount(err error, pointer, noun string, has, wants AccountID) error {
+	if errors.Is(err, fault.NotFound) || err == nil && has != wants {
+		return fault.Field(pointer, "the account has no such %s", noun)
+	}
+	return err
+}
+
+// unusedUserKey is a key that stands for one still to be made.
+func unusedUserKey() (claims.UserKey, error) {
+	seed, err := claims.NewUserSeed()
+	if err != nil {
+		return "", err
+	}
+	defer seed.Wipe()
+	return seed.UserKey()
+}
