@@ -79,6 +79,28 @@ export async function show(children: ReactNode) {
 
 const at = "2026-01-01T00:00:00Z";
 
+const limits: Account["limits"] = {
+  connections: 100,
+  leaf_nodes: 5,
+  subscriptions: 1000,
+  payload_bytes: 1 << 20,
+  data_bytes: -1,
+  exports: 10,
+  imports: 10,
+  wildcard_exports: true,
+  bearer: true,
+  jetstream: {
+    memory_bytes: 1 << 24,
+    disk_bytes: 1 << 30,
+    streams: 10,
+    consumers: 100,
+    ack_pending: -1,
+    memory_max_stream_bytes: -1,
+    disk_max_stream_bytes: -1,
+    max_bytes_required: false,
+  },
+};
+
 export const anAccount: Account = {
   id: "acc_1",
   tenant_id: "ten_1",
@@ -86,19 +108,19 @@ export const anAccount: Account = {
   name: "orders",
   description: "",
   public_key: "AABCDEFGHIJKLMNOPQRSTUVWXYZ",
+  tags: [],
   status: "active",
+  suspension: null,
   deleting_at: null,
   purge_at: null,
-  limits: {
-    connections: 100,
-    leaf_nodes: 5,
-    subscriptions: 1000,
-    payload_bytes: 1 << 20,
-    data_bytes: -1,
-    exports: 10,
-    imports: 10,
-    jetstream: { memory_bytes: 1 << 24, disk_bytes: 1 << 30, streams: 10, consumers: 100 },
-  },
+  limits,
+  effective_limits: limits,
+  default_permissions: {},
+  trace: null,
+  cluster_traffic: "system",
+  connection_types: [],
+  effective_connection_types: [],
+  connections_per_type: {},
   revision: 3,
   created_at: at,
   updated_at: at,

@@ -1,10 +1,10 @@
 import { Button, Radio, Stack, TagsInput, Text, Title } from "@mantine/core";
 import { useId, useState } from "react";
 import type { FieldErrors } from "../problems/fieldErrors";
-import { type MayForm, missingSubjects, type NeverForm, type Reach } from "./roleForm";
+import { type MayForm, missingSubjects, type NeverForm, type PermissionsForm, type Reach } from "./roleForm";
 import classes from "./PermissionFields.module.css";
 
-export type PermissionForm = { publish: MayForm; subscribe: MayForm; never: NeverForm };
+export type PermissionForm = Omit<PermissionsForm, "answers">;
 
 type PermissionFieldsProps = {
   value: PermissionForm;

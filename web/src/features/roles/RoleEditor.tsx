@@ -22,6 +22,7 @@ import { placeFieldErrors } from "../problems/fieldErrors";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
+import { AnswerFields } from "./AnswerFields";
 import { PermissionFields } from "./PermissionFields";
 import { bodyOf, formOf, missingSubjects, newRole, type RoleForm } from "./roleForm";
 import { connectionTypeNames, roleSentence } from "./roleSentence";
@@ -247,47 +248,6 @@ function itemAt(body: unknown, pointer: string): string | undefined {
     value = (value as Record<string, unknown>)[part];
   }
   return typeof value === "string" ? value : undefined;
-}
-
-type AnswerFieldsProps = {
-  value: RoleForm["answers"];
-  onChange: (value: RoleForm["answers"]) => void;
-  maxError?: string;
-  expiryError?: string;
-};
-
-function AnswerFields({ value, onChange, maxError, expiryError }: AnswerFieldsProps) {
-  return (
-    <Stack gap="sm">
-      <Switch
-        label="May answer requests"
-        description="On the reply subject of a request it received, even where it may not publish otherwise."
-        checked={value.on}
-        onChange={(event) => onChange({ ...value, on: event.currentTarget.checked })}
-      />
-      {value.on && (
-        <SimpleGrid cols={{ base: 1, xs: 2 }}>
-          <NumberInput
-            label="Answers to one request"
-            description="-1 is unlimited."
-            min={-1}
-            allowDecimal={false}
-            value={value.maxMessages}
-            onChange={(next) => onChange({ ...value, maxMessages: typeof next === "number" ? next : 1 })}
-            error={maxError}
-          />
-          <NumberInput
-            label="Seconds to answer in"
-            description="0 is no limit."
-            min={0}
-            value={value.seconds}
-            onChange={(next) => onChange({ ...value, seconds: typeof next === "number" ? next : 0 })}
-            error={expiryError}
-          />
-        </SimpleGrid>
-      )}
-    </Stack>
-  );
 }
 
 function DeleteRole({ role, onDeleted }: { role: Role; onDeleted: () => void }) {

@@ -9,13 +9,13 @@ export type MayForm = { reach: Reach; only: string[] };
 /** What is off limits whatever else is allowed: mostly both ways, now and then one way only. */
 export type NeverForm = { both: string[]; publish: string[]; subscribe: string[] };
 
-export type RoleForm = {
+export type AnswersForm = { on: boolean; maxMessages: number; seconds: number };
+
+export type PermissionsForm = { publish: MayForm; subscribe: MayForm; never: NeverForm; answers: AnswersForm };
+
+export type RoleForm = PermissionsForm & {
   name: string;
   description: string;
-  publish: MayForm;
-  subscribe: MayForm;
-  never: NeverForm;
-  answers: { on: boolean; maxMessages: number; seconds: number };
   connectionTypes: ConnectionType[];
   sourceNetworks: string[];
   /** Its users are let in by their JWT alone, as MQTT clients are. */
@@ -42,21 +42,26 @@ export const newRole: RoleForm = {
 };
 
 export function formOf(role: Role): RoleForm {
-  const responses = role.permissions.responses;
   return {
+    ...permissionFormOf(role.permissions),
     name: role.name,
     description: role.description,
-    publish: mayFormOf(role.permissions.publish),
-    subscribe: mayFormOf(role.permissions.subscribe),
-    never: neverFormOf(role.permissions),
-    answers: responses
-      ? { on: true, maxMessages: responses.max_messages, seconds: secondsOf(responses.expires_in) ?? 0 }
-      : newRole.answers,
     connectionTypes: role.connection_types,
     sourceNetworks: role.source_networks,
     bearer: role.bearer,
     subscriptions: limitFormOf(role.limits.subscriptions),
     payloadBytes: limitFormOf(role.limits.payload_bytes),
+  };
+}
+
+export function permissionFormOf({ publish, subscribe, responses }: Role["permissions"]): PermissionsForm {
+  return {
+    publish: mayFormOf(publish),
+    subscribe: mayFormOf(subscribe),
+    never: neverFormOf({ publish, subscribe }),
+    answers: responses
+      ? { on: true, maxMessages: responses.max_messages, seconds: secondsOf(responses.expires_in) ?? 0 }
+      : newRole.answers,
   };
 }
 
@@ -82,7 +87,7 @@ export function permissionsOf({
   subscribe,
   never,
   answers,
-}: Pick<RoleForm, "publish" | "subscribe" | "never" | "answers">): Required<RoleCreate["permissions"] & object> {
+}: PermissionsForm): Required<RoleCreate["permissions"] & object> {
   // A queue group after a subject means something to subscriptions only.
   const bothWays = never.both.filter((subject) => !subject.includes(" "));
   return {
