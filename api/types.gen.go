@@ -30,25 +30,25 @@ func (e AccountStatus) Valid() bool {
 
 // Defines values for BrokerDiskState.
 const (
-	Erased     BrokerDiskState = "erased"
-	Erasing    BrokerDiskState = "erasing"
-	Kept       BrokerDiskState = "kept"
-	Unverified BrokerDiskState = "unverified"
-	Waiting    BrokerDiskState = "waiting"
+	BrokerDiskStateErased     BrokerDiskState = "erased"
+	BrokerDiskStateErasing    BrokerDiskState = "erasing"
+	BrokerDiskStateKept       BrokerDiskState = "kept"
+	BrokerDiskStateUnverified BrokerDiskState = "unverified"
+	BrokerDiskStateWaiting    BrokerDiskState = "waiting"
 )
 
 // Valid indicates whether the value is a known member of the BrokerDiskState enum.
 func (e BrokerDiskState) Valid() bool {
 	switch e {
-	case Erased:
+	case BrokerDiskStateErased:
 		return true
-	case Erasing:
+	case BrokerDiskStateErasing:
 		return true
-	case Kept:
+	case BrokerDiskStateKept:
 		return true
-	case Unverified:
+	case BrokerDiskStateUnverified:
 		return true
-	case Waiting:
+	case BrokerDiskStateWaiting:
 		return true
 	default:
 		return false
@@ -193,6 +193,27 @@ func (e MemberRole) Valid() bool {
 	}
 }
 
+// Defines values for OperationStatus.
+const (
+	OperationStatusDone    OperationStatus = "done"
+	OperationStatusRunning OperationStatus = "running"
+	OperationStatusWaiting OperationStatus = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the OperationStatus enum.
+func (e OperationStatus) Valid() bool {
+	switch e {
+	case OperationStatusDone:
+		return true
+	case OperationStatusRunning:
+		return true
+	case OperationStatusWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RecipientKind.
 const (
 	RecipientKindBroker RecipientKind = "broker"
@@ -213,28 +234,28 @@ func (e RecipientKind) Valid() bool {
 
 // Defines values for RetirementPhase.
 const (
-	Done      RetirementPhase = "done"
-	Draining  RetirementPhase = "draining"
-	Frozen    RetirementPhase = "frozen"
-	None      RetirementPhase = "none"
-	Purging   RetirementPhase = "purging"
-	Verifying RetirementPhase = "verifying"
+	RetirementPhaseDone      RetirementPhase = "done"
+	RetirementPhaseDraining  RetirementPhase = "draining"
+	RetirementPhaseFrozen    RetirementPhase = "frozen"
+	RetirementPhaseNone      RetirementPhase = "none"
+	RetirementPhasePurging   RetirementPhase = "purging"
+	RetirementPhaseVerifying RetirementPhase = "verifying"
 )
 
 // Valid indicates whether the value is a known member of the RetirementPhase enum.
 func (e RetirementPhase) Valid() bool {
 	switch e {
-	case Done:
+	case RetirementPhaseDone:
 		return true
-	case Draining:
+	case RetirementPhaseDraining:
 		return true
-	case Frozen:
+	case RetirementPhaseFrozen:
 		return true
-	case None:
+	case RetirementPhaseNone:
 		return true
-	case Purging:
+	case RetirementPhasePurging:
 		return true
-	case Verifying:
+	case RetirementPhaseVerifying:
 		return true
 	default:
 		return false
@@ -481,6 +502,30 @@ func (e ListServersParamsSort) Valid() bool {
 	case ListServersParamsSortMinusName:
 		return true
 	case ListServersParamsSortName:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListPlansParamsSort.
+const (
+	ListPlansParamsSortCreatedAt      ListPlansParamsSort = "created_at"
+	ListPlansParamsSortMinusCreatedAt ListPlansParamsSort = "-created_at"
+	ListPlansParamsSortMinusName      ListPlansParamsSort = "-name"
+	ListPlansParamsSortName           ListPlansParamsSort = "name"
+)
+
+// Valid indicates whether the value is a known member of the ListPlansParamsSort enum.
+func (e ListPlansParamsSort) Valid() bool {
+	switch e {
+	case ListPlansParamsSortCreatedAt:
+		return true
+	case ListPlansParamsSortMinusCreatedAt:
+		return true
+	case ListPlansParamsSortMinusName:
+		return true
+	case ListPlansParamsSortName:
 		return true
 	default:
 		return false
@@ -1009,6 +1054,89 @@ type Credential struct {
 	UserId Id `json:"user_id"`
 }
 
+// CredentialBatchEntry defines model for CredentialBatchEntry.
+type CredentialBatchEntry struct {
+	// Name Letters, digits, `-` and `_`.
+	Name UserName `json:"name"`
+
+	// PublicKey A user nkey (`U…`) whose seed you keep. Never send a seed.
+	PublicKey *string `json:"public_key,omitempty"`
+}
+
+// CredentialBatchIssue The users are said in one of three ways: `names`, `name_prefix` and `count`, or `entries`.
+type CredentialBatchIssue struct {
+	Count *int `json:"count,omitempty"`
+
+	// CreateUsers The users are made, and must not be there yet. False: they must.
+	CreateUsers *bool `json:"create_users,omitempty"`
+
+	// Entries For users whose seeds you keep.
+	Entries *[]CredentialBatchEntry `json:"entries,omitempty"`
+
+	// ExpiresAt In the future.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// ExpiresIn The same as an ISO 8601 duration from now. Without either: as role and plan have it by default.
+	//
+	// Example: P90D
+	ExpiresIn *string `json:"expires_in,omitempty"`
+
+	// Name Of each credential: what it is for.
+	Name *string `json:"name,omitempty"`
+
+	// NamePrefix With `count`: users are named so and numbered from 1, with zeros before so that all names are of one length.
+	NamePrefix *string     `json:"name_prefix,omitempty"`
+	Names      *[]UserName `json:"names,omitempty"`
+
+	// RoleId Of users that are made. Absent: the account's role named `default`.
+	RoleId *string `json:"role_id,omitempty"`
+}
+
+// CredentialBatchLine A credential (with `index`), or the last line: `summary` or `problem`.
+type CredentialBatchLine struct {
+	// CredentialId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	CredentialId *Id `json:"credential_id,omitempty"`
+
+	// Creds The creds file, shown this once, when you do not.
+	Creds *string `json:"creds,omitempty"`
+
+	// ExpiresAt Absent: never.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// FileName What to call the file.
+	FileName *string `json:"file_name,omitempty"`
+
+	// Index Of its entry, from 0.
+	Index *int64 `json:"index,omitempty"`
+
+	// Jwt The user JWT, when you keep the seed.
+	Jwt       *string                 `json:"jwt,omitempty"`
+	Problem   *Problem                `json:"problem,omitempty"`
+	PublicKey *string                 `json:"public_key,omitempty"`
+	Summary   *CredentialBatchSummary `json:"summary,omitempty"`
+
+	// User The user's name.
+	User *string `json:"user,omitempty"`
+
+	// UserId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	UserId *Id `json:"user_id,omitempty"`
+}
+
+// CredentialBatchSummary defines model for CredentialBatchSummary.
+type CredentialBatchSummary struct {
+	// BatchId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	BatchId Id `json:"batch_id"`
+
+	// From The first entry of this stream.
+	From int64 `json:"from"`
+
+	// Issued Credentials of this stream.
+	Issued int64 `json:"issued"`
+
+	// Total Entries of the batch.
+	Total int64 `json:"total"`
+}
+
 // CredentialExtend defines model for CredentialExtend.
 type CredentialExtend struct {
 	// ExpiresAt In the future.
@@ -1424,6 +1552,32 @@ type Membership struct {
 	TenantName string `json:"tenant_name"`
 }
 
+// Operation defines model for Operation.
+type Operation struct {
+	CreatedAt  Time       `json:"created_at"`
+	CreatedBy  string     `json:"created_by"`
+	Done       int64      `json:"done"`
+	FinishedAt *time.Time `json:"finished_at"`
+
+	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	Id Id `json:"id"`
+
+	// Kind What it does. There may be more kinds in later versions.
+	Kind string `json:"kind"`
+
+	// Stage What it is doing now.
+	Stage  string          `json:"stage"`
+	Status OperationStatus `json:"status"`
+
+	// Total As it was when the work began.
+	Total      int64   `json:"total"`
+	UpdatedAt  Time    `json:"updated_at"`
+	WaitingFor *string `json:"waiting_for"`
+}
+
+// OperationStatus defines model for Operation.Status.
+type OperationStatus string
+
 // Operator defines model for Operator.
 type Operator struct {
 	CreatedAt Time `json:"created_at"`
@@ -1490,11 +1644,23 @@ type Plan struct {
 	// AccountLimits -1 is unlimited, 0 is none.
 	AccountLimits Limits `json:"account_limits"`
 
+	// ConnectionTypes How clients may connect. Empty: all ways.
+	ConnectionTypes []ConnectionType `json:"connection_types"`
+
+	// DefaultCredentialLifetime ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may.
+	DefaultCredentialLifetime *string `json:"default_credential_lifetime"`
+
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	Id Id `json:"id"`
 
 	// MaxAccounts -1 is unlimited.
 	MaxAccounts int64 `json:"max_accounts"`
+
+	// MaxCredentialLifetime ISO 8601 duration. Null: credentials need not expire.
+	MaxCredentialLifetime *string `json:"max_credential_lifetime"`
+
+	// MaxMembers -1 is unlimited.
+	MaxMembers int64 `json:"max_members"`
 
 	// MaxRoles Per account. -1 is unlimited.
 	MaxRoles int64 `json:"max_roles"`
@@ -1502,10 +1668,131 @@ type Plan struct {
 	// MaxUsers Per account. -1 is unlimited.
 	MaxUsers int64  `json:"max_users"`
 	Name     string `json:"name"`
-	Use      struct {
+
+	// TenantLimits The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none.
+	TenantLimits TenantLimits `json:"tenant_limits"`
+	Use          struct {
 		// Accounts Accounts the tenant has.
 		Accounts int64 `json:"accounts"`
+
+		// Members People in the tenant.
+		Members int64 `json:"members"`
 	} `json:"use"`
+	Version int64 `json:"version"`
+}
+
+// PlanCreate What is absent is as generous as it can be.
+type PlanCreate struct {
+	// AccountLimits -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
+	AccountLimits *LimitsInput `json:"account_limits,omitempty"`
+
+	// ConnectionTypes How clients may connect. Empty: all ways.
+	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
+
+	// DefaultCredentialLifetime ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may.
+	DefaultCredentialLifetime *string `json:"default_credential_lifetime,omitempty"`
+
+	// MaxAccounts -1 is unlimited.
+	MaxAccounts *int64 `json:"max_accounts,omitempty"`
+
+	// MaxCredentialLifetime ISO 8601 duration. Null: credentials need not expire.
+	MaxCredentialLifetime *string `json:"max_credential_lifetime,omitempty"`
+
+	// MaxMembers -1 is unlimited.
+	MaxMembers *int64 `json:"max_members,omitempty"`
+
+	// MaxRoles Per account. -1 is unlimited.
+	MaxRoles *int64 `json:"max_roles,omitempty"`
+
+	// MaxUsers Per account. -1 is unlimited.
+	MaxUsers *int64 `json:"max_users,omitempty"`
+	Name     string `json:"name"`
+
+	// TenantLimits -1 is unlimited, 0 is none, absent is unlimited (on create) or unchanged (on update).
+	TenantLimits *TenantLimitsInput `json:"tenant_limits,omitempty"`
+}
+
+// PlanUpdate What is absent stays; lists are replaced whole.
+type PlanUpdate struct {
+	// AccountLimits -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
+	AccountLimits *LimitsInput `json:"account_limits,omitempty"`
+
+	// ConnectionTypes How clients may connect. Empty: all ways.
+	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
+
+	// DefaultCredentialLifetime ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may.
+	DefaultCredentialLifetime *string `json:"default_credential_lifetime,omitempty"`
+
+	// MaxAccounts -1 is unlimited.
+	MaxAccounts *int64 `json:"max_accounts,omitempty"`
+
+	// MaxCredentialLifetime ISO 8601 duration. Null: credentials need not expire.
+	MaxCredentialLifetime *string `json:"max_credential_lifetime,omitempty"`
+
+	// MaxMembers -1 is unlimited.
+	MaxMembers *int64 `json:"max_members,omitempty"`
+
+	// MaxRoles Per account. -1 is unlimited.
+	MaxRoles *int64 `json:"max_roles,omitempty"`
+
+	// MaxUsers Per account. -1 is unlimited.
+	MaxUsers *int64  `json:"max_users,omitempty"`
+	Name     *string `json:"name,omitempty"`
+
+	// TenantLimits -1 is unlimited, 0 is none, absent is unlimited (on create) or unchanged (on update).
+	TenantLimits *TenantLimitsInput `json:"tenant_limits,omitempty"`
+}
+
+// PlanVersion defines model for PlanVersion.
+type PlanVersion struct {
+	// AccountLimits -1 is unlimited, 0 is none.
+	AccountLimits Limits `json:"account_limits"`
+
+	// ConnectionTypes How clients may connect. Empty: all ways.
+	ConnectionTypes []ConnectionType `json:"connection_types"`
+	CreatedAt       Time             `json:"created_at"`
+	CreatedBy       string           `json:"created_by"`
+
+	// DefaultCredentialLifetime ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may.
+	DefaultCredentialLifetime *string `json:"default_credential_lifetime"`
+
+	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	Id Id `json:"id"`
+
+	// IsDefault Who signs up is put on it.
+	IsDefault bool `json:"is_default"`
+	IsNewest  bool `json:"is_newest"`
+
+	// MaxAccounts -1 is unlimited.
+	MaxAccounts int64 `json:"max_accounts"`
+
+	// MaxCredentialLifetime ISO 8601 duration. Null: credentials need not expire.
+	MaxCredentialLifetime *string `json:"max_credential_lifetime"`
+
+	// MaxMembers -1 is unlimited.
+	MaxMembers int64 `json:"max_members"`
+
+	// MaxRoles Per account. -1 is unlimited.
+	MaxRoles int64 `json:"max_roles"`
+
+	// MaxUsers Per account. -1 is unlimited.
+	MaxUsers int64  `json:"max_users"`
+	Name     string `json:"name"`
+
+	// TenantLimits The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none.
+	TenantLimits TenantLimits `json:"tenant_limits"`
+
+	// Tenants Tenants that are on this version.
+	Tenants int64 `json:"tenants"`
+	Version int64 `json:"version"`
+}
+
+// PlanVersionPage defines model for PlanVersionPage.
+type PlanVersionPage struct {
+	Items []PlanVersion `json:"items"`
+
+	// NextCursor Null: this is the last page.
+	NextCursor *Cursor `json:"next_cursor"`
 }
 
 // Problem defines model for Problem.
@@ -1945,8 +2232,49 @@ type Tenant struct {
 	Name string `json:"name"`
 
 	// PlanId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	PlanId    Id   `json:"plan_id"`
-	UpdatedAt Time `json:"updated_at"`
+	PlanId      Id    `json:"plan_id"`
+	PlanVersion int64 `json:"plan_version"`
+	UpdatedAt   Time  `json:"updated_at"`
+}
+
+// TenantJetStreamLimits defines model for TenantJetStreamLimits.
+type TenantJetStreamLimits struct {
+	DiskBytes   int64 `json:"disk_bytes"`
+	MemoryBytes int64 `json:"memory_bytes"`
+	Streams     int64 `json:"streams"`
+}
+
+// TenantLimits The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none.
+type TenantLimits struct {
+	Connections int64                 `json:"connections"`
+	Jetstream   TenantJetStreamLimits `json:"jetstream"`
+	LeafNodes   int64                 `json:"leaf_nodes"`
+}
+
+// TenantLimitsInput -1 is unlimited, 0 is none, absent is unlimited (on create) or unchanged (on update).
+type TenantLimitsInput struct {
+	Connections *LimitValue `json:"connections,omitempty"`
+	Jetstream   *struct {
+		DiskBytes   *LimitValue `json:"disk_bytes,omitempty"`
+		MemoryBytes *LimitValue `json:"memory_bytes,omitempty"`
+		Streams     *LimitValue `json:"streams,omitempty"`
+	} `json:"jetstream,omitempty"`
+	LeafNodes *LimitValue `json:"leaf_nodes,omitempty"`
+}
+
+// TenantPlan defines model for TenantPlan.
+type TenantPlan struct {
+	Operation Operation `json:"operation"`
+	Plan      Plan      `json:"plan"`
+}
+
+// TenantPlanSet defines model for TenantPlanSet.
+type TenantPlanSet struct {
+	// PlanId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	PlanId Id `json:"plan_id"`
+
+	// Version Absent: the newest.
+	Version *int64 `json:"version,omitempty"`
 }
 
 // TenantUpdate defines model for TenantUpdate.
@@ -1998,6 +2326,9 @@ type UserCreate struct {
 	RoleId *string `json:"role_id,omitempty"`
 }
 
+// UserName Letters, digits, `-` and `_`.
+type UserName = string
+
 // UserPage defines model for UserPage.
 type UserPage struct {
 	Items []User `json:"items"`
@@ -2024,6 +2355,9 @@ type IdempotencyKey = string
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// OperationId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+type OperationId = Id
+
 // OperatorId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 type OperatorId = Id
 
@@ -2032,6 +2366,12 @@ type PageCursor = string
 
 // PageLimit defines model for PageLimit.
 type PageLimit = int
+
+// PlanId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+type PlanId = Id
+
+// PlanVersionNumber defines model for PlanVersionNumber.
+type PlanVersionNumber = int64
 
 // Query defines model for Query.
 type Query = string
@@ -2078,6 +2418,15 @@ type UpdateAccountParams struct {
 
 // CloneAccountParams defines parameters for CloneAccount.
 type CloneAccountParams struct {
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// IssueCredentialBatchParams defines parameters for IssueCredentialBatch.
+type IssueCredentialBatchParams struct {
+	// From How many of the batch's credentials you have, to go on with one that broke off. It needs the `Idempotency-Key`.
+	From *int64 `form:"from,omitempty" json:"from,omitempty"`
+
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -2259,6 +2608,51 @@ type AttachServerParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListPlansParams defines parameters for ListPlans.
+type ListPlansParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort `created_at` (oldest first), `-created_at`, `name`, `-name`.
+	Sort *ListPlansParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Q Only items whose name contains this, whatever its case.
+	Q *Query `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// ListPlansParamsSort defines parameters for ListPlans.
+type ListPlansParamsSort string
+
+// CreatePlanParams defines parameters for CreatePlan.
+type CreatePlanParams struct {
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdatePlanParams defines parameters for UpdatePlan.
+type UpdatePlanParams struct {
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListPlanVersionsParams defines parameters for ListPlanVersions.
+type ListPlanVersionsParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// MoveTenantsParams defines parameters for MoveTenants.
+type MoveTenantsParams struct {
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteRoleParams defines parameters for DeleteRole.
 type DeleteRoleParams struct {
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
@@ -2358,6 +2752,12 @@ type ListMembersParams struct {
 	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// SetTenantPlanParams defines parameters for SetTenantPlan.
+type SetTenantPlanParams struct {
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // DeleteUserParams defines parameters for DeleteUser.
 type DeleteUserParams struct {
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
@@ -2391,6 +2791,9 @@ type UpdateAccountApplicationMergePatchPlusJSONRequestBody = AccountUpdate
 
 // CloneAccountJSONRequestBody defines body for CloneAccount for application/json ContentType.
 type CloneAccountJSONRequestBody = AccountClone
+
+// IssueCredentialBatchJSONRequestBody defines body for IssueCredentialBatch for application/json ContentType.
+type IssueCredentialBatchJSONRequestBody = CredentialBatchIssue
 
 // UpdateMappingsJSONRequestBody defines body for UpdateMappings for application/json ContentType.
 type UpdateMappingsJSONRequestBody = Mappings
@@ -2431,6 +2834,15 @@ type CheckDriftJSONRequestBody = DriftCheckCreate
 // AttachServerJSONRequestBody defines body for AttachServer for application/json ContentType.
 type AttachServerJSONRequestBody = ServerAttach
 
+// CreatePlanJSONRequestBody defines body for CreatePlan for application/json ContentType.
+type CreatePlanJSONRequestBody = PlanCreate
+
+// UpdatePlanJSONRequestBody defines body for UpdatePlan for application/json ContentType.
+type UpdatePlanJSONRequestBody = PlanUpdate
+
+// UpdatePlanApplicationMergePatchPlusJSONRequestBody defines body for UpdatePlan for application/merge-patch+json ContentType.
+type UpdatePlanApplicationMergePatchPlusJSONRequestBody = PlanUpdate
+
 // UpdateRoleJSONRequestBody defines body for UpdateRole for application/json ContentType.
 type UpdateRoleJSONRequestBody = RoleUpdate
 
@@ -2463,6 +2875,9 @@ type CreateAccountJSONRequestBody = AccountCreate
 
 // CreateApiTokenJSONRequestBody defines body for CreateApiToken for application/json ContentType.
 type CreateApiTokenJSONRequestBody = ApiTokenCreate
+
+// SetTenantPlanJSONRequestBody defines body for SetTenantPlan for application/json ContentType.
+type SetTenantPlanJSONRequestBody = TenantPlanSet
 
 // IssueCredentialJSONRequestBody defines body for IssueCredential for application/json ContentType.
 type IssueCredentialJSONRequestBody = CredentialIssue

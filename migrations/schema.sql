@@ -227,6 +227,27 @@ CREATE TABLE members (
   CONSTRAINT members_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'developer'::text, 'viewer'::text])))
 );
 
+CREATE TABLE operations (
+  id prefixed_id NOT NULL,
+  tenant_id prefixed_id,
+  operator_id prefixed_id,
+  kind text NOT NULL,
+  state jsonb NOT NULL,
+  stage text NOT NULL,
+  detail text DEFAULT ''::text NOT NULL,
+  done bigint DEFAULT 0 NOT NULL,
+  total bigint DEFAULT 0 NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  finished_at timestamp with time zone,
+  CONSTRAINT operations_pkey PRIMARY KEY (id),
+  CONSTRAINT operations_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
+  CONSTRAINT operations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
+  CONSTRAINT operations_done_check CHECK ((done >= 0)),
+  CONSTRAINT operations_total_check CHECK ((total >= 0))
+);
+
 CREATE TABLE operators (
   id prefixed_id NOT NULL,
   name text NOT NULL,
@@ -266,11 +287,25 @@ CREATE TABLE plans (
   account_limits jsonb NOT NULL,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  first_id prefixed_id NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
+  is_newest boolean DEFAULT true NOT NULL,
+  max_members bigint DEFAULT '-1'::integer NOT NULL,
+  tenant_limits jsonb DEFAULT '{"streams": -1, "disk_bytes": -1, "leaf_nodes": -1, "connections": -1, "memory_bytes": -1}'::jsonb NOT NULL,
+  connection_types text[] DEFAULT '{}'::text[] NOT NULL,
+  max_credential_lifetime interval DEFAULT '00:00:00'::interval NOT NULL,
+  default_credential_lifetime interval DEFAULT '00:00:00'::interval NOT NULL,
+  created_by text DEFAULT 'system'::text NOT NULL,
   CONSTRAINT plans_pkey PRIMARY KEY (id),
-  CONSTRAINT plans_name_key UNIQUE (name),
+  CONSTRAINT plans_version_key UNIQUE (first_id, version),
+  CONSTRAINT plans_first_id_fkey FOREIGN KEY (first_id) REFERENCES plans(id),
+  CONSTRAINT plans_default_credential_lifetime_check CHECK ((default_credential_lifetime >= '00:00:00'::interval)),
   CONSTRAINT plans_max_users_check CHECK ((max_users >= '-1'::integer)),
+  CONSTRAINT plans_max_credential_lifetime_check CHECK ((max_credential_lifetime >= '00:00:00'::interval)),
   CONSTRAINT plans_max_accounts_check CHECK ((max_accounts >= '-1'::integer)),
-  CONSTRAINT plans_max_roles_check CHECK ((max_roles >= '-1'::integer))
+  CONSTRAINT plans_max_members_check CHECK ((max_members >= '-1'::integer)),
+  CONSTRAINT plans_max_roles_check CHECK ((max_roles >= '-1'::integer)),
+  CONSTRAINT plans_version_check CHECK ((version > 0))
 );
 
 CREATE TABLE receipts (
@@ -436,15 +471,19 @@ CREATE INDEX events_age ON public.events USING btree (created_at);
 CREATE INDEX events_page ON public.events USING btree (tenant_id, id);
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX members_person ON public.members USING btree (person_id);
+CREATE INDEX operations_unfinished ON public.operations USING btree (id) WHERE (finished_at IS NULL);
 CREATE UNIQUE INDEX operators_one_default ON public.operators USING btree (is_default) WHERE is_default;
 CREATE UNIQUE INDEX people_email_key ON public.people USING btree (lower(email));
+CREATE UNIQUE INDEX plans_name_key ON public.plans USING btree (name) WHERE is_newest;
 CREATE UNIQUE INDEX plans_one_default ON public.plans USING btree (is_default) WHERE is_default;
+CREATE UNIQUE INDEX plans_one_newest ON public.plans USING btree (first_id) WHERE is_newest;
 CREATE INDEX refused_logins_age ON public.refused_logins USING btree (last_at);
 CREATE INDEX refused_logins_newest ON public.refused_logins USING btree (account_id, id DESC);
 CREATE INDEX revocation_pages_hash ON public.revocation_pages USING btree (hash);
 CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (account_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX roles_page ON public.roles USING btree (account_id, id) WHERE (deleted_at IS NULL);
 CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
+CREATE INDEX tenants_plan ON public.tenants USING btree (plan_id, id);
 CREATE INDEX used_nonces_age ON public.used_nonces USING btree (expires_at);
 CREATE UNIQUE INDEX users_name_key ON public.users USING btree (account_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX users_page ON public.users USING btree (account_id, id) WHERE (deleted_at IS NULL);
@@ -493,13 +532,24 @@ COMMENT ON COLUMN events.subject IS 'the id of the thing';
 COMMENT ON TABLE feed_changes IS 'compacted: one row per account, at its latest revision';
 COMMENT ON TABLE feeds IS 'each operator''s revision; the row''s lock puts its changes in commit order';
 COMMENT ON COLUMN idempotency_keys.request IS 'SHA-256 of operation, path and body: the same key with another request is refused';
+COMMENT ON TABLE operations IS 'long work in steps, each a transaction; whichever replica is free takes the next';
+COMMENT ON COLUMN operations.tenant_id IS 'whose members may see it; null: staff only';
+COMMENT ON COLUMN operations.state IS 'what it works on, and how far it has come';
+COMMENT ON COLUMN operations.detail IS 'what it waits for; empty: for nothing';
 COMMENT ON COLUMN operators.signing_public_key IS 'signs accounts; the operator key itself signs only the operator JWT';
 COMMENT ON COLUMN operators.is_default IS 'new accounts go here unless they name another';
 COMMENT ON TABLE people IS 'who can log in; what they may do comes from their memberships';
 COMMENT ON COLUMN people.password_hash IS 'argon2id, with its parameters';
+COMMENT ON TABLE plans IS 'each row is one version of a plan; its terms never change';
 COMMENT ON COLUMN plans.max_roles IS 'per account; -1 is unlimited';
 COMMENT ON COLUMN plans.max_users IS 'per account; -1 is unlimited';
 COMMENT ON COLUMN plans.account_limits IS 'the most one account may have, and what it has unless it asks for less: the shape of accounts.limits, every field present';
+COMMENT ON COLUMN plans.first_id IS 'the id of the plan''s first version, by which people know the plan';
+COMMENT ON COLUMN plans.is_newest IS 'no later version of the plan is there';
+COMMENT ON COLUMN plans.tenant_limits IS 'the most all of a tenant''s accounts may have together; -1 is unlimited';
+COMMENT ON COLUMN plans.connection_types IS 'how clients may connect; empty: all ways';
+COMMENT ON COLUMN plans.max_credential_lifetime IS '0: credentials need not expire';
+COMMENT ON COLUMN plans.default_credential_lifetime IS 'of credentials that nobody chose one for; 0: they do not expire';
 COMMENT ON TABLE receipts IS 'what each broker last said it has in force';
 COMMENT ON COLUMN receipts.effects IS 'what the latest applied claims did: per account and revision, connections closed';
 COMMENT ON TABLE refused_logins IS 'who was not let in and why: one row for each way, of the newest few hundred an account';
@@ -515,5 +565,6 @@ COMMENT ON TABLE servers IS 'unmodified nats-servers that control keeps up to da
 COMMENT ON COLUMN servers.urls IS 'where control reaches their system account';
 COMMENT ON COLUMN servers.ledger IS 'which servers were found there, and how far each has come';
 COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the cookie';
+COMMENT ON COLUMN tenants.plan_id IS 'the version of a plan that the tenant is on';
 COMMENT ON TABLE tombstones IS 'accounts that brokers held and the operator never had: their last JWT lets nobody in';
 COMMENT ON TABLE used_nonces IS 'of renewals; nonces carry their own proof of origin, so only used ones are kept, until they expire';

@@ -150,6 +150,7 @@ func (r *replica) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.delivery.run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, r.listener, r.api) })
+	g.Go(func() error { return r.domain.RunOperations(ctx, r.log) })
 	g.Go(func() error { return r.repeat(ctx, sweepEvery, "sweep", r.domain.Sweep) })
 	g.Go(func() error {
 		return r.repeat(ctx, warnEvery, "warn of credentials that expire", r.domain.WarnOfExpiry)

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
 
 	"github.com/signalbox-io/signalbox/internal/fault"
@@ -78,11 +79,19 @@ func decode(r *http.Request, dst any) error {
 	return nil
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+// maxBodyOf is what the document lets the operation's body be, in bytes.
+func maxBodyOf(op *openapi3.Operation) int64 {
+	if n, ok := op.Extensions["x-max-body"].(float64); ok {
+		return int64(n)
+	}
+	return maxBody
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return nil, fault.New(fault.Invalid, "the body is larger than %d bytes", maxBody)
+		return nil, fault.New(fault.Invalid, "the body is larger than %d bytes", limit)
 	}
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "the body could not be read")

@@ -70,8 +70,8 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// maxBody bounds a request's body, in bytes. The largest sensible one is a
-// role with 800 subjects of 1,024 bytes.
+// maxBody bounds a request's body, in bytes, unless the document says otherwise.
+// The largest sensible one is a role with 800 subjects of 1,024 bytes.
 const maxBody = 1 << 20
 
 // Server answers the API. Make it with New.

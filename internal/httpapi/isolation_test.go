@@ -23,6 +23,7 @@ import (
 var prefixes = map[string]string{
 	"tenant": "ten", "account": "acc", "role": "rol", "user": "usr", "credential": "crd",
 	"api_token": "tok", "operator": "opr", "broker": "brk", "server": "srv",
+	"plan": "pln", "operation": "opn",
 }
 
 // operation is one of the document's, as these tests see it.
@@ -53,6 +54,9 @@ func operations(t *testing.T, doc *openapi3.T) []operation {
 func (o operation) at(t *testing.T, ids map[string]string) string {
 	t.Helper()
 	return regexp.MustCompile(`\{([a-z_]+)\}`).ReplaceAllStringFunc(o.path, func(p string) string {
+		if p == "{version}" {
+			return "1"
+		}
 		id := ids[strings.Trim(p, "{}")]
 		if id == "" {
 			t.Fatalf("%s: the test has no id for path parameter %s", o.OperationID, p)
@@ -104,6 +108,7 @@ func scene(t *testing.T) (s *server, victim, stranger *tenant) {
 		who.token("admin")
 		who.furnish("furnished")
 		maps.Copy(who.ids, s.installation())
+		who.onPlan(s.plan())
 	}
 	return s, victim, stranger
 }
@@ -132,10 +137,49 @@ func (s *server) installation() map[string]string {
 		"server": s.attach(seat.OperatorId, "server-"+strings.ToLower(key[:8]))}
 }
 
+var staff = tenants.Actor{ID: "per_staff", Staff: true}
+
+// plan makes a plan with two versions, and one with the id that is in the document's examples.
+func (s *server) plan() string {
+	s.t.Helper()
+	const columns = `max_accounts, max_roles, max_users, account_limits, created_at, updated_at`
+	s.exec(`
+		INSERT INTO plans (id, first_id, name, ` + columns + `)
+		SELECT 'pln_01jd3zq4y6e8r9tq2m5n7p8s0v', 'pln_01jd3zq4y6e8r9tq2m5n7p8s0v', 'Example', ` + columns + `
+		FROM plans
+		WHERE is_default
+		ON CONFLICT DO NOTHING`)
+	plans, err := s.domain.Plans(s.t.Context(), staff, tenants.PageQuery{Query: "Free"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	terms := plans.Items[0].PlanSpec
+	terms.Name = "Plan " + tenants.NewID[string]("pln")[20:]
+	plan, err := s.domain.CreatePlan(s.t.Context(), staff, tenants.Once{}, terms)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := s.domain.UpdatePlan(s.t.Context(), staff, plan.ID, "", func(spec *tenants.PlanSpec) error { spec.MaxRoles = 7; return nil }); err != nil {
+		s.t.Fatal(err)
+	}
+	return string(plan.ID)
+}
+
+// onPlan puts the tenant on the plan's first version, which is an operation.
+func (t *tenant) onPlan(plan string) {
+	s := t.owner.s
+	s.t.Helper()
+	_, operation, err := s.domain.SetTenantPlan(s.t.Context(), staff, tenants.TenantID(t.id), "", tenants.PlanID(plan), 1)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	t.ids["plan"], t.ids["operation"] = plan, string(operation.ID)
+}
+
 // attach attaches a server that nobody can reach, and answers its id.
 func (s *server) attach(operator, name string) string {
 	s.t.Helper()
-	attached, err := s.domain.AttachServer(s.t.Context(), tenants.Actor{ID: "per_staff", Staff: true}, tenants.OperatorID(operator), tenants.Once{},
+	attached, err := s.domain.AttachServer(s.t.Context(), staff, tenants.OperatorID(operator), tenants.Once{},
 		tenants.ServerSpec{Name: name, URLs: []string{"nats://127.0.0.1:1"}})
 	if err != nil {
 		s.t.Fatal(err)
@@ -301,6 +345,7 @@ func TestEveryExampleWorksForTheLeastRoleThatMayDoIt(t *testing.T) {
 	s := setup(t)
 	s.exec(`UPDATE plans SET max_accounts = -1`)
 	owner := s.signUp("Analytical Engines")
+	owner.onPlan(s.plan())
 	tokens := map[string]caller{}
 	for _, role := range []string{"viewer", "developer", "admin"} {
 		tokens[role] = owner.token(role)

@@ -36,9 +36,9 @@ func (s *Server) plain(handle handler) http.HandlerFunc {
 	}
 }
 
-// writeProblem is the one place where errors become answers. What is not a
-// fault is ours: fixed words outside, the whole chain in the log.
-func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
+// problem is the one place where errors become what the caller is told. What is
+// not a fault is ours: fixed words outside, the whole chain in the log.
+func (s *Server) problem(r *http.Request, err error) api.Problem {
 	p := api.Problem{RequestId: requestID(r), Type: "/problems/internal", Title: "Something went wrong on our side",
 		Status: http.StatusInternalServerError, Detail: "Try again; if it stays, tell us the request id."}
 	faults := fault.All(err)
@@ -48,6 +48,11 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 	if p.Status >= http.StatusInternalServerError && !errors.Is(err, r.Context().Err()) {
 		s.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", append(requestAttrs(r), slog.Any("error", err))...)
 	}
+	return p
+}
+
+func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
+	p := s.problem(r, err)
 	body, _ := json.Marshal(p) // a Problem is strings and an int
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")

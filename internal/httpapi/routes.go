@@ -31,6 +31,17 @@ func (s *Server) operations() map[string]handler {
 		"listApiTokens":   s.listAPITokens,
 		"deleteApiToken":  s.deleteAPIToken,
 
+		"setTenantPlan":        s.setTenantPlan,
+		"createPlan":           s.createPlan,
+		"listPlans":            s.listPlans,
+		"getNewestPlanVersion": s.getNewestPlanVersion,
+		"updatePlan":           s.updatePlan,
+		"makeDefaultPlan":      s.makeDefaultPlan,
+		"listPlanVersions":     s.listPlanVersions,
+		"getPlanVersion":       s.getPlanVersion,
+		"moveTenants":          s.moveTenants,
+		"getOperation":         s.getOperation,
+
 		"createAccount":      s.createAccount,
 		"listAccounts":       s.listAccounts,
 		"getAccount":         s.getAccount,
@@ -61,6 +72,7 @@ func (s *Server) operations() map[string]handler {
 		"deleteUser": s.deleteUser,
 
 		"issueCredential":        s.issueCredential,
+		"issueCredentialBatch":   s.issueCredentialBatch,
 		"listCredentials":        s.listCredentials,
 		"listAccountCredentials": s.listAccountCredentials,
 		"getCredential":          s.getCredential,
@@ -123,6 +135,7 @@ func (s *Server) mount() error {
 
 // operation is a handler's way in: body read and bounded, caller known, request checked against the document.
 func (s *Server) operation(route *routers.Route, access access, handle handler) handler {
+	limit := maxBodyOf(route.Operation)
 	return func(w http.ResponseWriter, r *http.Request) error {
 		c := &call{operation: route.Operation.OperationID}
 		var err error
@@ -130,7 +143,7 @@ func (s *Server) operation(route *routers.Route, access access, handle handler) 
 			return err
 		}
 		note(r, c.operation, c.caller)
-		if c.body, err = readBody(w, r); err != nil {
+		if c.body, err = readBody(w, r, limit); err != nil {
 			return err
 		}
 		if err := validate(r, route, c.body); err != nil {

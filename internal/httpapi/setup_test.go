@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -38,6 +39,7 @@ type server struct {
 
 func setup(t *testing.T) *server {
 	t.Helper()
+	decodeLines()
 	s := &server{t: t, pool: pgtest.New(t), log: &bytes.Buffer{}}
 	master, err := keyring.GenerateMaster()
 	if err != nil {
@@ -91,6 +93,23 @@ func setup(t *testing.T) *server {
 	}
 	return s
 }
+
+// decodeLines has each line of a stream of JSON validated as the document's schema has it.
+var decodeLines = sync.OnceFunc(func() {
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", func(body io.Reader, _ http.Header, schema *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
+		var line any
+		for lines := json.NewDecoder(body); lines.More(); {
+			line = nil
+			if err := lines.Decode(&line); err != nil {
+				return nil, err
+			}
+			if err := schema.Value.VisitJSON(line); err != nil {
+				return nil, err
+			}
+		}
+		return line, nil
+	})
+})
 
 // exec changes the database behind the API's back, to set a scene.
 func (s *server) exec(sql string, args ...any) {

@@ -35,19 +35,8 @@ func (s *Server) updateTenant(w http.ResponseWriter, r *http.Request) error {
 func answerTenant(w http.ResponseWriter, t tenants.Tenant) error {
 	etag := tenants.ETag(t.Version)
 	w.Header().Set("ETag", etag)
-	return answer(w, http.StatusOK, api.Tenant{Id: string(t.ID), Name: t.Name, PlanId: string(t.PlanID),
+	return answer(w, http.StatusOK, api.Tenant{Id: string(t.ID), Name: t.Name, PlanId: string(t.PlanID), PlanVersion: t.PlanVersion,
 		CreatedAt: t.CreatedAt.UTC(), UpdatedAt: t.UpdatedAt.UTC(), Etag: etag})
-}
-
-func (s *Server) getPlan(w http.ResponseWriter, r *http.Request) error {
-	p, err := s.Tenants.PlanUse(r.Context(), actorOf(r), pathID[tenants.TenantID](r, "tenant"))
-	if err != nil {
-		return err
-	}
-	out := api.Plan{Id: string(p.ID), Name: p.Name, MaxAccounts: p.MaxAccounts, MaxRoles: p.MaxRoles, MaxUsers: p.MaxUsers,
-		AccountLimits: limitsOf(p.AccountLimits)}
-	out.Use.Accounts = p.Accounts
-	return answer(w, http.StatusOK, out)
 }
 
 func (s *Server) listMembers(w http.ResponseWriter, r *http.Request) error {

@@ -120,6 +120,21 @@ func await(ctx context.Context, contact func(context.Context) error) error {
 // because of another one.
 const attempts = 5
 
+// DB is where transactions begin: on a pool, or [Within] another transaction.
+type DB interface {
+	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
+}
+
+// Within makes a transaction stand in for the pool: those that begin on it are
+// parts of it, which end with it, and have its options.
+func Within(tx pgx.Tx) Outer { return Outer{tx} }
+
+// Outer is a transaction that others begin within. It is for one goroutine.
+type Outer struct{ pgx.Tx }
+
+// BeginTx begins a part of the transaction.
+func (o Outer) BeginTx(ctx context.Context, _ pgx.TxOptions) (pgx.Tx, error) { return o.Begin(ctx) }
+
 // InTx runs fn in a transaction, commits if it returns nil, and rolls back if
 // it returns an error or panics.
 //
@@ -131,17 +146,17 @@ const attempts = 5
 //
 // A lost connection is a [fault.Unavailable]; when it was lost during commit,
 // the transaction may have been committed all the same.
-func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
+func InTx(ctx context.Context, pool DB, fn func(pgx.Tx) error) error {
 	return inTx(ctx, pool, pgx.TxOptions{}, fn)
 }
 
 // InReadTx is InTx for a function that only reads, and whose reads must agree
 // with each other: all see the database as it was at the first of them.
-func InReadTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
+func InReadTx(ctx context.Context, pool DB, fn func(pgx.Tx) error) error {
 	return inTx(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
 }
 
-func inTx(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, fn func(pgx.Tx) error) error {
+func inTx(ctx context.Context, pool DB, options pgx.TxOptions, fn func(pgx.Tx) error) error {
 	var err error
 	for attempt := range attempts {
 		if err = pgx.BeginTxFunc(ctx, pool, options, fn); !collided(err) {

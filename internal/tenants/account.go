@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -56,6 +57,21 @@ func (a Account) within(p Plan) Effective {
 		EffectiveLimits:          a.Limits.Within(p.AccountLimits),
 		EffectiveConnectionTypes: notNull(claims.CommonTypes(a.Settings.ConnectionTypes)),
 	}
+}
+
+// allowsTypes refuses connection types of a role that the account does not
+// allow: no client would ever come over them.
+func (a Account) allowsTypes(types []claims.ConnectionType) error {
+	if len(a.Settings.ConnectionTypes) == 0 {
+		return nil
+	}
+	var errs []error
+	for i, t := range types {
+		if !slices.Contains(a.Settings.ConnectionTypes, t) {
+			errs = append(errs, fault.Field(fmt.Sprintf("/connection_types/%d", i), "the account does not allow connections of the type %s", t))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // AccountSpec is what people choose about an account.

@@ -45,7 +45,7 @@ func (s *Service) announced(ctx context.Context, tx pgx.Tx, account Account, now
 	if err != nil {
 		return Account{}, fmt.Errorf("sign account %s: %w", account.ID, err)
 	}
-	account.Revision, err = bump(ctx, tx, account, token)
+	account.Revision, err = s.bump(ctx, tx, account, token)
 	return account, err
 }
 
@@ -101,7 +101,10 @@ func (s *Service) signForOperator(ctx context.Context, q querier, operator Opera
 }
 
 // bump keeps the account's JWT at the operator's next revision.
-func bump(ctx context.Context, tx pgx.Tx, account Account, token string) (feed.Revision, error) {
+func (s *Service) bump(ctx context.Context, tx pgx.Tx, account Account, token string) (feed.Revision, error) {
+	if err := s.rehearsal.note(ctx, tx, account, token); err != nil {
+		return 0, err
+	}
 	revision, err := feed.Bump(ctx, tx, string(account.OperatorID), string(account.PublicKey))
 	if err != nil {
 		return 0, err

@@ -103,6 +103,20 @@ func accountsByTenant(ctx context.Context, q querier, actor Actor, tenant Tenant
 	return all[Account](ctx, q, query, args)
 }
 
+// lockNextAccounts are the tenant's next accounts after that one, oldest first.
+func lockNextAccounts(ctx context.Context, tx pgx.Tx, tenant TenantID, after AccountID, limit int) ([]Account, error) {
+	const query = `
+		SELECT ` + accountColumns + `
+		FROM accounts
+		WHERE accounts.tenant_id = @tenant
+		AND accounts.deleted_at IS NULL
+		AND accounts.id > @after
+		ORDER BY accounts.id
+		LIMIT @limit
+		FOR NO KEY UPDATE`
+	return all[Account](ctx, tx, query, pgx.StrictNamedArgs{"tenant": tenant, "after": after, "limit": limit})
+}
+
 func countAccounts(ctx context.Context, tx pgx.Tx, tenant TenantID) (int64, error) {
 	const query = `
 		SELECT count(*)

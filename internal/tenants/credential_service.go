@@ -22,17 +22,21 @@ import (
 // call that made them, so repeating once is a Conflict that names the
 // credential. A public key that the account has seen before is a Conflict at
 // /public_key; an expiry that has passed, or is beyond what role and plan allow,
-// is Invalid at /expires_at or /expires_in.
+// is Invalid at /expires_at or /expires_in; a bearer role where the account or the
+// plan allows none is a Conflict.
 func (s *Service) IssueCredential(ctx context.Context, actor Actor, user UserID, once Once, p CredentialSpec) (IssuedCredential, error) {
 	u, err := userToSign(ctx, s.pool, actor, user)
 	if err != nil {
 		return IssuedCredential{}, err
 	}
-	if err := actor.mayChange(Account{TenantID: u.TenantID, AccountSpec: AccountSpec{Name: u.AccountName}, DeletingAt: u.DeletingAt}, Developer); err != nil {
+	if err := actor.mayChange(u.account(), Developer); err != nil {
 		return IssuedCredential{}, err
 	}
 	expires, err := u.lifetimes().expiry(s.clock(), p.ExpiresAt, p.ExpiresIn)
 	if err := errors.Join(p.validate(), err); err != nil {
+		return IssuedCredential{}, err
+	}
+	if err := u.admissible(); err != nil {
 		return IssuedCredential{}, err
 	}
 	p.ExpiresAt = expires
@@ -108,6 +112,7 @@ func (s *Service) signUser(u signable, key claims.UserKey, expires *time.Time) (
 		token, err = claims.EncodeUser(said, role)
 		return err
 	})
+	s.rehearsal.issued(token)
 	return token, err
 }
 

@@ -32,33 +32,24 @@ var credentialFaults = map[string]*fault.Error{
 	"credentials_public_key_key": {Kind: fault.Conflict, Pointer: "/public_key", Message: "the account has a credential with this key already, perhaps a revoked one; make a new key pair"},
 }
 
-// signable is what it takes to sign for a user.
-type signable struct {
-	TenantID    TenantID
-	Name        string
-	AccountName string
-	DeletingAt  *time.Time // the account's
-	AccountKey  claims.AccountKey
-	RoleName    string
-	RoleKey     claims.AccountKey
-	SealedSeed  []byte // the role's
-	PlanName    string
-}
+const (
+	signableColumns = `users.tenant_id, users.name, accounts.name AS account_name, accounts.public_key AS account_key, ` +
+		`accounts.deleting_at, accounts.suspended_at, coalesce((accounts.limits ->> 'bearer')::boolean, true) AS account_bearer, ` +
+		`coalesce((coalesce(accounts.effective_limits, accounts.limits) ->> 'bearer')::boolean, true) AS effective_bearer, ` +
+		`roles.name AS role_name, roles.public_key AS role_key, roles.sealed_seed, coalesce((roles.template ->> 'bearer')::boolean, false) AS role_bearer, ` +
+		`plans.name AS plan_name, plans.default_credential_lifetime AS plan_default, plans.max_credential_lifetime AS plan_maximum`
 
-// lifetimes are what the user's role and the tenant's plan say of them.
-func (u signable) lifetimes() lifetimes {
-	return lifetimes{Role: u.RoleName, Plan: u.PlanName}
-}
-
-func userToSign(ctx context.Context, q querier, actor Actor, id UserID) (signable, error) {
-	const query = `
-		SELECT users.tenant_id, users.name, accounts.name AS account_name, accounts.deleting_at, accounts.public_key AS account_key,
-			roles.name AS role_name, roles.public_key AS role_key, roles.sealed_seed, plans.name AS plan_name
-		FROM users
+	joinSignable = `
 		JOIN accounts ON accounts.id = users.account_id
 		JOIN roles ON roles.id = users.role_id
 		JOIN tenants ON tenants.id = users.tenant_id
-		JOIN plans ON plans.id = tenants.plan_id
+		JOIN plans ON plans.id = tenants.plan_id`
+)
+
+func userToSign(ctx context.Context, q querier, actor Actor, id UserID) (signable, error) {
+	const query = `
+		SELECT ` + signableColumns + `
+		FROM users` + joinSignable + `
 		WHERE users.id = @id
 		AND users.tenant_id = ANY(@tenants)
 		AND users.deleted_at IS NULL

@@ -26,6 +26,7 @@ type (
 	EnrollmentID string
 	AuditEventID string
 	RefusalID    string
+	OperationID  string
 	EventID      string
 	BatchID      string
 )
@@ -33,7 +34,7 @@ type (
 var crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // NewID makes an id with the three-letter prefix of its noun: ten, per, tok,
-// pln, opr, acc, rol, usr, crd, brk, srv, enr, aud, ref, evt, bat.
+// pln, opr, acc, rol, usr, crd, brk, srv, enr, aud, ref, opn, evt, bat.
 func NewID[T ~string](prefix string) T {
 	id := uuid.Must(uuid.NewV7())
 	return T(prefix + "_" + crockford.EncodeToString(id[:]))

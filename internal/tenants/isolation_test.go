@@ -127,8 +127,15 @@ func methods(name func() string) []struct {
 		{"CredentialHistory", method{Viewer, func(w *world, a Actor, of things) error {
 			return second(w.CredentialHistory(w.t.Context(), a, of.credential, PageQuery{}))
 		}}},
+		{"IssueBatch", method{Developer, func(w *world, a Actor, of things) error {
+			spec := BatchSpec{Field: "names", Entries: []BatchEntry{{User: name()}}, CreateUsers: true}
+			return second(w.IssueBatch(w.t.Context(), a, of.account, Once{}, nil, spec, func([]BatchIssued) error { return nil }))
+		}}},
 		{"ExtendCredential", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.ExtendCredential(w.t.Context(), a, of.credential, CredentialLife{}))
+		}}},
+		{"LoginFacts", method{Viewer, func(w *world, a Actor, of things) error {
+			return second(w.LoginFacts(w.t.Context(), a, of.account, Subject{Role: of.role}))
 		}}},
 		{"RevokeCredential", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.RevokeCredential(w.t.Context(), a, of.credential, ""))
@@ -149,9 +156,11 @@ func methods(name func() string) []struct {
 	}
 }
 
-// staffMethods are about no tenant's things.
+// staffMethods are about no tenant's things, or for staff as well: see plan_test.go.
 var staffMethods = map[string]bool{"Operators": true, "Brokers": true, "CreateEnrollment": true, "OperatorDelivery": true, "RepairDrift": true,
-	"ServerConfig": true, "AttachServer": true, "Servers": true, "Server": true, "UpdateServer": true, "DetachServer": true}
+	"ServerConfig": true, "AttachServer": true, "Servers": true, "Server": true, "UpdateServer": true, "DetachServer": true,
+	"CreatePlan": true, "Plans": true, "PlanVersions": true, "PlanVersion": true, "UpdatePlan": true, "MakeDefaultPlan": true,
+	"SetTenantPlan": true, "MoveTenants": true, "Operation": true}
 
 // alsoStaffs are methods about a tenant's things that staff may call, too.
 var alsoStaffs = map[string]bool{"SuspendAccount": true, "ResumeAccount": true}

@@ -48,7 +48,7 @@ func (s *Service) Bootstrap(ctx context.Context) (Operator, error) {
 			return err
 		}
 		now := s.clock()
-		if err := insertDefaultPlan(ctx, tx, now); err != nil {
+		if err := s.addDefaultPlan(ctx, tx, now); err != nil {
 			return err
 		}
 		existing, err := operatorByDefault(ctx, tx)
@@ -62,6 +62,20 @@ func (s *Service) Bootstrap(ctx context.Context) (Operator, error) {
 		return Operator{}, fmt.Errorf("bootstrap the installation: %w", err)
 	}
 	return operator, nil
+}
+
+// addDefaultPlan makes the default plan if there is none.
+func (s *Service) addDefaultPlan(ctx context.Context, tx pgx.Tx, now time.Time) error {
+	there, err := hasDefaultPlan(ctx, tx)
+	if err != nil || there {
+		return err
+	}
+	id := NewID[PlanID]("pln")
+	_, err = insertPlan(ctx, tx, Plan{ID: id, VersionID: id, Version: 1, IsDefault: true, CreatedBy: installation, CreatedAt: now, PlanSpec: PlanSpec{
+		Name: defaultPlan, MaxAccounts: defaultAccounts, MaxRoles: defaultRoles, MaxUsers: defaultUsers, MaxMembers: claims.Unlimited,
+		AccountLimits: defaultLimits(), TenantLimits: UnlimitedTenant(),
+	}})
+	return err
 }
 
 // addOperator makes the default operator.

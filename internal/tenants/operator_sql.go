@@ -27,23 +27,14 @@ func lockBootstrap(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-func insertDefaultPlan(ctx context.Context, tx pgx.Tx, now time.Time) error {
+func hasDefaultPlan(ctx context.Context, tx pgx.Tx) (bool, error) {
 	const query = `
-		INSERT INTO plans (id, name, is_default, max_accounts, max_roles, max_users, account_limits, created_at, updated_at)
-		SELECT @id, @name, true, @accounts, @roles, @users, @limits, @now, @now
-		WHERE NOT EXISTS (
+		SELECT EXISTS (
 			SELECT
 			FROM plans
 			WHERE is_default
 		)`
-	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
-		"id": NewID[PlanID]("pln"), "name": defaultPlan, "accounts": int64(defaultAccounts), "roles": int64(defaultRoles),
-		"users": int64(defaultUsers), "limits": defaultLimits(), "now": now,
-	})
-	if err != nil {
-		return fmt.Errorf("insert the default plan: %w", err)
-	}
-	return nil
+	return value[bool](ctx, tx, query, pgx.StrictNamedArgs{})
 }
 
 func insertOperator(ctx context.Context, tx pgx.Tx, o sealedOperator, now time.Time) (Operator, error) {

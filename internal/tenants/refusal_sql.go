@@ -53,15 +53,6 @@ func upsertRefusals(ctx context.Context, tx pgx.Tx, operator OperatorID, broker 
 	return pgx.CollectRows(rows, pgx.RowTo[AccountID])
 }
 
-// column is one field of each report, for unnest.
-func column[T any](reports []RefusalReport, field func(RefusalReport) T) []T {
-	values := make([]T, 0, len(reports))
-	for _, r := range reports {
-		values = append(values, field(r))
-	}
-	return values
-}
-
 // pruneRefusals forgets the oldest of these accounts' beyond those that are kept,
 // and everybody's that are too old. Rows that another report is about to change it
 // leaves to that one, so that the two never wait for each other.

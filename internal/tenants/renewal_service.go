@@ -31,7 +31,7 @@ func (s *Service) ChallengeRenewal(id CredentialID) (Challenge, error) {
 //
 // What is not proven is Unauthenticated in the same words whatever is wrong, a
 // credential that does not exist included; the holder of the seed then hears a
-// Conflict of one that was revoked or has expired.
+// Conflict of one that was revoked or has expired, or whose account is suspended.
 func (s *Service) RenewCredential(ctx context.Context, id CredentialID, proof RenewalProof) (IssuedCredential, error) {
 	sealed, expires, err := s.openNonce(id, proof.Nonce)
 	if err != nil {
@@ -76,11 +76,11 @@ func (s *Service) renew(ctx context.Context, actor Actor, id CredentialID, life 
 	if err != nil {
 		return IssuedCredential{}, err
 	}
-	if err := actor.Require(c.TenantID, Developer); err != nil {
-		return IssuedCredential{}, err
-	}
 	u, err := userToSign(ctx, s.pool, actor, c.UserID)
 	if err != nil {
+		return IssuedCredential{}, err
+	}
+	if err := errors.Join(actor.mayChange(u.account(), Developer), u.renewable()); err != nil {
 		return IssuedCredential{}, err
 	}
 	now := s.clock()

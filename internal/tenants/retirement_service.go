@@ -184,7 +184,7 @@ func (s *Service) purge(ctx context.Context, tx pgx.Tx, id AccountID) error {
 	if err := buryAccount(ctx, tx, account, now); err != nil {
 		return err
 	}
-	_, err = bump(ctx, tx, account, tombstone)
+	_, err = s.bump(ctx, tx, account, tombstone)
 	return err
 }
 

@@ -2,6 +2,8 @@ package tenants
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,7 +27,7 @@ func (s *Service) createRole(ctx context.Context, tx pgx.Tx, actor Actor, in Acc
 	if err != nil {
 		return Role{}, err
 	}
-	if err := spec.validate(); err != nil {
+	if err := errors.Join(spec.validate(), account.allowsTypes(spec.Template.ConnectionTypes)); err != nil {
 		return Role{}, err
 	}
 	plan, err := planByTenant(ctx, tx, account.TenantID)
@@ -104,6 +106,11 @@ func (s *Service) UpdateRole(ctx context.Context, actor Actor, id RoleID, match 
 		}
 		if err := spec.validate(); err != nil {
 			return err
+		}
+		if !slices.Equal(spec.Template.ConnectionTypes, role.Template.ConnectionTypes) {
+			if err := account.allowsTypes(spec.Template.ConnectionTypes); err != nil {
+				return err
+			}
 		}
 		now := s.clock()
 		if role, err = updateRole(ctx, tx, role, spec, now); err != nil {

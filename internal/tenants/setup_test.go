@@ -61,6 +61,18 @@ var people atomic.Int64
 // found signs somebody up.
 func (w *world) found(name string) (Actor, Tenant, Account) {
 	w.t.Helper()
+	actor, tenant, err := w.tryFound(name)
+	if err != nil {
+		w.t.Fatalf("found %q: %v", name, err)
+	}
+	accounts := must(w.Accounts(w.t.Context(), actor, tenant.ID, PageQuery{}))(w.t)
+	if len(accounts.Items) != 1 {
+		w.t.Fatalf("a new tenant has %d accounts, want 1", len(accounts.Items))
+	}
+	return actor, tenant, accounts.Items[0]
+}
+
+func (w *world) tryFound(name string) (Actor, Tenant, error) {
 	person := NewID[PersonID]("per")
 	var tenant Tenant
 	err := postgres.InTx(w.t.Context(), w.pool, func(tx pgx.Tx) error {
@@ -73,15 +85,7 @@ func (w *world) found(name string) (Actor, Tenant, Account) {
 		tenant, err = w.Found(w.t.Context(), tx, person, name)
 		return err
 	})
-	if err != nil {
-		w.t.Fatalf("found %q: %v", name, err)
-	}
-	actor := Actor{ID: string(person), Grants: map[TenantID]MemberRole{tenant.ID: Owner}}
-	accounts := must(w.Accounts(w.t.Context(), actor, tenant.ID, PageQuery{}))(w.t)
-	if len(accounts.Items) != 1 {
-		w.t.Fatalf("a new tenant has %d accounts, want 1", len(accounts.Items))
-	}
-	return actor, tenant, accounts.Items[0]
+	return Actor{ID: string(person), Grants: map[TenantID]MemberRole{tenant.ID: Owner}}, tenant, err
 }
 
 // as is somebody else in the tenant, with the role.

@@ -16,6 +16,15 @@ type querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
+// database is the pool, or the transaction of a [Service.Rehearse].
+type database interface {
+	querier
+	postgres.DB
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
 // one reads the one row of a query into a struct; [pgx.ErrNoRows] when there is none.
 func one[T any](ctx context.Context, q querier, sql string, args pgx.StrictNamedArgs) (T, error) {
 	rows, _ := q.Query(ctx, sql, args) // its error is the rows', too
@@ -41,6 +50,15 @@ func all[T any](ctx context.Context, q querier, sql string, args pgx.StrictNamed
 func exec(ctx context.Context, q querier, sql string, args pgx.StrictNamedArgs) (int64, error) {
 	tag, err := q.Exec(ctx, sql, args)
 	return tag.RowsAffected(), postgres.Fault(err, nil)
+}
+
+// column is one field of each of the rows to be, for unnest.
+func column[R, T any](rows []R, field func(R) T) []T {
+	values := make([]T, 0, len(rows))
+	for _, r := range rows {
+		values = append(values, field(r))
+	}
+	return values
 }
 
 // found turns the absence of a row into NotFound, and leaves other errors alone.

@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -22,7 +23,7 @@ func (s *Service) Found(ctx context.Context, tx pgx.Tx, owner PersonID, name str
 	if err != nil {
 		return Tenant{}, err
 	}
-	if err := insertMember(ctx, tx, tenant.ID, owner, Owner, now); err != nil {
+	if err := addMember(ctx, tx, tenant.ID, owner, Owner, now); err != nil {
 		return Tenant{}, err
 	}
 	if err := insertAudit(ctx, tx, &tenant.ID, string(owner), "signUp", string(tenant.ID), now); err != nil {
@@ -31,6 +32,22 @@ func (s *Service) Found(ctx context.Context, tx pgx.Tx, owner PersonID, name str
 	actor := Actor{ID: string(owner), Grants: map[TenantID]MemberRole{tenant.ID: Owner}}
 	_, err = s.addAccount(ctx, tx, actor, tenant.ID, NewID[AccountID]("acc"), AccountCreate{Name: name}, now)
 	return tenant, err
+}
+
+// addMember puts the person into the tenant, if its plan has room for one more.
+func addMember(ctx context.Context, tx pgx.Tx, tenant TenantID, person PersonID, role MemberRole, now time.Time) error {
+	plan, err := lockPlan(ctx, tx, tenant)
+	if err != nil {
+		return err
+	}
+	use, err := planUse(ctx, tx, tenant)
+	if err != nil {
+		return err
+	}
+	if err := plan.room(use.Members, plan.MaxMembers, "members"); err != nil {
+		return err
+	}
+	return insertMember(ctx, tx, tenant, person, role, now)
 }
 
 // Tenant is one of the actor's tenants.

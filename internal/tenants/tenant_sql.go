@@ -9,19 +9,24 @@ import (
 )
 
 const (
-	tenantColumns = `tenants.id, tenants.name, tenants.plan_id, tenants.version, tenants.created_at, tenants.updated_at`
-	planColumns   = `plans.id, plans.name, plans.max_accounts, plans.max_roles, plans.max_users, plans.account_limits`
-	auditColumns  = `id, actor, action, target, reason, created_at`
+	tenantColumns = `tenants.id, tenants.name, plans.first_id AS plan_id, plans.version AS plan_version, ` +
+		`tenants.version, tenants.created_at, tenants.updated_at`
+	auditColumns = `id, actor, action, target, reason, created_at`
 )
 
 // insertTenant puts the tenant on the default plan; without one it fails.
 func insertTenant(ctx context.Context, tx pgx.Tx, id TenantID, spec TenantSpec, now time.Time) (Tenant, error) {
 	const query = `
-		INSERT INTO tenants (id, name, plan_id, created_at, updated_at)
-		SELECT @id, @name, plans.id, @now, @now
-		FROM plans
-		WHERE is_default
-		RETURNING ` + tenantColumns
+		WITH tenants AS (
+			INSERT INTO tenants (id, name, plan_id, created_at, updated_at)
+			SELECT @id, @name, plans.id, @now, @now
+			FROM plans
+			WHERE is_default
+			RETURNING id, name, plan_id, version, created_at, updated_at
+		)
+		SELECT ` + tenantColumns + `
+		FROM tenants
+		JOIN plans ON plans.id = tenants.plan_id`
 	tenant, err := one[Tenant](ctx, tx, query, pgx.StrictNamedArgs{"id": id, "name": spec.Name, "now": now})
 	if err != nil {
 		return Tenant{}, fmt.Errorf("insert a tenant on the default plan: %w", err)
@@ -43,6 +48,7 @@ func insertMember(ctx context.Context, tx pgx.Tx, tenant TenantID, person Person
 const selectTenant = `
 	SELECT ` + tenantColumns + `
 	FROM tenants
+	JOIN plans ON plans.id = tenants.plan_id
 	WHERE tenants.id = @id
 	AND tenants.id = ANY(@tenants)`
 
@@ -53,55 +59,47 @@ func tenantByID(ctx context.Context, q querier, actor Actor, id TenantID) (Tenan
 
 func lockTenant(ctx context.Context, tx pgx.Tx, actor Actor, id TenantID) (Tenant, error) {
 	const query = selectTenant + `
-		FOR NO KEY UPDATE`
+		FOR NO KEY UPDATE OF tenants`
 	tenant, err := one[Tenant](ctx, tx, query, pgx.StrictNamedArgs{"id": id, "tenants": actor.Tenants()})
 	return tenant, found(err, "tenant", string(id))
+}
+
+// lockTenantForStaff is lockTenant for who is in none.
+func lockTenantForStaff(ctx context.Context, tx pgx.Tx, id TenantID) (Tenant, error) {
+	const query = `
+		SELECT ` + tenantColumns + `
+		FROM tenants
+		JOIN plans ON plans.id = tenants.plan_id
+		WHERE tenants.id = @id
+		FOR NO KEY UPDATE OF tenants`
+	tenant, err := one[Tenant](ctx, tx, query, pgx.StrictNamedArgs{"id": id})
+	return tenant, found(err, "tenant", string(id))
+}
+
+// lockNextTenant is the first tenant after that one on that version of a plan.
+func lockNextTenant(ctx context.Context, tx pgx.Tx, plan PlanID, after TenantID) (TenantID, error) {
+	const query = `
+		SELECT id
+		FROM tenants
+		WHERE plan_id = @plan
+		AND id > @after
+		ORDER BY id
+		LIMIT 1
+		FOR NO KEY UPDATE`
+	return value[TenantID](ctx, tx, query, pgx.StrictNamedArgs{"plan": plan, "after": after})
 }
 
 func updateTenant(ctx context.Context, tx pgx.Tx, id TenantID, spec TenantSpec, now time.Time) (Tenant, error) {
 	const query = `
 		UPDATE tenants
 		SET name = @name,
-			version = version + 1,
+			version = tenants.version + 1,
 			updated_at = @now
-		WHERE id = @id
+		FROM plans
+		WHERE tenants.id = @id
+		AND plans.id = tenants.plan_id
 		RETURNING ` + tenantColumns
 	return one[Tenant](ctx, tx, query, pgx.StrictNamedArgs{"id": id, "name": spec.Name, "now": now})
-}
-
-const selectPlan = `
-	SELECT ` + planColumns + `
-	FROM tenants
-	JOIN plans ON plans.id = tenants.plan_id
-	WHERE tenants.id = @tenant`
-
-func planByTenant(ctx context.Context, q querier, tenant TenantID) (Plan, error) {
-	plan, err := one[Plan](ctx, q, selectPlan, pgx.StrictNamedArgs{"tenant": tenant})
-	return plan, found(err, "tenant", string(tenant))
-}
-
-// lockPlan is planByTenant for counting against it: until tx ends, nobody else
-// counts for the tenant. Keys that refer to the tenant are not held up.
-func lockPlan(ctx context.Context, tx pgx.Tx, tenant TenantID) (Plan, error) {
-	const query = selectPlan + `
-		FOR NO KEY UPDATE OF tenants`
-	plan, err := one[Plan](ctx, tx, query, pgx.StrictNamedArgs{"tenant": tenant})
-	return plan, found(err, "tenant", string(tenant))
-}
-
-func planUse(ctx context.Context, q querier, tenant TenantID) (PlanUse, error) {
-	const query = `
-		SELECT ` + planColumns + `, (
-			SELECT count(*)
-			FROM accounts
-			WHERE tenant_id = @tenant
-			AND deleted_at IS NULL
-		) AS accounts
-		FROM tenants
-		JOIN plans ON plans.id = tenants.plan_id
-		WHERE tenants.id = @tenant`
-	use, err := one[PlanUse](ctx, q, query, pgx.StrictNamedArgs{"tenant": tenant})
-	return use, found(err, "tenant", string(tenant))
 }
 
 func membersByTenant(ctx context.Context, q querier, tenant TenantID, k Keyset) ([]Member, error) {
@@ -128,6 +126,22 @@ func insertReasonedAudit(ctx context.Context, tx pgx.Tx, tenant *TenantID, actor
 	})
 	if err != nil {
 		return fmt.Errorf("insert an audit event: %w", err)
+	}
+	return nil
+}
+
+// insertAudits notes the same act on each of many targets.
+func insertAudits(ctx context.Context, tx pgx.Tx, tenant TenantID, actor, action string, targets []string, now time.Time) error {
+	const query = `
+		INSERT INTO audit_events (id, tenant_id, actor, action, target, created_at)
+		SELECT noted.id, @tenant, @actor, @action, noted.target, @now
+		FROM unnest(@ids::text[], @targets::text[]) AS noted (id, target)`
+	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
+		"tenant": tenant, "actor": actor, "action": action, "targets": targets, "now": now,
+		"ids": column(targets, func(string) AuditEventID { return NewID[AuditEventID]("aud") }),
+	})
+	if err != nil {
+		return fmt.Errorf("insert audit events: %w", err)
 	}
 	return nil
 }

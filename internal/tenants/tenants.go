@@ -24,7 +24,7 @@ import (
 
 // Service does what can be done with the domain's nouns. Make it with New.
 type Service struct {
-	pool *pgxpool.Pool
+	pool database
 	keys *keyring.Keyring
 	now  func() time.Time
 
@@ -33,11 +33,14 @@ type Service struct {
 	UndoWindow time.Duration
 
 	stock stockJWTs
+	work  chan struct{} // wakes RunOperations
+
+	rehearsal *Rehearsal // nil: what is done counts
 }
 
 // New returns a Service over the pool; seeds are sealed and opened by keys.
 func New(pool *pgxpool.Pool, keys *keyring.Keyring) *Service {
-	return &Service{pool: pool, keys: keys, now: time.Now, UndoWindow: DefaultUndo}
+	return &Service{pool: pool, keys: keys, now: time.Now, UndoWindow: DefaultUndo, work: make(chan struct{}, 1)}
 }
 
 // clock is read once for all that one transaction writes, so that its times

@@ -109,7 +109,12 @@ export interface paths {
     };
     /** Get the tenant's plan */
     get: operations["getPlan"];
-    put?: never;
+    /**
+     * Put a tenant on a plan
+     * @description The plan's terms hold for the tenant's accounts within a second: what they have beyond it is withdrawn, connected clients included,
+     *     and comes back with a larger plan. `If-Match` takes the tenant's `ETag`.
+     */
+    put: operations["setTenantPlan"];
     post?: never;
     delete?: never;
     options?: never;
@@ -632,6 +637,34 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/accounts/{account}/credential-batches": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Issue up to 10,000 credentials
+     * @description One for each of many users, who are made on the way unless `create_users` is false. The answer is a stream of JSON, one object a
+     *     line (NDJSON): a line with `index` for each credential, in the order of the request, once it is committed; then one with `summary`,
+     *     or with `problem` if it cannot go on. What is wrong with the request as a whole is refused before anything is issued.
+     *
+     *     If the stream breaks off, send the same request with the same `Idempotency-Key` and, as `from`, the number of lines you have: the rest
+     *     follows. Of what was issued and did not reach you, creds are revoked and issued anew, so that each user ends with one active credential
+     *     of this batch. Seeds are not kept. The stream goes as fast as you read; it ends when you read nothing for 30 seconds.
+     */
+    post: operations["issueCredentialBatch"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/users/{user}/credentials": {
     parameters: {
       query?: never;
@@ -809,6 +842,150 @@ export interface paths {
      *     that the client has the credential's seed, and that there is room within limits.
      */
     post: operations["simulate"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/plans": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List plans
+     * @description The newest version of each.
+     */
+    get: operations["listPlans"];
+    put?: never;
+    /** Create a plan */
+    post: operations["createPlan"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/plans/{plan}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+      };
+      cookie?: never;
+    };
+    /** Get a plan's newest version */
+    get: operations["getNewestPlanVersion"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    /**
+     * Make a plan's next version
+     * @description Versions never change. Tenants stay on theirs until they are moved; who signs up gets the newest version of the default plan.
+     */
+    patch: operations["updatePlan"];
+    trace?: never;
+  };
+  "/v1/plans/{plan}/make-default": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Put those who sign up on this plan */
+    post: operations["makeDefaultPlan"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/plans/{plan}/versions": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+      };
+      cookie?: never;
+    };
+    /** List a plan's versions */
+    get: operations["listPlanVersions"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/plans/{plan}/versions/{version}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+        version: components["parameters"]["PlanVersionNumber"];
+      };
+      cookie?: never;
+    };
+    /** Get one version of a plan */
+    get: operations["getPlanVersion"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/plans/{plan}/versions/{version}/move-tenants": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+        version: components["parameters"]["PlanVersionNumber"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Move all tenants of a version to the newest
+     * @description Tenant by tenant, in the background; `getOperation` tells how far it has come.
+     */
+    post: operations["moveTenants"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/operations/{operation}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operation: components["parameters"]["OperationId"];
+      };
+      cookie?: never;
+    };
+    /** How far long work has come */
+    get: operations["getOperation"];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -1104,6 +1281,8 @@ export interface components {
       id: components["schemas"]["Id"];
       name: string;
       plan_id: components["schemas"]["Id"];
+      /** Format: int64 */
+      plan_version: number;
       created_at: components["schemas"]["Time"];
       updated_at: components["schemas"]["Time"];
       etag: string;
@@ -1113,6 +1292,8 @@ export interface components {
     };
     Plan: {
       id: components["schemas"]["Id"];
+      /** Format: int64 */
+      version: number;
       name: string;
       /**
        * Format: int64
@@ -1129,14 +1310,203 @@ export interface components {
        * @description Per account. -1 is unlimited.
        */
       max_users: number;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      max_members: number;
       account_limits: components["schemas"]["Limits"];
+      tenant_limits: components["schemas"]["TenantLimits"];
+      /** @description How clients may connect. Empty: all ways. */
+      connection_types: components["schemas"]["ConnectionType"][];
+      /** @description ISO 8601 duration. Null: credentials need not expire. */
+      max_credential_lifetime: string | null;
+      /** @description ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may. */
+      default_credential_lifetime: string | null;
       use: {
         /**
          * Format: int64
          * @description Accounts the tenant has.
          */
         accounts: number;
+        /**
+         * Format: int64
+         * @description People in the tenant.
+         */
+        members: number;
       };
+    };
+    /** @description The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none. */
+    TenantLimits: {
+      /** Format: int64 */
+      connections: number;
+      /** Format: int64 */
+      leaf_nodes: number;
+      jetstream: components["schemas"]["TenantJetStreamLimits"];
+    };
+    TenantJetStreamLimits: {
+      /** Format: int64 */
+      memory_bytes: number;
+      /** Format: int64 */
+      disk_bytes: number;
+      /** Format: int64 */
+      streams: number;
+    };
+    /** @description -1 is unlimited, 0 is none, absent is unlimited (on create) or unchanged (on update). */
+    TenantLimitsInput: {
+      connections?: components["schemas"]["LimitValue"];
+      leaf_nodes?: components["schemas"]["LimitValue"];
+      jetstream?: {
+        memory_bytes?: components["schemas"]["LimitValue"];
+        disk_bytes?: components["schemas"]["LimitValue"];
+        streams?: components["schemas"]["LimitValue"];
+      };
+    };
+    /** @description What is absent is as generous as it can be. */
+    PlanCreate: {
+      name: string;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      max_accounts?: number;
+      /**
+       * Format: int64
+       * @description Per account. -1 is unlimited.
+       */
+      max_roles?: number;
+      /**
+       * Format: int64
+       * @description Per account. -1 is unlimited.
+       */
+      max_users?: number;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      max_members?: number;
+      account_limits?: components["schemas"]["LimitsInput"];
+      tenant_limits?: components["schemas"]["TenantLimitsInput"];
+      /** @description How clients may connect. Empty: all ways. */
+      connection_types?: components["schemas"]["ConnectionType"][];
+      /** @description ISO 8601 duration. Null: credentials need not expire. */
+      max_credential_lifetime?: string | null;
+      /** @description ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may. */
+      default_credential_lifetime?: string | null;
+    };
+    /** @description What is absent stays; lists are replaced whole. */
+    PlanUpdate: {
+      name?: string;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      max_accounts?: number;
+      /**
+       * Format: int64
+       * @description Per account. -1 is unlimited.
+       */
+      max_roles?: number;
+      /**
+       * Format: int64
+       * @description Per account. -1 is unlimited.
+       */
+      max_users?: number;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      max_members?: number;
+      account_limits?: components["schemas"]["LimitsInput"];
+      tenant_limits?: components["schemas"]["TenantLimitsInput"];
+      /** @description How clients may connect. Empty: all ways. */
+      connection_types?: components["schemas"]["ConnectionType"][];
+      /** @description ISO 8601 duration. Null: credentials need not expire. */
+      max_credential_lifetime?: string | null;
+      /** @description ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may. */
+      default_credential_lifetime?: string | null;
+    };
+    PlanVersion: {
+      id: components["schemas"]["Id"];
+      /** Format: int64 */
+      version: number;
+      name: string;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      max_accounts: number;
+      /**
+       * Format: int64
+       * @description Per account. -1 is unlimited.
+       */
+      max_roles: number;
+      /**
+       * Format: int64
+       * @description Per account. -1 is unlimited.
+       */
+      max_users: number;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      max_members: number;
+      account_limits: components["schemas"]["Limits"];
+      tenant_limits: components["schemas"]["TenantLimits"];
+      /** @description How clients may connect. Empty: all ways. */
+      connection_types: components["schemas"]["ConnectionType"][];
+      /** @description ISO 8601 duration. Null: credentials need not expire. */
+      max_credential_lifetime: string | null;
+      /** @description ISO 8601 duration, of credentials that nobody chose one for. Null: as long as they may. */
+      default_credential_lifetime: string | null;
+      /** @description Who signs up is put on it. */
+      is_default: boolean;
+      is_newest: boolean;
+      /**
+       * Format: int64
+       * @description Tenants that are on this version.
+       */
+      tenants: number;
+      created_by: string;
+      created_at: components["schemas"]["Time"];
+    };
+    PlanVersionPage: {
+      items: components["schemas"]["PlanVersion"][];
+      next_cursor: components["schemas"]["Cursor"];
+    };
+    TenantPlanSet: {
+      plan_id: components["schemas"]["Id"];
+      /**
+       * Format: int64
+       * @description Absent: the newest.
+       */
+      version?: number;
+    };
+    TenantPlan: {
+      plan: components["schemas"]["Plan"];
+      operation: components["schemas"]["Operation"];
+    };
+    Operation: {
+      id: components["schemas"]["Id"];
+      /** @description What it does. There may be more kinds in later versions. */
+      kind: string;
+      /** @enum {string} */
+      status: "running" | "waiting" | "done";
+      /** @description What it is doing now. */
+      stage: string;
+      waiting_for: string | null;
+      /** Format: int64 */
+      done: number;
+      /**
+       * Format: int64
+       * @description As it was when the work began.
+       */
+      total: number;
+      created_by: string;
+      created_at: components["schemas"]["Time"];
+      updated_at: components["schemas"]["Time"];
+      /** Format: date-time */
+      finished_at: string | null;
     };
     Member: {
       person_id: components["schemas"]["Id"];
@@ -1989,6 +2359,85 @@ export interface components {
       /** @description What to call the file. Absent when you keep the seed. */
       file_name?: string;
     };
+    /** @description The users are said in one of three ways: `names`, `name_prefix` and `count`, or `entries`. */
+    CredentialBatchIssue: {
+      names?: components["schemas"]["UserName"][];
+      /** @description With `count`: users are named so and numbered from 1, with zeros before so that all names are of one length. */
+      name_prefix?: string;
+      count?: number;
+      /** @description For users whose seeds you keep. */
+      entries?: components["schemas"]["CredentialBatchEntry"][];
+      /**
+       * @description The users are made, and must not be there yet. False: they must.
+       * @default true
+       */
+      create_users: boolean;
+      /** @description Of users that are made. Absent: the account's role named `default`. */
+      role_id?: string;
+      /** @description Of each credential: what it is for. */
+      name?: string;
+      /**
+       * Format: date-time
+       * @description In the future.
+       */
+      expires_at?: string;
+      /**
+       * @description The same as an ISO 8601 duration from now. Without either: as role and plan have it by default.
+       * @example P90D
+       */
+      expires_in?: string;
+    };
+    /** @description Letters, digits, `-` and `_`. */
+    UserName: string;
+    CredentialBatchEntry: {
+      name: components["schemas"]["UserName"];
+      /** @description A user nkey (`U…`) whose seed you keep. Never send a seed. */
+      public_key?: string;
+    };
+    /** @description A credential (with `index`), or the last line: `summary` or `problem`. */
+    CredentialBatchLine: {
+      /**
+       * Format: int64
+       * @description Of its entry, from 0.
+       */
+      index?: number;
+      /** @description The user's name. */
+      user?: string;
+      user_id?: components["schemas"]["Id"];
+      credential_id?: components["schemas"]["Id"];
+      public_key?: string;
+      /**
+       * Format: date-time
+       * @description Absent: never.
+       */
+      expires_at?: string;
+      /** @description The user JWT, when you keep the seed. */
+      jwt?: string;
+      /** @description The creds file, shown this once, when you do not. */
+      creds?: string;
+      /** @description What to call the file. */
+      file_name?: string;
+      summary?: components["schemas"]["CredentialBatchSummary"];
+      problem?: components["schemas"]["Problem"];
+    };
+    CredentialBatchSummary: {
+      batch_id: components["schemas"]["Id"];
+      /**
+       * Format: int64
+       * @description The first entry of this stream.
+       */
+      from: number;
+      /**
+       * Format: int64
+       * @description Credentials of this stream.
+       */
+      issued: number;
+      /**
+       * Format: int64
+       * @description Entries of the batch.
+       */
+      total: number;
+    };
     CredentialExtend: {
       /**
        * Format: date-time
@@ -2258,6 +2707,9 @@ export interface components {
     CredentialId: components["schemas"]["Id"];
     ApiTokenId: components["schemas"]["Id"];
     OperatorId: components["schemas"]["Id"];
+    PlanId: components["schemas"]["Id"];
+    PlanVersionNumber: number;
+    OperationId: components["schemas"]["Id"];
     ServerId: components["schemas"]["Id"];
     BrokerId: components["schemas"]["Id"];
     /** @description Items a page. */
@@ -2481,6 +2933,42 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Plan"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  setTenantPlan: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        tenant: components["parameters"]["TenantId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "plan_id": "pln_01jd3zq4y6e8r9tq2m5n7p8s0v",
+         *       "version": 1
+         *     }
+         */
+        "application/json": components["schemas"]["TenantPlanSet"];
+      };
+    };
+    responses: {
+      /** @description The tenant is on the plan; the operation brings it to the tenant's accounts. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["TenantPlan"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3615,6 +4103,46 @@ export interface operations {
       default: components["responses"]["Refused"];
     };
   };
+  issueCredentialBatch: {
+    parameters: {
+      query?: {
+        /** @description How many of the batch's credentials you have, to go on with one that broke off. It needs the `Idempotency-Key`. */
+        from?: number;
+      };
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name_prefix": "sensor-",
+         *       "count": 3,
+         *       "expires_in": "P365D"
+         *     }
+         */
+        "application/json": components["schemas"]["CredentialBatchIssue"];
+      };
+    };
+    responses: {
+      /** @description A line for each credential, and the summary. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/x-ndjson": components["schemas"]["CredentialBatchLine"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
   listCredentials: {
     parameters: {
       query?: {
@@ -3892,6 +4420,285 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Simulation"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listPlans: {
+    parameters: {
+      query?: {
+        /** @description Items a page. */
+        limit?: components["parameters"]["PageLimit"];
+        /** @description `next_cursor` of the page before. */
+        cursor?: components["parameters"]["PageCursor"];
+        /** @description `created_at` (oldest first), `-created_at`, `name`, `-name`. */
+        sort?: components["parameters"]["Sort"];
+        /** @description Only items whose name contains this, whatever its case. */
+        q?: components["parameters"]["Query"];
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page of plans. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PlanVersionPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  createPlan: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name": "Team",
+         *       "max_accounts": 50,
+         *       "account_limits": {
+         *         "connections": 1000
+         *       },
+         *       "tenant_limits": {
+         *         "connections": 5000,
+         *         "jetstream": {
+         *           "disk_bytes": 107374182400
+         *         }
+         *       },
+         *       "connection_types": [
+         *         "STANDARD",
+         *         "WEBSOCKET"
+         *       ],
+         *       "max_credential_lifetime": "P90D"
+         *     }
+         */
+        "application/json": components["schemas"]["PlanCreate"];
+      };
+    };
+    responses: {
+      /** @description The plan's first version. */
+      201: {
+        headers: {
+          Location: components["headers"]["Location"];
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PlanVersion"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getNewestPlanVersion: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The newest version. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PlanVersion"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  updatePlan: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        plan: components["parameters"]["PlanId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "max_accounts": 20,
+         *       "account_limits": {
+         *         "connections": 200
+         *       }
+         *     }
+         */
+        "application/json": components["schemas"]["PlanUpdate"];
+        /**
+         * @example {
+         *       "max_accounts": 20,
+         *       "account_limits": {
+         *         "connections": 200
+         *       }
+         *     }
+         */
+        "application/merge-patch+json": components["schemas"]["PlanUpdate"];
+      };
+    };
+    responses: {
+      /** @description The newest version. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PlanVersion"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  makeDefaultPlan: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The newest version, which is the default now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PlanVersion"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listPlanVersions: {
+    parameters: {
+      query?: {
+        /** @description Items a page. */
+        limit?: components["parameters"]["PageLimit"];
+        /** @description `next_cursor` of the page before. */
+        cursor?: components["parameters"]["PageCursor"];
+      };
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page of versions, oldest first. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PlanVersionPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getPlanVersion: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        plan: components["parameters"]["PlanId"];
+        version: components["parameters"]["PlanVersionNumber"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The version. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PlanVersion"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  moveTenants: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        plan: components["parameters"]["PlanId"];
+        version: components["parameters"]["PlanVersionNumber"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description It has begun. */
+      202: {
+        headers: {
+          Location: components["headers"]["Location"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getOperation: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operation: components["parameters"]["OperationId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The operation. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
         };
       };
       default: components["responses"]["Refused"];
