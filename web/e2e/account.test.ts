@@ -231,7 +231,7 @@ test("sign-up to creds needs no mouse", async () => {
   await context.close();
 });
 
-test("an account is made, limited, renamed and deleted", async () => {
+test("an account is made, limited, deleted and restored", async () => {
   const { context, page, complaints } = await visit(browser);
   await signUp(page);
   await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Accounts" }).click();
@@ -255,9 +255,16 @@ test("an account is made, limited, renamed and deleted", async () => {
   expect(await confirm.getByRole("button", { name: "Delete account" }).isEnabled()).toBe(false);
   await confirm.getByLabel(/to confirm/).fill("orders");
   await confirm.getByRole("button", { name: "Delete account" }).click();
-  await page.waitForURL(/\/accounts$/);
-  await page.getByRole("table", { name: "Accounts" }).waitFor();
-  expect(await page.getByRole("link", { name: "orders", exact: true }).count()).toBe(0);
+  // Frozen, not gone: it can be had back until it is purged.
+  await page.waitForURL(/\/deletion$/);
+  await page.getByText("This account is being deleted").waitFor();
+  await page.getByRole("button", { name: "Restore" }).click();
+  await page.getByText("This account is being deleted").waitFor({ state: "detached" });
+  await page
+    .getByRole("navigation", { name: /^Pages of orders/ })
+    .getByRole("link", { name: "Settings" })
+    .click();
+  await page.getByRole("button", { name: "Save changes" }).waitFor();
   expect(complaints).toEqual([]);
   await context.close();
 });

@@ -5,6 +5,7 @@ import type { components } from "./schema.gen";
 type Schemas = components["schemas"];
 export type Account = Schemas["Account"];
 export type AccountCreate = Schemas["AccountCreate"];
+export type AccountClone = Schemas["AccountClone"];
 export type AccountUpdate = Schemas["AccountUpdate"];
 export type AccountDelivery = Schemas["AccountDelivery"];
 export type BrokerDelivery = Schemas["BrokerDelivery"];
@@ -119,4 +120,21 @@ export function restoreAccount(account: Account): Promise<Account> {
 
 export function purgeAccount(id: string, name: string): Promise<Retirement> {
   return answer(client.POST("/v1/accounts/{account}/purge", { params: { path: { account: id } }, body: { name } }));
+}
+
+export function suspendAccount(id: string, reason: string): Promise<Account> {
+  return answer(client.POST("/v1/accounts/{account}/suspend", { params: { path: { account: id } }, body: { reason } }));
+}
+
+export function resumeAccount(id: string): Promise<Account> {
+  return answer(client.POST("/v1/accounts/{account}/resume", { params: { path: { account: id } } }));
+}
+
+export function cloneAccount(id: string, body: AccountClone, idempotencyKey: string): Promise<Account> {
+  return answer(
+    client.POST("/v1/accounts/{account}/clone", {
+      params: { path: { account: id }, header: { "Idempotency-Key": idempotencyKey } },
+      body,
+    }),
+  );
 }

@@ -1,12 +1,14 @@
 import { Group, Skeleton, Stack, Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 import { accountById, endpointsOf } from "../api/accounts";
 import { Problem } from "../api/client";
+import { me } from "../api/session";
 import { AccountContext } from "../features/accounts/AccountContext";
 import { DeliveryStatus } from "../features/accounts/DeliveryStatus";
 import { ExpiryNotice } from "../features/creds/ExpiryNotice";
+import { SuspendedNotice } from "../features/accounts/Suspension";
 import { Loaded } from "../features/problems/Loaded";
 import { DeletingNotice } from "../features/retirement/DeletingNotice";
 import { RetiredAccount } from "../features/retirement/RetiredAccount";
@@ -38,9 +40,14 @@ const deletingTabs = [
 
 export function AccountLayout() {
   const { account: id } = route.useParams();
-  const account = useQuery(accountById(id));
+  const account = useQuery({
+    ...accountById(id),
+    // What is being deleted goes by itself.
+    refetchInterval: (query) => (query.state.data?.status === "deleting" ? 3_000 : false),
+  });
   const endpoints = useQuery(endpointsOf(id));
   const mayDecide = useMay("admin");
+  const { person } = useSuspenseQuery(me).data;
   const { pathname } = useLocation();
   const tabBar = useRef<HTMLElement>(null);
   const loaded = account.data !== undefined;
@@ -104,6 +111,7 @@ export function AccountLayout() {
                 </Link>
               ))}
             </nav>
+            <SuspendedNotice account={data} mayResume={mayDecide && !deleting} isStaff={person.is_staff} />
             {deleting ? <DeletingNotice account={data} mayDecide={mayDecide} /> : <ExpiryNotice account={data} />}
             <AccountContext value={data}>
               <Outlet />

@@ -33,10 +33,10 @@ export function AccountTable({ accounts }: { accounts: Account[] }) {
         {
           header: "State",
           cell: (account) =>
-            account.status === "deleting" ? (
-              <Status tone="stopped">Being deleted</Status>
-            ) : (
+            account.status === "active" ? (
               <DeliveryStatus account={account.id} />
+            ) : (
+              <Status tone="stopped">{account.status === "deleting" ? "Being deleted" : "Suspended"}</Status>
             ),
         },
         {

@@ -5,6 +5,7 @@ import { type Account, accountById, purgeAccount, restoreAccount } from "../../a
 import { ConfirmByName } from "../../ui/ConfirmByName";
 import { Countdown } from "../../ui/Countdown";
 import { Notice } from "../../ui/Notice";
+import { useNow } from "../../ui/useNow";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct } from "../problems/useAct";
 
@@ -14,6 +15,8 @@ type DeletingNoticeProps = { account: Account; mayDecide: boolean };
 export function DeletingNotice({ account, mayDecide }: DeletingNoticeProps) {
   const queryClient = useQueryClient();
   const [purging, setPurging] = useState(false);
+  const now = useNow(1_000);
+  const undoable = account.purge_at !== null && Date.parse(account.purge_at) > now;
   const refresh = () =>
     Promise.all([
       queryClient.invalidateQueries({ queryKey: ["accounts", account.id] }),
@@ -35,7 +38,8 @@ export function DeletingNotice({ account, mayDecide }: DeletingNoticeProps) {
         role="status"
         title="This account is being deleted"
         actions={
-          mayDecide && (
+          mayDecide &&
+          undoable && (
             <>
               <Button size="xs" variant="default" c="var(--sb-stopped)" onClick={() => setPurging(true)}>
                 Purge now
@@ -47,8 +51,8 @@ export function DeletingNotice({ account, mayDecide }: DeletingNoticeProps) {
           )
         }
       >
-        Nobody gets in, and nothing in it can be changed.{" "}
-        {account.purge_at && (
+        Nobody gets in, and nothing in it can be changed. {!undoable && "The purge has begun."}
+        {undoable && account.purge_at && (
           <>
             It can be restored for another <Countdown until={account.purge_at} />.
           </>
