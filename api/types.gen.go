@@ -662,6 +662,13 @@ type AccountDelivery struct {
 	Revision int64 `json:"revision"`
 }
 
+// AccountJetStreamUsage Clusters of brokers together: `total`, or each tier when the account's limits are by tier.
+type AccountJetStreamUsage struct {
+	// Tiers By name: `r1`, `r3`.
+	Tiers map[string]JetStreamUsage `json:"tiers"`
+	Total *JetStreamUsage           `json:"total,omitempty"`
+}
+
 // AccountPage defines model for AccountPage.
 type AccountPage struct {
 	Items []Account `json:"items"`
@@ -702,7 +709,24 @@ type AccountUpdate struct {
 	Tags *[]string `json:"tags,omitempty"`
 
 	// Trace Null: messages are not traced.
-	Trace *Trace `json:"trace,omitempty"`
+	Trace *TraceUpdate `json:"trace,omitempty"`
+}
+
+// AccountUsage defines model for AccountUsage.
+type AccountUsage struct {
+	// BrokersAnswered How many answered in time; when fewer than asked, more may be in use.
+	BrokersAnswered int `json:"brokers_answered"`
+
+	// BrokersAsked Brokers enrolled under the account's operator.
+	BrokersAsked int `json:"brokers_asked"`
+
+	// ConnectionTypes Types that have a connection or a limit.
+	ConnectionTypes []ConnectionTypeUsage `json:"connection_types"`
+	Connections     UsageCount            `json:"connections"`
+
+	// Jetstream Clusters of brokers together: `total`, or each tier when the account's limits are by tier.
+	Jetstream AccountJetStreamUsage `json:"jetstream"`
+	LeafNodes UsageCount            `json:"leaf_nodes"`
 }
 
 // ApiToken defines model for ApiToken.
@@ -1002,6 +1026,28 @@ type ConnectionList struct {
 
 // ConnectionType defines model for ConnectionType.
 type ConnectionType string
+
+// ConnectionTypeShare defines model for ConnectionTypeShare.
+type ConnectionTypeShare struct {
+	// Broker Example: broker-1
+	Broker string `json:"broker"`
+
+	// Places How many connections the broker may let in without asking; 0 without a limit.
+	Places int64 `json:"places"`
+	Used   int64 `json:"used"`
+}
+
+// ConnectionTypeUsage defines model for ConnectionTypeUsage.
+type ConnectionTypeUsage struct {
+	ConnectionType ConnectionType `json:"connection_type"`
+
+	// Limit -1: only the account's limit on all connections counts.
+	Limit int64 `json:"limit"`
+
+	// Shares Where they are.
+	Shares []ConnectionTypeShare `json:"shares"`
+	Used   int64                 `json:"used"`
+}
 
 // ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
 //
@@ -1416,6 +1462,15 @@ type JetStreamTierInput struct {
 type JetStreamTiers struct {
 	R1 *JetStreamTier `json:"r1,omitempty"`
 	R3 *JetStreamTier `json:"r3,omitempty"`
+}
+
+// JetStreamUsage defines model for JetStreamUsage.
+type JetStreamUsage struct {
+	// Consumers Of all streams together; the limit is for each stream.
+	Consumers   int64      `json:"consumers"`
+	DiskBytes   UsageCount `json:"disk_bytes"`
+	MemoryBytes UsageCount `json:"memory_bytes"`
+	Streams     UsageCount `json:"streams"`
 }
 
 // LimitValue defines model for LimitValue.
@@ -2295,6 +2350,19 @@ type Trace struct {
 
 	// Sampling In percent.
 	Sampling int `json:"sampling"`
+}
+
+// TraceUpdate defines model for TraceUpdate.
+type TraceUpdate struct {
+	Destination *string `json:"destination,omitempty"`
+	Sampling    *int    `json:"sampling,omitempty"`
+}
+
+// UsageCount defines model for UsageCount.
+type UsageCount struct {
+	// Limit -1 is unlimited.
+	Limit int64 `json:"limit"`
+	Used  int64 `json:"used"`
 }
 
 // User defines model for User.

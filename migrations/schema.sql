@@ -89,6 +89,31 @@ CREATE TABLE brokers (
   CONSTRAINT brokers_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id)
 );
 
+CREATE TABLE connection_buckets (
+  tenant_id prefixed_id NOT NULL,
+  account_id prefixed_id NOT NULL,
+  bucket text NOT NULL,
+  "limit" bigint NOT NULL,
+  recall bigint NOT NULL,
+  recalled_at timestamp with time zone NOT NULL,
+  fruitless bigint NOT NULL,
+  CONSTRAINT connection_buckets_pkey PRIMARY KEY (account_id, bucket),
+  CONSTRAINT connection_buckets_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id)
+);
+
+CREATE TABLE connection_shares (
+  account_id prefixed_id NOT NULL,
+  bucket text NOT NULL,
+  broker_key text NOT NULL,
+  granted bigint NOT NULL,
+  target bigint NOT NULL,
+  seen bigint NOT NULL,
+  CONSTRAINT connection_shares_pkey PRIMARY KEY (account_id, bucket, broker_key),
+  CONSTRAINT connection_shares_account_id_bucket_fkey FOREIGN KEY (account_id, bucket) REFERENCES connection_buckets(account_id, bucket) ON DELETE CASCADE,
+  CONSTRAINT connection_shares_broker_key_fkey FOREIGN KEY (broker_key) REFERENCES brokers(public_key) ON DELETE CASCADE,
+  CONSTRAINT connection_shares_granted_check CHECK ((granted > 0))
+);
+
 CREATE TABLE credential_batches (
   id prefixed_id NOT NULL,
   tenant_id prefixed_id NOT NULL,
@@ -214,6 +239,17 @@ CREATE TABLE idempotency_keys (
   resource_id text NOT NULL,
   created_at timestamp with time zone NOT NULL,
   CONSTRAINT idempotency_keys_pkey PRIMARY KEY (actor, key)
+);
+
+CREATE TABLE lease_brokers (
+  broker_key text NOT NULL,
+  incarnation bigint NOT NULL,
+  sequence bigint NOT NULL,
+  heard_at timestamp with time zone NOT NULL,
+  steady_since timestamp with time zone NOT NULL,
+  peers text[] NOT NULL,
+  CONSTRAINT lease_brokers_pkey PRIMARY KEY (broker_key),
+  CONSTRAINT lease_brokers_broker_key_fkey FOREIGN KEY (broker_key) REFERENCES brokers(public_key) ON DELETE CASCADE
 );
 
 CREATE TABLE members (
@@ -459,6 +495,7 @@ CREATE INDEX accounts_purge ON public.accounts USING btree (purge_at) WHERE ((pu
 CREATE INDEX accounts_unpurged ON public.accounts USING btree (operator_id, public_key) WHERE ((deleted_at IS NOT NULL) AND (purged_at IS NULL));
 CREATE INDEX audit_events_page ON public.audit_events USING btree (tenant_id, id);
 CREATE INDEX audit_events_target ON public.audit_events USING btree (tenant_id, target, id);
+CREATE INDEX connection_shares_broker ON public.connection_shares USING btree (broker_key);
 CREATE INDEX credentials_account_expiry ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone), id);
 CREATE INDEX credentials_account_page ON public.credentials USING btree (account_id, id);
 CREATE UNIQUE INDEX credentials_batch_live ON public.credentials USING btree (batch_id, batch_index) WHERE ((batch_id IS NOT NULL) AND (revoked_at IS NULL));
@@ -510,6 +547,13 @@ COMMENT ON COLUMN audit_events.reason IS 'the one that was given, if any';
 COMMENT ON COLUMN brokers.public_key IS 'the user nkey it made for itself; its seat in the system account';
 COMMENT ON COLUMN brokers.control_url IS 'where control reaches its system account, nats://host:port';
 COMMENT ON COLUMN brokers.endpoints IS 'where tenants'' clients reach it: lists of URLs by protocol';
+COMMENT ON TABLE connection_buckets IS 'connections that are counted together, while a broker holds places for some';
+COMMENT ON COLUMN connection_buckets.bucket IS 'type:MQTT or user:name';
+COMMENT ON COLUMN connection_buckets.recall IS 'number of the last request to give back what is not used';
+COMMENT ON COLUMN connection_buckets.fruitless IS 'recalls in a row by which nothing came back';
+COMMENT ON TABLE connection_shares IS 'how many places of a bucket each broker may believe to hold';
+COMMENT ON COLUMN connection_shares.target IS 'what it was told to come down to; -1: nothing';
+COMMENT ON COLUMN connection_shares.seen IS 'the last recall that it has answered';
 COMMENT ON COLUMN credential_batches.attempt IS 'counts resumptions: an earlier one that still runs issues nothing more';
 COMMENT ON TABLE credential_sightings IS 'each credential''s last login; apart from credentials, whose indexes every login would else rewrite';
 COMMENT ON COLUMN credential_sightings.client IS 'what the client says of itself';
@@ -532,6 +576,11 @@ COMMENT ON COLUMN events.subject IS 'the id of the thing';
 COMMENT ON TABLE feed_changes IS 'compacted: one row per account, at its latest revision';
 COMMENT ON TABLE feeds IS 'each operator''s revision; the row''s lock puts its changes in commit order';
 COMMENT ON COLUMN idempotency_keys.request IS 'SHA-256 of operation, path and body: the same key with another request is refused';
+COMMENT ON TABLE lease_brokers IS 'when each broker last spoke of its places for connections';
+COMMENT ON COLUMN lease_brokers.incarnation IS 'higher after each start of the broker';
+COMMENT ON COLUMN lease_brokers.sequence IS 'of the last ask of this incarnation';
+COMMENT ON COLUMN lease_brokers.steady_since IS 'since when there was no longer silence';
+COMMENT ON COLUMN lease_brokers.peers IS 'public keys of the brokers of its cluster that it knew of';
 COMMENT ON TABLE operations IS 'long work in steps, each a transaction; whichever replica is free takes the next';
 COMMENT ON COLUMN operations.tenant_id IS 'whose members may see it; null: staff only';
 COMMENT ON COLUMN operations.state IS 'what it works on, and how far it has come';

@@ -25,6 +25,8 @@ type law struct {
 	authUsers   []string // not empty: all others are for the account's own service to judge
 	noBearer    bool
 	closed      bool
+	counts      claims.Extension // and the connection types that the account allows
+	unreadable  bool             // what the claims say of those
 }
 
 func newLaw(c *jwt.AccountClaims, pages claims.RevocationPages, ownKeySigns bool) *law {
@@ -42,6 +44,9 @@ func newLaw(c *jwt.AccountClaims, pages claims.RevocationPages, ownKeySigns bool
 	if ownKeySigns {
 		w.signers[c.Subject] = nil
 	}
+	var err error
+	w.counts, err = claims.ReadExtension(c.Tags)
+	w.unreadable = err != nil
 	_, everybody := c.Revocations[jwt.All]
 	w.closed = everybody && c.Limits.Conn == 0 && c.Limits.LeafNodeConn == 0
 	return w
@@ -50,6 +55,8 @@ func newLaw(c *jwt.AccountClaims, pages claims.RevocationPages, ownKeySigns bool
 // open refuses everybody if the account is not there for anybody.
 func (w *law) open(now time.Time) error {
 	switch {
+	case w.unreadable:
+		return refused(AccountInvalid, "its claims do not say what they limit")
 	case w.closed:
 		return refused(AccountClosed, "the account is deleted or suspended")
 	case w.expires != 0 && w.expires <= now.Unix():
@@ -61,23 +68,44 @@ func (w *law) open(now time.Time) error {
 // allows says whether a connection that was let in by earlier claims may stay. If
 // its role has changed, it may not: the next one gets the new permissions.
 func (w *law) allows(s *session, was *law, now time.Time) bool {
-	return w.keeps(s.signer, was) && !w.delegates(s.user) && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
+	return w.keeps(s.signer, was) && w.takes(s) && !w.delegates(s.user) && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
 }
 
-// keeps says whether a key signs for the account still, by the same template.
+// keeps says whether a key signs for the account still, by the same template but
+// for the connection types.
 func (w *law) keeps(signer string, was *law) bool {
 	before, after := was.signers[signer], w.signers[signer]
 	_, known := w.signers[signer]
-	return known && (before == after || before != nil && after != nil && reflect.DeepEqual(before, after))
+	return known && (before == after || before != nil && after != nil && reflect.DeepEqual(anyType(*before), anyType(*after)))
 }
 
+func anyType(role jwt.UserPermissionLimits) jwt.UserPermissionLimits {
+	role.AllowedConnectionTypes = nil
+	return role
+}
+
+// takes says whether account and role allow the connection's type.
+func (w *law) takes(s *session) bool {
+	if !w.counts.AllowsType(claims.ConnectionType(s.kind)) {
+		return false
+	}
+	role := w.signers[s.signer]
+	if role == nil {
+		return true
+	}
+	_, err := allowedTypes(role.AllowedConnectionTypes, s.kind)
+	return err == nil
+}
+
+// keepsAll says whether all that sign do so by the same templates, types included.
 func (w *law) keepsAll(was *law) bool {
-	for signer := range was.signers {
-		if !w.keeps(signer, was) {
+	for signer, before := range was.signers {
+		after, known := w.signers[signer]
+		if !known || !reflect.DeepEqual(before, after) {
 			return false
 		}
 	}
-	return true
+	return slices.Equal(w.counts.ConnectionTypes, was.counts.ConnectionTypes)
 }
 
 // delegates says whether the account leaves the user to an authorization service

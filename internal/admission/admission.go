@@ -29,6 +29,7 @@ import (
 
 	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/lease"
 )
 
 // Config says what to judge by. Server, Account and SystemAccount are needed.
@@ -47,7 +48,9 @@ type Config struct {
 	Release func(key string)
 	Refused func(Refusal) // is told of each login that is not let in, and must not wait; nil is fine
 	Gate    func() error  // nil when tenants may come in, else why not; nil itself is an open gate
-	Logger  *slog.Logger
+	// Shares are the places for connections that are counted; nil: there are none.
+	Shares *lease.Holder
+	Logger *slog.Logger
 }
 
 // Admission is nats-server's Options.CustomClientAuthentication.
@@ -166,12 +169,21 @@ func (a *Admission) enter(key string, l *login) (settled bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := a.register(key, l, v); err != nil {
+	s := v.session(l)
+	places := law.places(key, s)
+	if err := a.reserve(s, places); err != nil {
 		return false, err
 	}
-	s := v.session(l)
+	if err := a.register(key, l, v); err != nil {
+		a.release(s, places)
+		return false, err
+	}
 	if !acc.settle(law, s, a.alive) {
+		a.release(s, places)
 		return false, nil
+	}
+	if !a.keepsPlaces(s, places) {
+		return false, refused(ShareUnavailable, "there are fewer places by now")
 	}
 	a.limit(s) // after settling: else an Updated between the two would undo it
 	return true, nil
@@ -236,11 +248,14 @@ func (a *Admission) Publish(c *jwt.AccountClaims, pages claims.RevocationPages) 
 	if acc == nil {
 		return 0
 	}
-	for _, s := range acc.publish(newLaw(c, pages, a.cfg.OwnKeySigns), time.Now()) {
+	was, _ := acc.current()
+	now := newLaw(c, pages, a.cfg.OwnKeySigns)
+	for _, s := range acc.publish(now, time.Now()) {
 		if a.end(s) {
 			closed++
 		}
 	}
+	a.recount(acc, was, now)
 	a.counts.ended.Add(int64(closed))
 	return closed
 }

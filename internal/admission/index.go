@@ -12,6 +12,8 @@ import (
 type session struct {
 	id     uint64
 	user   string // the credential's public key
+	name   string // the user's
+	kind   kind
 	issued int64
 	signer string
 	bearer bool
@@ -25,7 +27,7 @@ type session struct {
 
 func (v verdict) session(l *login) *session {
 	s := &session{
-		id: l.client.GetID(), user: v.user.Subject, issued: v.user.IssuedAt, signer: v.user.Issuer, bearer: v.user.BearerToken,
+		id: l.client.GetID(), user: v.user.Subject, name: v.user.Name, kind: l.source.kind, issued: v.user.IssuedAt, signer: v.user.Issuer, bearer: v.user.BearerToken,
 		since: l.at, leaf: l.client.Kind() == server.LEAF, limits: v.user.NatsLimits,
 	}
 	s.limited = s.limits.Payload != jwt.NoLimit || s.limits.Subs != jwt.NoLimit
@@ -104,7 +106,7 @@ func (a *Admission) alive(s *session) bool {
 	if !s.leaf {
 		return srv.GetClient(s.id) != nil
 	}
-	return srv.GetLeafNode(s.id) != nil || time.Since(s.since) < leafGrace
+	return srv.GetLeafNode(s.id) != nil || time.Since(s.since) < leafGrace && s.client.RemoteAddress() != nil
 }
 
 // noPermissions let nobody do anything.

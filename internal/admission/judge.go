@@ -5,6 +5,8 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
 // facts are what a login is judged by, beside its account's claims.
@@ -83,6 +85,9 @@ func (t *trial) checkBearer() error {
 }
 
 func (t *trial) checkType() (err error) {
+	if !t.counts.AllowsType(claims.ConnectionType(t.source.kind)) {
+		return refused(TypeNotAllowed, "the account is not for connections of type %s", t.source.kind)
+	}
 	t.types, err = allowedTypes(t.user.AllowedConnectionTypes, t.source.kind)
 	return err
 }

@@ -28,20 +28,24 @@ const (
 	AccountClosed         Reason = "account_closed" // deleted or suspended: it allows no connections and revokes everybody
 	Delegated             Reason = "delegated"      // the account leaves logins to a service of its own (auth callout), which is not asked
 	BearerNotAllowed      Reason = "bearer_not_allowed"
+	TypeNotAllowed        Reason = "type_not_allowed" // by the account, whatever the role says
 	ConnectionType        Reason = "connection_type"
 	BadSignature          Reason = "bad_signature"
 	CredentialRevoked     Reason = "credential_revoked"
 	WrongNetwork          Reason = "wrong_network"
 	OutsideHours          Reason = "outside_hours"
-	ServerLimit           Reason = "server_limit" // nats-server would not register it: the account's connections, mostly
+	TypeLimit             Reason = "type_limit"
+	UserLimit             Reason = "user_limit"
+	ShareUnavailable      Reason = "share_unavailable" // the broker has no place free, and could not get one in time
+	ServerLimit           Reason = "server_limit"      // nats-server would not register it: the account's connections, mostly
 )
 
 // Reasons are all of them.
 var Reasons = []Reason{
 	ConnectionUnknown, NoCredential, Malformed, CredentialExpired, CredentialNotYetValid, NotCaughtUp,
 	AccountUnknown, AccountUnavailable, AccountInvalid, UnknownSigningKey, RoleMismatch, RoleTemplate, ProxyRequired,
-	AccountExpired, AccountClosed, Delegated, BearerNotAllowed, ConnectionType, BadSignature, CredentialRevoked, WrongNetwork,
-	OutsideHours, ServerLimit,
+	AccountExpired, AccountClosed, Delegated, BearerNotAllowed, TypeNotAllowed, ConnectionType, BadSignature, CredentialRevoked, WrongNetwork,
+	OutsideHours, TypeLimit, UserLimit, ShareUnavailable, ServerLimit,
 }
 
 // refusal is an error with a reason. The detail is safe to show to the account's people.

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/signalbox-io/signalbox/internal/admission"
+	"github.com/signalbox-io/signalbox/internal/lease"
 	"github.com/signalbox-io/signalbox/internal/resolver"
 )
 
@@ -22,6 +23,8 @@ const (
 
 // useAdmission puts the judging of logins between the server and the resolver.
 func (b *Broker) useAdmission(trust *resolver.Trust) error {
+	b.shares = lease.NewHolder(b.PublicKey(), b.log)
+	b.follower.Count(b.shares, b.usage)
 	b.gate = admission.NewGate(b.cfg.WhenAlone, b.cfg.MaxAge, b.cfg.AloneAfter, b.confirmed(), b.contact)
 	var err error
 	b.admission, err = admission.New(admission.Config{
@@ -32,6 +35,7 @@ func (b *Broker) useAdmission(trust *resolver.Trust) error {
 		Release:       b.resolver.Release,
 		Refused:       b.refused,
 		Gate:          b.gate.Err,
+		Shares:        b.shares,
 		Logger:        b.log,
 	})
 	if err != nil {

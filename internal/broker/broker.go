@@ -29,6 +29,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/signalbox-io/signalbox/internal/admission"
+	"github.com/signalbox-io/signalbox/internal/lease"
 	"github.com/signalbox-io/signalbox/internal/resolver"
 )
 
@@ -66,6 +67,7 @@ type Broker struct {
 	follower  *resolver.Follower
 	admission *admission.Admission
 	gate      *admission.Gate
+	shares    *lease.Holder
 	logger    *natsLogger
 	metrics   net.Listener
 

@@ -72,7 +72,7 @@ func EncodeAccount(a Account, signer Seed) (string, error) {
 	c := jwt.NewAccountClaims(string(a.Key))
 	c.Name, c.Description = a.Name, a.Description
 	c.Limits = a.Limits.operatorLimits()
-	c.Tags = slices.Concat(a.Tags, a.extension().tags(), tagsOf(a.Pages))
+	c.Tags = slices.Concat(a.Tags, a.Extension().tags(), tagsOf(a.Pages))
 	c.DefaultPermissions = a.DefaultPermissions.permissions()
 	c.Mappings = mappingClaims(a.Mappings)
 	c.ClusterTraffic = jwt.ClusterTraffic(a.ClusterTraffic)
@@ -111,7 +111,7 @@ func (a Account) validate() error {
 		ValidateMappings(a.Mappings),
 		a.Trace.Validate(),
 		a.ClusterTraffic.Validate(),
-		a.extension().validate(),
+		a.Extension().validate(),
 		validateRevoked(a.Revoked),
 		validatePages(a.Pages),
 	}

@@ -27,7 +27,8 @@ const (
 	typeConnectionsTag = ReservedTags + "type-connections:" // mqtt=10,standard=5
 )
 
-func (a Account) extension() Extension {
+// Extension is the part of the account that NATS has no claims for.
+func (a Account) Extension() Extension {
 	return Extension{ConnectionTypes: a.ConnectionTypes, TypeConnections: a.TypeConnections}
 }
 

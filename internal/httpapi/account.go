@@ -13,10 +13,13 @@ func (s *Server) createAccount(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &in); err != nil {
 		return err
 	}
-	spec, err := accountSpec(api.AccountUpdate{
-		Name: &in.Name, Description: in.Description, Tags: in.Tags, DefaultPermissions: in.DefaultPermissions, Trace: in.Trace,
-		ClusterTraffic: in.ClusterTraffic, ConnectionTypes: in.ConnectionTypes, ConnectionsPerType: countsUpdate(orZero(in.ConnectionsPerType)),
-	})
+	view := api.AccountUpdate{
+		Name: &in.Name, Description: in.Description, Tags: in.Tags, DefaultPermissions: in.DefaultPermissions, ClusterTraffic: in.ClusterTraffic, ConnectionTypes: in.ConnectionTypes, ConnectionsPerType: countsUpdate(orZero(in.ConnectionsPerType)),
+	}
+	if in.Trace != nil {
+		view.Trace = &api.TraceUpdate{Destination: &in.Trace.Destination, Sampling: &in.Trace.Sampling}
+	}
+	spec, err := accountSpec(view)
 	if err != nil {
 		return err
 	}
@@ -193,7 +196,6 @@ func accountOf(a tenants.Account) api.Account {
 		Limits:                   limitsOf(a.Limits),
 		EffectiveLimits:          limitsOf(a.EffectiveLimits),
 		DefaultPermissions:       *view.DefaultPermissions,
-		Trace:                    view.Trace,
 		ClusterTraffic:           *view.ClusterTraffic,
 		ConnectionTypes:          *view.ConnectionTypes,
 		EffectiveConnectionTypes: mapped(a.EffectiveConnectionTypes, func(t claims.ConnectionType) string { return string(t) }),
@@ -202,6 +204,9 @@ func accountOf(a tenants.Account) api.Account {
 		CreatedAt:                a.CreatedAt.UTC(),
 		UpdatedAt:                a.UpdatedAt.UTC(),
 		Etag:                     tenants.ETag(a.Version),
+	}
+	if trace := a.Settings.Trace; trace != nil {
+		out.Trace = &api.Trace{Destination: trace.Destination, Sampling: trace.Sampling}
 	}
 	if a.SuspendedAt != nil {
 		out.Suspension = &api.Suspension{By: api.SuspensionBy(*a.SuspendedBy), Reason: a.SuspendReason, Since: a.SuspendedAt.UTC()}
@@ -225,7 +230,7 @@ func accountView(spec tenants.AccountSpec) api.AccountUpdate {
 		ConnectionTypes: &types, ConnectionsPerType: countsUpdate(countsOf(set.ConnectionsPerType)),
 	}
 	if set.Trace != nil {
-		view.Trace = &api.Trace{Destination: set.Trace.Destination, Sampling: set.Trace.Sampling}
+		view.Trace = &api.TraceUpdate{Destination: &set.Trace.Destination, Sampling: &set.Trace.Sampling}
 	}
 	return view
 }
@@ -241,7 +246,7 @@ func accountSpec(in api.AccountUpdate) (tenants.AccountSpec, error) {
 	}
 	set := &spec.Settings
 	if in.Trace != nil {
-		set.Trace = &claims.Trace{Destination: in.Trace.Destination, Sampling: in.Trace.Sampling}
+		set.Trace = &claims.Trace{Destination: orZero(in.Trace.Destination), Sampling: orZero(in.Trace.Sampling)}
 	}
 	if traffic := orZero(in.ClusterTraffic); traffic != api.ClusterTrafficSystem {
 		set.ClusterTraffic = claims.ClusterTraffic(traffic)

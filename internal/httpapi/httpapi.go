@@ -33,6 +33,8 @@ type Config struct {
 	Tenants *tenants.Service
 	Auth    *auth.Service
 
+	// Usage asks an operator's brokers what an account uses.
+	Usage func(ctx context.Context, account tenants.Account) (Usage, error)
 	// Connections asks an operator's brokers who is connected to an account.
 	Connections func(ctx context.Context, account tenants.Account) (Connections, error)
 	// Streams asks an operator's brokers what is stored in an account.

@@ -53,13 +53,19 @@ func operations(t *testing.T, doc *openapi3.T) []operation {
 // at is the operation's path with the ids put in.
 func (o operation) at(t *testing.T, ids map[string]string) string {
 	t.Helper()
-	return regexp.MustCompile(`\{([a-z_]+)\}`).ReplaceAllStringFunc(o.path, func(p string) string {
+	return at(t, o.path, ids)
+}
+
+// at is a path of the document with the ids put in.
+func at(t *testing.T, path string, ids map[string]string) string {
+	t.Helper()
+	return regexp.MustCompile(`\{([a-z_]+)\}`).ReplaceAllStringFunc(path, func(p string) string {
 		if p == "{version}" {
 			return "1"
 		}
 		id := ids[strings.Trim(p, "{}")]
 		if id == "" {
-			t.Fatalf("%s: the test has no id for path parameter %s", o.OperationID, p)
+			t.Fatalf("%s: the test has no id for path parameter %s", path, p)
 		}
 		return id
 	})

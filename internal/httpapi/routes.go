@@ -58,6 +58,7 @@ func (s *Server) operations() map[string]handler {
 		"getAccountDelivery": s.getAccountDelivery,
 		"listEndpoints":      s.listEndpoints,
 		"listConnections":    s.listConnections,
+		"getAccountUsage":    s.getAccountUsage,
 		"listRefusals":       s.listRefusals,
 
 		"createRole": s.createRole,

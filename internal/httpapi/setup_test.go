@@ -20,6 +20,7 @@ import (
 
 	"github.com/signalbox-io/signalbox/api"
 	"github.com/signalbox-io/signalbox/internal/auth"
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/httpapi"
 	"github.com/signalbox-io/signalbox/internal/keyring"
 	"github.com/signalbox-io/signalbox/internal/postgres/pgtest"
@@ -59,6 +60,12 @@ func setup(t *testing.T) *server {
 		Auth:    s.auth,
 		Connections: func(context.Context, tenants.Account) (httpapi.Connections, error) {
 			return httpapi.Connections{}, nil
+		},
+		Usage: func(context.Context, tenants.Account) (httpapi.Usage, error) {
+			return httpapi.Usage{Asked: 2, Brokers: []httpapi.BrokerUsage{
+				{Broker: "two", Connections: 3, Types: map[claims.ConnectionType]httpapi.TypeUsage{"MQTT": {Used: 1, Places: 2}}, JetStream: httpapi.JetStreamUsage{DiskBytes: 5}},
+				{Broker: "one", Connections: 4, LeafNodes: 1, Types: map[claims.ConnectionType]httpapi.TypeUsage{"MQTT": {Used: 2, Places: 2}}},
+			}}, nil
 		},
 		Streams: func(context.Context, tenants.Account) (httpapi.Streams, error) {
 			return httpapi.Streams{Items: []httpapi.Stream{{Name: "ORDERS", Storage: "file", Brokers: []string{"one"}}}, Asked: 1, Answered: 1}, nil

@@ -22,6 +22,7 @@ import (
 
 	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/lease"
 )
 
 // Login is how one end gets into the system account.
@@ -63,7 +64,9 @@ type Follower struct {
 	transient []Refusal
 	answers   chan catchUpResult
 	refused   *refused
-	peers     map[string]Revision // how far each peer has told us, while control is away
+	holder    *lease.Holder              // nil: nothing is counted across brokers
+	usage     func(account string) Usage // nil: control is not told
+	peers     map[string]Revision        // how far each peer has told us, while control is away
 
 	login        atomic.Pointer[Login]
 	loginChanged chan struct{} // holds one
@@ -130,6 +133,12 @@ func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 		cursor:   r.store.Applied(),
 		progress: Progress{Applied: r.store.Applied()},
 	}
+}
+
+// Count makes the follower ask for what the holder needs, and tell control what
+// accounts use. It is called before Run.
+func (f *Follower) Count(holder *lease.Holder, usage func(account string) Usage) {
+	f.holder, f.usage = holder, usage
 }
 
 // Progress returns how far the broker has come, and a channel that is closed
@@ -235,13 +244,14 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	fetch := fetchFunc(f.fetchPage)
 	f.resolver.pages.fetch.Store(&fetch)
 	defer f.resolver.pages.fetch.Store(nil)
-	telling := make(chan struct{})
-	go func() {
-		defer close(telling)
-		f.tellRefused(ctx)
-	}()
+	if _, err := nc.Subscribe(SubjectUsage, f.answerUsage); err != nil {
+		return fmt.Errorf("listen on %s: %w", SubjectUsage, err)
+	}
+	var beside sync.WaitGroup
+	beside.Go(func() { f.tellRefused(ctx) })
+	beside.Go(func() { f.shareCounts(ctx) })
 	f.loop(ctx, pushes, heads, answers, reconnected)
-	<-telling
+	beside.Wait()
 	return nil
 }
 

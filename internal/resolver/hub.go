@@ -14,6 +14,7 @@ import (
 
 	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/lease"
 )
 
 // Source is what control knows, as function values so that this package needs
@@ -34,6 +35,9 @@ type Source struct {
 	Applied func(ctx context.Context, operatorID string, r Receipt) error
 	// Refused is told which logins a broker did not let in. It may be told twice.
 	Refused func(ctx context.Context, operatorID, broker string, logins []RefusedLogins) error
+	// Lease answers a broker that asks for places of connections, and says of what
+	// all brokers are to be told; nil: it is not answered.
+	Lease func(ctx context.Context, operatorID string, q lease.Ask) (lease.Answer, []lease.Recall, error)
 	// Head returns the operator's revision.
 	Head func(ctx context.Context, operatorID string) (Revision, error)
 	// Sums are the exclusive or of [SumOf] what brokers should hold, by the first

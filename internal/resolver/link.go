@@ -99,6 +99,9 @@ func (l *link) listen(nc *nats.Conn) error {
 		handlers[SubjectCatchUp] = l.beside(l.answerCatchUp)
 		handlers[SubjectApplied] = l.beside(l.takeReceipt)
 		handlers[SubjectRefused] = l.beside(l.takeRefused)
+		if l.hub.source.Lease != nil {
+			handlers[SubjectLease] = l.beside(l.takeLease)
+		}
 		handlers[subjectPage+"*"] = l.beside(l.answerPage)
 	}
 	for subject, handle := range handlers {

@@ -55,20 +55,25 @@ const (
 func (a Account) within(p Plan) Effective {
 	return Effective{
 		EffectiveLimits:          a.Limits.Within(p.AccountLimits),
-		EffectiveConnectionTypes: notNull(claims.CommonTypes(a.Settings.ConnectionTypes)),
+		EffectiveConnectionTypes: notNull(claims.CommonTypes(a.Settings.ConnectionTypes, p.ConnectionTypes)),
 	}
 }
 
 // allowsTypes refuses connection types of a role that the account does not
 // allow: no client would ever come over them.
 func (a Account) allowsTypes(types []claims.ConnectionType) error {
-	if len(a.Settings.ConnectionTypes) == 0 {
+	return typesWithin(types, a.Settings.ConnectionTypes, "the account")
+}
+
+// typesWithin refuses those of the types that are not allowed, if that says anything.
+func typesWithin(types, allowed []claims.ConnectionType, by string) error {
+	if len(allowed) == 0 {
 		return nil
 	}
 	var errs []error
 	for i, t := range types {
-		if !slices.Contains(a.Settings.ConnectionTypes, t) {
-			errs = append(errs, fault.Field(fmt.Sprintf("/connection_types/%d", i), "the account does not allow connections of the type %s", t))
+		if !slices.Contains(allowed, t) {
+			errs = append(errs, fault.Field(fmt.Sprintf("/connection_types/%d", i), "%s does not allow connections of the type %s", by, t))
 		}
 	}
 	return errors.Join(errs...)

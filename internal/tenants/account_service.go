@@ -3,6 +3,7 @@ package tenants
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,13 +33,16 @@ func (s *Service) addAccount(ctx context.Context, tx pgx.Tx, actor Actor, tenant
 		return Account{}, err
 	}
 	spec := AccountSpec{Name: p.Name, Description: p.Description, Tags: p.Tags, Limits: p.Limits.Apply(plan.AccountLimits), Settings: p.Settings}
+	if err := errors.Join(spec.validate(), plan.allows(spec.Limits), plan.allowsTypes(spec.Settings.ConnectionTypes)); err != nil {
+		return Account{}, err
+	}
 	open := RoleSpec{Name: DefaultRole, Template: claims.OpenTemplate()}
 	return s.insertAccount(ctx, tx, actor, plan, tenant, id, "createAccount", spec, []RoleSpec{open}, now)
 }
 
 // insertAccount makes an account with these roles. The plan is locked.
 func (s *Service) insertAccount(ctx context.Context, tx pgx.Tx, actor Actor, plan Plan, tenant TenantID, id AccountID, action string, spec AccountSpec, roles []RoleSpec, now time.Time) (Account, error) {
-	if err := errors.Join(spec.validate(), plan.allows(spec.Limits)); err != nil {
+	if err := spec.validate(); err != nil {
 		return Account{}, err
 	}
 	count, err := countAccounts(ctx, tx, tenant)
@@ -164,15 +168,25 @@ func (s *Service) updateAccount(ctx context.Context, actor Actor, id AccountID, 
 	return account, err
 }
 
+// checkAccountEdit holds against the plan what changes.
 func checkAccountEdit(ctx context.Context, tx pgx.Tx, account Account, spec AccountSpec) error {
-	if spec.Limits == account.Limits {
+	limits := spec.Limits != account.Limits
+	types := !slices.Equal(spec.Settings.ConnectionTypes, account.Settings.ConnectionTypes)
+	if !limits && !types {
 		return spec.validate()
 	}
 	plan, err := planByTenant(ctx, tx, account.TenantID)
 	if err != nil {
 		return err
 	}
-	return errors.Join(spec.validate(), plan.allows(spec.Limits))
+	errs := []error{spec.validate()}
+	if limits {
+		errs = append(errs, plan.allows(spec.Limits))
+	}
+	if types {
+		errs = append(errs, plan.allowsTypes(spec.Settings.ConnectionTypes))
+	}
+	return errors.Join(errs...)
 }
 
 // AccountDelivery tells whether the account's last change is in force at each

@@ -144,6 +144,49 @@ func TestRoleTypesAreCompiledWithTheAccounts(t *testing.T) {
 	must(w.UpdateRole(t.Context(), w.owner, role.ID, "", func(s *RoleSpec) error { s.Description = "as it was"; return nil }))(t)
 }
 
+func TestPlanNarrowsConnectionTypes(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	allow := func(types ...claims.ConnectionType) (Account, error) {
+		return w.UpdateAccount(t.Context(), w.owner, w.account.ID, "", func(s *AccountSpec) error { s.Settings.ConnectionTypes = types; return nil })
+	}
+	must(allow(claims.MQTT, claims.Standard))(t)
+	narrow := terms("Narrow")
+	narrow.ConnectionTypes = []claims.ConnectionType{claims.Standard, claims.WebSocket}
+	w.on(w.newPlan(narrow))
+	effective := func() []claims.ConnectionType {
+		account := must(w.Account(t.Context(), w.owner, w.account.ID))(t)
+		facts := w.facts(account.PublicKey)
+		if !slices.Equal(facts.ConnectionTypes, account.EffectiveConnectionTypes) || !slices.Equal(facts.Roles[0].Template.ConnectionTypes, facts.ConnectionTypes) {
+			t.Errorf("effective = %v, in the JWT %v, its role %v", account.EffectiveConnectionTypes, facts.ConnectionTypes, facts.Roles[0].Template.ConnectionTypes)
+		}
+		return account.EffectiveConnectionTypes
+	}
+	if got := effective(); !slices.Equal(got, []claims.ConnectionType{claims.Standard}) {
+		t.Errorf("effective = %v", got)
+	}
+	before := w.head()
+	_, err := allow(claims.Standard, claims.MQTT, claims.LeafNode)
+	refused(t, err, fault.Invalid, "/connection_types/1", "/connection_types/2")
+	_, err = w.CreateAccount(t.Context(), w.owner, w.tenant.ID, Once{}, AccountCreate{Name: "new", Settings: AccountSettings{ConnectionTypes: []claims.ConnectionType{claims.MQTT}}})
+	refused(t, err, fault.Invalid, "/connection_types/0")
+	if w.head() != before {
+		t.Error("what was refused bumped the revision")
+	}
+	if clone := must(w.CloneAccount(t.Context(), w.owner, w.account.ID, Once{}, "clone"))(t); !slices.Equal(clone.EffectiveConnectionTypes, []claims.ConnectionType{claims.Standard}) {
+		t.Errorf("the clone's effective types = %v", clone.EffectiveConnectionTypes)
+	}
+	narrow.Name, narrow.ConnectionTypes = "Other", []claims.ConnectionType{claims.WebSocket}
+	w.on(w.newPlan(narrow))
+	if got := effective(); !slices.Equal(got, []claims.ConnectionType{claims.NoConnectionType}) {
+		t.Errorf("effective = %v, want what nobody can use", got)
+	}
+	must(allow())(t)
+	if got := effective(); !slices.Equal(got, narrow.ConnectionTypes) {
+		t.Errorf("effective = %v, want the plan's", got)
+	}
+}
+
 func TestSmallerPlanIsInForceWithTheNextChange(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

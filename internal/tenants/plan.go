@@ -108,14 +108,18 @@ func (p Plan) room(count, maximum int64, of string) error {
 	return nil
 }
 
-// allows refuses every limit that is greater than the plan's, each with a
-// pointer into an account.
+// allows refuses every limit of an account that is greater than the plan's.
 func (p Plan) allows(l claims.Limits) error {
 	var errs []error
 	for _, e := range fault.All(l.Beyond(p.AccountLimits)) {
 		errs = append(errs, fault.Field("/limits"+e.Pointer, "by the plan %s it %s", p.Name, e.Message))
 	}
 	return errors.Join(errs...)
+}
+
+// allowsTypes refuses connection types of an account that the plan does not have.
+func (p Plan) allowsTypes(types []claims.ConnectionType) error {
+	return typesWithin(types, p.ConnectionTypes, "the plan "+p.Name)
 }
 
 func newestAlready(p Plan) error {

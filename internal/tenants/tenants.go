@@ -36,6 +36,7 @@ type Service struct {
 	work  chan struct{} // wakes RunOperations
 
 	rehearsal *Rehearsal // nil: what is done counts
+	counts    countReader
 }
 
 // New returns a Service over the pool; seeds are sealed and opened by keys.

@@ -59,6 +59,7 @@ type Control struct {
 	attached  []string                    // URLs of stock servers
 	ledger    resolver.Ledger
 	logins    []resolver.RefusedLogins // as brokers reported them
+	shares    shares
 	changed   chan struct{}
 	hub       *resolver.Hub
 	stopHub   func()
@@ -127,7 +128,7 @@ func (c *Control) StartSecondHub() {
 // runHub runs a hub, and beside it what a replica does that leads or does not.
 func (c *Control) runHub(beside func(context.Context, *resolver.Hub)) (hub *resolver.Hub, stop func()) {
 	hub = resolver.NewHub(resolver.Source{
-		Changes: c.changes, Lookup: c.lookup, LookupForStock: c.lookup, Page: c.page, Applied: c.applied, Brokers: c.memberships, Refused: c.refusedLogins,
+		Changes: c.changes, Lookup: c.lookup, LookupForStock: c.lookup, Page: c.page, Applied: c.applied, Brokers: c.memberships, Refused: c.refusedLogins, Lease: c.lease,
 		Head:   func(context.Context, string) (resolver.Revision, error) { return c.Revision(), nil },
 		Ledger: c.readLedger, Keep: c.keepLedger,
 	}, c.log)

@@ -501,6 +501,29 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/accounts/{account}/usage": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * What the account uses now, beside its limits
+     * @description Asked of the brokers as you call. The limits are those in force. A connection type that is limited is counted across all
+     *     brokers: each lets connections in only against places that it holds, and all places together are never more than the limit.
+     */
+    get: operations["getAccountUsage"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/accounts/{account}/refusals": {
     parameters: {
       query?: never;
@@ -1742,7 +1765,7 @@ export interface components {
       /** @description Of users whose role says nothing about subjects. Without `{{…}}`. */
       default_permissions?: components["schemas"]["Permissions"] | null;
       /** @description Null: messages are not traced. */
-      trace?: components["schemas"]["Trace"] | null;
+      trace?: components["schemas"]["TraceUpdate"] | null;
       cluster_traffic?: components["schemas"]["ClusterTraffic"];
       /** @description How clients may connect: empty is all ways. Roles allow no more than this. */
       connection_types?: components["schemas"]["ConnectionType"][];
@@ -1754,6 +1777,10 @@ export interface components {
       destination: string;
       /** @description In percent. */
       sampling: number;
+    };
+    TraceUpdate: {
+      destination?: string;
+      sampling?: number;
     };
     /**
      * @description Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
@@ -2034,6 +2061,67 @@ export interface components {
       /** @description Brokers enrolled under the account's operator. */
       brokers_asked: number;
       /** @description How many answered in time; when fewer than asked, the list is not whole. */
+      brokers_answered: number;
+    };
+    UsageCount: {
+      /** Format: int64 */
+      used: number;
+      /**
+       * Format: int64
+       * @description -1 is unlimited.
+       */
+      limit: number;
+    };
+    JetStreamUsage: {
+      memory_bytes: components["schemas"]["UsageCount"];
+      disk_bytes: components["schemas"]["UsageCount"];
+      streams: components["schemas"]["UsageCount"];
+      /**
+       * Format: int64
+       * @description Of all streams together; the limit is for each stream.
+       */
+      consumers: number;
+    };
+    ConnectionTypeShare: {
+      /** @example broker-1 */
+      broker: string;
+      /** Format: int64 */
+      used: number;
+      /**
+       * Format: int64
+       * @description How many connections the broker may let in without asking; 0 without a limit.
+       */
+      places: number;
+    };
+    ConnectionTypeUsage: {
+      connection_type: components["schemas"]["ConnectionType"];
+      /** Format: int64 */
+      used: number;
+      /**
+       * Format: int64
+       * @description -1: only the account's limit on all connections counts.
+       */
+      limit: number;
+      /** @description Where they are. */
+      shares: components["schemas"]["ConnectionTypeShare"][];
+    };
+    /** @description Clusters of brokers together: `total`, or each tier when the account's limits are by tier. */
+    AccountJetStreamUsage: {
+      total?: components["schemas"]["JetStreamUsage"];
+      /** @description By name: `r1`, `r3`. */
+      tiers: {
+        [key: string]: components["schemas"]["JetStreamUsage"];
+      };
+    };
+    AccountUsage: {
+      connections: components["schemas"]["UsageCount"];
+      leaf_nodes: components["schemas"]["UsageCount"];
+      /** @description Types that have a connection or a limit. */
+      connection_types: components["schemas"]["ConnectionTypeUsage"][];
+      jetstream: components["schemas"]["AccountJetStreamUsage"];
+      /** @description Brokers enrolled under the account's operator. */
+      brokers_asked: number;
+      /** @description How many answered in time; when fewer than asked, more may be in use. */
       brokers_answered: number;
     };
     RefusedLogin: {
@@ -3702,6 +3790,29 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["ConnectionList"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getAccountUsage: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description What the brokers answered. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AccountUsage"];
         };
       };
       default: components["responses"]["Refused"];
