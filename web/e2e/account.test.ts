@@ -51,7 +51,7 @@ test("revoking closes the live connection, the client cannot return, and the pag
   await drawer.getByText("laptop lost").waitFor();
   await drawer.getByRole("button", { name: "Close" }).click();
   // The client heard "Authorization Violation"; its owner can read why.
-  await page.getByRole("link", { name: "Connections" }).click();
+  await page.getByRole("link", { name: "Connections", exact: true }).click();
   const refused = page.getByRole("table", { name: "Refused logins" });
   await refused.getByText("The credential was revoked. Issue another one.").waitFor();
   await refused.getByRole("link", { name: "nats-cli" }).waitFor();
@@ -242,13 +242,13 @@ test("an account is made, limited, deleted and restored", async () => {
   await page.getByRole("heading", { name: "orders", level: 1 }).waitFor();
 
   await page.getByRole("link", { name: "Settings" }).last().click();
-  await page.getByRole("textbox", { name: "Connections" }).fill("5");
+  await page.getByRole("textbox", { name: "Connections", exact: true }).fill("5");
   await page.getByRole("button", { name: "Save changes" }).click();
   await page.getByText("In force on every broker").waitFor();
-  await page.getByRole("textbox", { name: "Connections" }).fill("99999999");
+  await page.getByRole("textbox", { name: "Connections", exact: true }).fill("99999999");
   await page.getByRole("button", { name: "Save changes" }).click();
-  await page.locator("[aria-invalid=true]").waitFor();
-  expect(await page.getByRole("textbox", { name: "Connections" }).getAttribute("aria-invalid")).toBe("true");
+  await page.locator("[aria-invalid=true]").first().waitFor();
+  expect(await page.getByRole("textbox", { name: "Connections", exact: true }).getAttribute("aria-invalid")).toBe("true");
 
   await page.getByRole("button", { name: "Delete account" }).click();
   const confirm = page.getByRole("dialog", { name: "Delete orders?" });

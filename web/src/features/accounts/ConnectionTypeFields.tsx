@@ -54,7 +54,7 @@ export function ConnectionTypeFields({ value, onChange, uses, errors, disabled }
                 }
               />
               <NumberInput
-                aria-label={`Connections over ${words} at most`}
+                aria-label={`At most over ${words}`}
                 placeholder="Up to the account's limit"
                 min={0}
                 allowDecimal={false}
