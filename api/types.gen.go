@@ -1076,7 +1076,10 @@ type Credential struct {
 
 	// LastSeen Its last login; brokers tell within a few seconds. Null: none yet.
 	LastSeen *CredentialSighting `json:"last_seen"`
-	Name     string              `json:"name"`
+
+	// MovedAt Since when its user is in another role or has other tags. Brokers go by what the user is now; unmodified nats-servers refuse the credential.
+	MovedAt *time.Time `json:"moved_at"`
+	Name    string     `json:"name"`
 
 	// Proof Where a change is in force by now. Only in answers to requests with `wait`.
 	Proof     *Proof `json:"proof,omitempty"`
@@ -1090,8 +1093,14 @@ type Credential struct {
 	RevokeReason string     `json:"revoke_reason"`
 	RevokedAt    *time.Time `json:"revoked_at"`
 
+	// RoleId The role that signed it. Null: issued by a version that did not keep it.
+	RoleId *string `json:"role_id"`
+
 	// Status `expiring` is active and soon to expire: in the last fifth of its life, but at most 14 days and at least an hour before.
 	Status CredentialStatus `json:"status"`
+
+	// Tags The user's when it was issued.
+	Tags []string `json:"tags"`
 
 	// User The user's name.
 	User string `json:"user"`
@@ -1666,7 +1675,38 @@ type OperatorPage struct {
 	NextCursor *Cursor `json:"next_cursor"`
 }
 
-// Permission Without `allow` everything is allowed that `deny` does not name.
+// OverPlan An account that has less than its settings say, because the plan does not give it more.
+type OverPlan struct {
+	// AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	AccountId Id `json:"account_id"`
+
+	// Fields JSON pointers into the account.
+	Fields []string `json:"fields"`
+	Name   string   `json:"name"`
+}
+
+// OwnPermissions What the user may do, instead of what a role says. Null or absent: its role's.
+type OwnPermissions struct {
+	// Publish Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
+	// nothing, deny `>` and allow nothing. In what may be subscribed to, `subject queue` is for the queue group of that name only. `{{name()}}`,
+	// `{{subject()}}`, `{{tag(key)}}`, `{{account-name()}}`, `{{account-subject()}}` and `{{account-tag(key)}}` stand for what they are
+	// of the user who connects.
+	Publish *Permission `json:"publish,omitempty"`
+
+	// Responses Lets a service answer requests on reply subjects it may not otherwise publish to. Null or absent is no.
+	Responses *ResponsePermission `json:"responses,omitempty"`
+
+	// Subscribe Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
+	// nothing, deny `>` and allow nothing. In what may be subscribed to, `subject queue` is for the queue group of that name only. `{{name()}}`,
+	// `{{subject()}}`, `{{tag(key)}}`, `{{account-name()}}`, `{{account-subject()}}` and `{{account-tag(key)}}` stand for what they are
+	// of the user who connects.
+	Subscribe *Permission `json:"subscribe,omitempty"`
+}
+
+// Permission Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
+// nothing, deny `>` and allow nothing. In what may be subscribed to, `subject queue` is for the queue group of that name only. `{{name()}}`,
+// `{{subject()}}`, `{{tag(key)}}`, `{{account-name()}}`, `{{account-subject()}}` and `{{account-tag(key)}}` stand for what they are
+// of the user who connects.
 type Permission struct {
 	Allow *[]Subject `json:"allow,omitempty"`
 	Deny  *[]Subject `json:"deny,omitempty"`
@@ -1674,13 +1714,19 @@ type Permission struct {
 
 // Permissions defines model for Permissions.
 type Permissions struct {
-	// Publish Without `allow` everything is allowed that `deny` does not name.
+	// Publish Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
+	// nothing, deny `>` and allow nothing. In what may be subscribed to, `subject queue` is for the queue group of that name only. `{{name()}}`,
+	// `{{subject()}}`, `{{tag(key)}}`, `{{account-name()}}`, `{{account-subject()}}` and `{{account-tag(key)}}` stand for what they are
+	// of the user who connects.
 	Publish *Permission `json:"publish,omitempty"`
 
 	// Responses Lets a service answer requests on reply subjects it may not otherwise publish to. Null or absent is no.
 	Responses *ResponsePermission `json:"responses,omitempty"`
 
-	// Subscribe Without `allow` everything is allowed that `deny` does not name.
+	// Subscribe Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
+	// nothing, deny `>` and allow nothing. In what may be subscribed to, `subject queue` is for the queue group of that name only. `{{name()}}`,
+	// `{{subject()}}`, `{{tag(key)}}`, `{{account-name()}}`, `{{account-subject()}}` and `{{account-tag(key)}}` stand for what they are
+	// of the user who connects.
 	Subscribe *Permission `json:"subscribe,omitempty"`
 }
 
@@ -1721,14 +1767,18 @@ type Plan struct {
 	MaxRoles int64 `json:"max_roles"`
 
 	// MaxUsers Per account. -1 is unlimited.
-	MaxUsers int64  `json:"max_users"`
-	Name     string `json:"name"`
+	MaxUsers int64      `json:"max_users"`
+	Name     string     `json:"name"`
+	OverPlan []OverPlan `json:"over_plan"`
 
-	// TenantLimits The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none.
+	// TenantLimits What all of a tenant's accounts may have together, or have. -1 is unlimited, 0 is none.
 	TenantLimits TenantLimits `json:"tenant_limits"`
 	Use          struct {
 		// Accounts Accounts the tenant has.
 		Accounts int64 `json:"accounts"`
+
+		// Limits What all of a tenant's accounts may have together, or have. -1 is unlimited, 0 is none.
+		Limits TenantLimits `json:"limits"`
 
 		// Members People in the tenant.
 		Members int64 `json:"members"`
@@ -1834,7 +1884,7 @@ type PlanVersion struct {
 	MaxUsers int64  `json:"max_users"`
 	Name     string `json:"name"`
 
-	// TenantLimits The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none.
+	// TenantLimits What all of a tenant's accounts may have together, or have. -1 is unlimited, 0 is none.
 	TenantLimits TenantLimits `json:"tenant_limits"`
 
 	// Tenants Tenants that are on this version.
@@ -2017,21 +2067,35 @@ type Role struct {
 	Bearer          bool             `json:"bearer"`
 	ConnectionTypes []ConnectionType `json:"connection_types"`
 	CreatedAt       Time             `json:"created_at"`
-	Description     string           `json:"description"`
-	Etag            string           `json:"etag"`
+
+	// DefaultCredentialLifetime Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says.
+	DefaultCredentialLifetime *string `json:"default_credential_lifetime"`
+	Description               string  `json:"description"`
+	Etag                      string  `json:"etag"`
 
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	Id Id `json:"id"`
 
 	// Limits Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit.
-	Limits      RoleLimits  `json:"limits"`
-	Name        string      `json:"name"`
-	Permissions Permissions `json:"permissions"`
+	Limits RoleLimits `json:"limits"`
+
+	// MaxCredentialLifetime ISO 8601 duration. Null or absent: as the plan says.
+	MaxCredentialLifetime *string `json:"max_credential_lifetime"`
+
+	// MovedCredentials Credentials in use that it signed for users who have been moved to another role since. They end when the role is deleted.
+	MovedCredentials int64       `json:"moved_credentials"`
+	Name             string      `json:"name"`
+	Permissions      Permissions `json:"permissions"`
+
+	// Private One user's own permissions; in no list.
+	Private bool `json:"private"`
 
 	// PublicKey The scoped signing key, `A…`.
-	PublicKey      string   `json:"public_key"`
-	SourceNetworks []string `json:"source_networks"`
-	UpdatedAt      Time     `json:"updated_at"`
+	PublicKey      string      `json:"public_key"`
+	SourceNetworks []string    `json:"source_networks"`
+	TimeZone       string      `json:"time_zone"`
+	Times          []TimeRange `json:"times"`
+	UpdatedAt      Time        `json:"updated_at"`
 }
 
 // RoleCreate defines model for RoleCreate.
@@ -2041,21 +2105,41 @@ type RoleCreate struct {
 
 	// ConnectionTypes Absent or empty: all.
 	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
-	Description     *string           `json:"description,omitempty"`
+
+	// DefaultCredentialLifetime Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says.
+	DefaultCredentialLifetime *string `json:"default_credential_lifetime,omitempty"`
+	Description               *string `json:"description,omitempty"`
 
 	// Limits Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit.
-	Limits      *RoleLimits  `json:"limits,omitempty"`
-	Name        string       `json:"name"`
-	Permissions *Permissions `json:"permissions,omitempty"`
+	Limits *RoleLimits `json:"limits,omitempty"`
+
+	// MaxCredentialLifetime ISO 8601 duration. Null or absent: as the plan says.
+	MaxCredentialLifetime *string      `json:"max_credential_lifetime,omitempty"`
+	Name                  string       `json:"name"`
+	Permissions           *Permissions `json:"permissions,omitempty"`
 
 	// SourceNetworks CIDR; absent or empty: anywhere.
 	SourceNetworks *[]string `json:"source_networks,omitempty"`
+
+	// TimeZone Of `times`, a name of the tz database such as Europe/Berlin; needed with them.
+	TimeZone *string `json:"time_zone,omitempty"`
+
+	// Times When users may be connected; they are disconnected at the end. Absent or empty: always.
+	Times *[]TimeRange `json:"times,omitempty"`
+}
+
+// RoleDeleted defines model for RoleDeleted.
+type RoleDeleted struct {
+	// CredentialsRevoked Credentials that the role had signed for users who have been moved to another since.
+	CredentialsRevoked int64 `json:"credentials_revoked"`
 }
 
 // RoleLimits Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit.
 type RoleLimits struct {
-	PayloadBytes  *LimitValue `json:"payload_bytes,omitempty"`
-	Subscriptions *LimitValue `json:"subscriptions,omitempty"`
+	// ConnectionsPerUser Of each user at one time, all its credentials together; -1 is unlimited.
+	ConnectionsPerUser *int64      `json:"connections_per_user,omitempty"`
+	PayloadBytes       *LimitValue `json:"payload_bytes,omitempty"`
+	Subscriptions      *LimitValue `json:"subscriptions,omitempty"`
 }
 
 // RolePage defines model for RolePage.
@@ -2071,13 +2155,25 @@ type RoleUpdate struct {
 	// Bearer Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password.
 	Bearer          *bool             `json:"bearer,omitempty"`
 	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
-	Description     *string           `json:"description,omitempty"`
+
+	// DefaultCredentialLifetime Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says.
+	DefaultCredentialLifetime *string `json:"default_credential_lifetime,omitempty"`
+	Description               *string `json:"description,omitempty"`
 
 	// Limits Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit.
-	Limits         *RoleLimits  `json:"limits,omitempty"`
-	Name           *string      `json:"name,omitempty"`
-	Permissions    *Permissions `json:"permissions,omitempty"`
-	SourceNetworks *[]string    `json:"source_networks,omitempty"`
+	Limits *RoleLimits `json:"limits,omitempty"`
+
+	// MaxCredentialLifetime ISO 8601 duration. Null or absent: as the plan says.
+	MaxCredentialLifetime *string      `json:"max_credential_lifetime,omitempty"`
+	Name                  *string      `json:"name,omitempty"`
+	Permissions           *Permissions `json:"permissions,omitempty"`
+	SourceNetworks        *[]string    `json:"source_networks,omitempty"`
+
+	// TimeZone Of `times`, a name of the tz database such as Europe/Berlin; needed with them.
+	TimeZone *string `json:"time_zone,omitempty"`
+
+	// Times When users may be connected; they are disconnected at the end. Absent or empty: always.
+	Times *[]TimeRange `json:"times,omitempty"`
 }
 
 // Server defines model for Server.
@@ -2299,7 +2395,7 @@ type TenantJetStreamLimits struct {
 	Streams     int64 `json:"streams"`
 }
 
-// TenantLimits The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none.
+// TenantLimits What all of a tenant's accounts may have together, or have. -1 is unlimited, 0 is none.
 type TenantLimits struct {
 	Connections int64                 `json:"connections"`
 	Jetstream   TenantJetStreamLimits `json:"jetstream"`
@@ -2340,6 +2436,19 @@ type TenantUpdate struct {
 // Time defines model for Time.
 type Time = time.Time
 
+// TimeRange A part of each day. One that ends before it starts goes on past midnight.
+type TimeRange struct {
+	// End `hh:mm:ss`
+	//
+	// Example: 18:00:00
+	End string `json:"end"`
+
+	// Start `hh:mm:ss`
+	//
+	// Example: 08:00:00
+	Start string `json:"start"`
+}
+
 // TokenRole defines model for TokenRole.
 type TokenRole string
 
@@ -2371,27 +2480,53 @@ type User struct {
 	AccountId Id `json:"account_id"`
 
 	// ActiveCredentials Credentials neither revoked nor expired.
-	ActiveCredentials int64  `json:"active_credentials"`
-	CreatedAt         Time   `json:"created_at"`
-	Etag              string `json:"etag"`
+	ActiveCredentials int64 `json:"active_credentials"`
+
+	// Connections Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
+	Connections *UserConnections `json:"connections"`
+	CreatedAt   Time             `json:"created_at"`
+	Etag        string           `json:"etag"`
 
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	Id   Id     `json:"id"`
-	Name string `json:"name"`
+	Id Id `json:"id"`
+
+	// MovedCredentials Those of them that were issued when the user was in another role or had other tags. Unmodified nats-servers refuse them.
+	MovedCredentials int64  `json:"moved_credentials"`
+	Name             string `json:"name"`
+
+	// Permissions What the user may do, instead of what a role says. Null or absent: its role's.
+	Permissions *OwnPermissions `json:"permissions"`
 
 	// RoleId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	RoleId    Id     `json:"role_id"`
-	RoleName  string `json:"role_name"`
-	UpdatedAt Time   `json:"updated_at"`
+	RoleId Id `json:"role_id"`
+
+	// RoleName The user's own name, if it has permissions of its own.
+	RoleName string `json:"role_name"`
+
+	// Tags In lower case. `{{tag(team)}}` in a role's subjects stands for `blue` for a user with the tag `team:blue`.
+	Tags      UserTags `json:"tags"`
+	UpdatedAt Time     `json:"updated_at"`
 }
+
+// UserConnections Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
+type UserConnections = int64
 
 // UserCreate defines model for UserCreate.
 type UserCreate struct {
+	// Connections Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
+	Connections *UserConnections `json:"connections,omitempty"`
+
 	// Name Letters, digits, `-` and `_`.
 	Name string `json:"name"`
 
+	// Permissions What the user may do, instead of what a role says. Null or absent: its role's.
+	Permissions *OwnPermissions `json:"permissions,omitempty"`
+
 	// RoleId Absent: the account's role named `default`.
 	RoleId *string `json:"role_id,omitempty"`
+
+	// Tags In lower case. `{{tag(team)}}` in a role's subjects stands for `blue` for a user with the tag `team:blue`.
+	Tags *UserTags `json:"tags,omitempty"`
 }
 
 // UserName Letters, digits, `-` and `_`.
@@ -2403,6 +2538,24 @@ type UserPage struct {
 
 	// NextCursor Null: this is the last page.
 	NextCursor *Cursor `json:"next_cursor"`
+}
+
+// UserTags In lower case. `{{tag(team)}}` in a role's subjects stands for `blue` for a user with the tag `team:blue`.
+type UserTags = []string
+
+// UserUpdate defines model for UserUpdate.
+type UserUpdate struct {
+	// Connections Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
+	Connections *UserConnections `json:"connections,omitempty"`
+
+	// Permissions What the user may do, instead of what a role says. Null or absent: its role's.
+	Permissions *OwnPermissions `json:"permissions,omitempty"`
+
+	// RoleId Null: the account's role named `default`.
+	RoleId *string `json:"role_id,omitempty"`
+
+	// Tags In lower case. `{{tag(team)}}` in a role's subjects stands for `blue` for a user with the tag `team:blue`.
+	Tags *UserTags `json:"tags,omitempty"`
 }
 
 // AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
@@ -2836,6 +2989,12 @@ type DeleteUserParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// UpdateUserParams defines parameters for UpdateUser.
+type UpdateUserParams struct {
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListCredentialsParams defines parameters for ListCredentials.
 type ListCredentialsParams struct {
 	// Limit Items a page.
@@ -2946,6 +3105,12 @@ type CreateApiTokenJSONRequestBody = ApiTokenCreate
 
 // SetTenantPlanJSONRequestBody defines body for SetTenantPlan for application/json ContentType.
 type SetTenantPlanJSONRequestBody = TenantPlanSet
+
+// UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
+type UpdateUserJSONRequestBody = UserUpdate
+
+// UpdateUserApplicationMergePatchPlusJSONRequestBody defines body for UpdateUser for application/merge-patch+json ContentType.
+type UpdateUserApplicationMergePatchPlusJSONRequestBody = UserUpdate
 
 // IssueCredentialJSONRequestBody defines body for IssueCredential for application/json ContentType.
 type IssueCredentialJSONRequestBody = CredentialIssue

@@ -45,6 +45,7 @@ func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) 
 		Page:           d.page,
 		Applied:        d.applied,
 		Refused:        d.refused,
+		Disk:           d.disk,
 		Lease:          d.lease,
 		Head:           d.head,
 		Sums:           d.sums,

@@ -5,7 +5,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/feed"
 	"github.com/signalbox-io/signalbox/internal/httpapi"
+	"github.com/signalbox-io/signalbox/internal/resolver"
 	"github.com/signalbox-io/signalbox/internal/tenants"
 )
 
@@ -48,4 +51,18 @@ func (d *delivery) streams(ctx context.Context, account tenants.Account) (httpap
 	}
 	slices.SortFunc(found.Items, func(a, b httpapi.Stream) int { return strings.Compare(a.Name, b.Name) })
 	return found, nil
+}
+
+// disk keeps what a broker says of deleted accounts on its disk.
+func (d *delivery) disk(ctx context.Context, operatorID string, r resolver.DiskReport) ([]string, error) {
+	report := tenants.DiskReport{Broker: claims.UserKey(r.Broker), Verified: feed.Revision(r.Verified)}
+	for _, f := range r.Found {
+		report.Found = append(report.Found, tenants.DiskFind{Account: claims.AccountKey(f.Account), Gone: f.Gone, Bytes: f.Bytes, Error: f.Error})
+	}
+	keys, err := d.domain.RecordDisk(ctx, tenants.OperatorID(operatorID), report)
+	deleted := make([]string, 0, len(keys))
+	for _, key := range keys {
+		deleted = append(deleted, string(key))
+	}
+	return deleted, err
 }

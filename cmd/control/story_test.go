@@ -219,7 +219,7 @@ func TestDeletingAUserOrAnAccountEndsAllOfTheirs(t *testing.T) {
 	wantRefused(t, s.nats, b.file)
 	wantEcho(t, third)
 
-	c.must("DELETE", "/v1/accounts/"+c.account, nil, nil)
+	c.must("DELETE", "/v1/accounts/"+c.account+"?undo=PT0S", nil, nil)
 	wantThrownOut(t, third)
 	eventually(t, "the account's creds to be refused", func() error {
 		_, err := connect(t, s.nats, o.file)
@@ -229,9 +229,12 @@ func TestDeletingAUserOrAnAccountEndsAllOfTheirs(t *testing.T) {
 		return fmt.Errorf("login: %w", err)
 	})
 	for _, path := range []string{"/v1/accounts/" + c.account, "/v1/users/" + other.ID, "/v1/credentials/" + o.ID} {
-		if status, body, err := c.call("GET", path, nil); status != http.StatusNotFound {
-			t.Errorf("GET %s: %d %s %v, want 404", path, status, body, err)
-		}
+		eventually(t, path+" to be gone", func() error {
+			if status, body, err := c.call("GET", path, nil); status != http.StatusNotFound {
+				return fmt.Errorf("GET: %d %s %w, want 404", status, body, err)
+			}
+			return nil
+		})
 	}
 }
 

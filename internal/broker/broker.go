@@ -231,6 +231,7 @@ func (b *Broker) startTasks() error {
 			return err
 		}
 	}
+	b.useDisk()
 	// The tasks end with Stop, not with the caller's ctx: the server goes first.
 	ctx, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel

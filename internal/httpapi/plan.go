@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -137,7 +139,10 @@ func planOf(p tenants.PlanUse) api.Plan {
 		MaxAccounts: p.MaxAccounts, MaxRoles: p.MaxRoles, MaxUsers: p.MaxUsers, MaxMembers: p.MaxMembers,
 		AccountLimits: limitsOf(p.AccountLimits), TenantLimits: tenantLimitsOf(p.TenantLimits), ConnectionTypes: typesOf(p.ConnectionTypes),
 		MaxCredentialLifetime: lifetimeOf(p.MaxCredentialLifetime), DefaultCredentialLifetime: lifetimeOf(p.DefaultCredentialLifetime)}
-	out.Use.Accounts, out.Use.Members = p.Accounts, p.Members
+	out.Use.Accounts, out.Use.Members, out.Use.Limits = p.Accounts, p.Members, tenantLimitsOf(p.InForce)
+	out.OverPlan = mapped(p.OverPlan, func(o tenants.OverPlan) api.OverPlan {
+		return api.OverPlan{AccountId: string(o.AccountID), Name: o.Name, Fields: o.Fields}
+	})
 	return out
 }
 
@@ -150,12 +155,21 @@ func typesOf(types []claims.ConnectionType) []api.ConnectionType {
 	return mapped(types, func(t claims.ConnectionType) api.ConnectionType { return api.ConnectionType(t) })
 }
 
-// lifetimeOf is null for none.
+// lifetimeOf is null for none. It says days: a month in a duration is not the
+// same to everybody.
 func lifetimeOf(d time.Duration) *string {
 	if d == 0 {
 		return nil
 	}
-	text := duration.Format(d)
+	const day = 24 * time.Hour
+	if d < day {
+		text := duration.Format(d)
+		return &text
+	}
+	text := fmt.Sprintf("P%dD", d/day)
+	if rest := d % day; rest > 0 {
+		text += strings.TrimPrefix(duration.Format(rest), "P")
+	}
 	return &text
 }
 

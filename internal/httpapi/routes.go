@@ -70,6 +70,7 @@ func (s *Server) operations() map[string]handler {
 		"createUser": s.createUser,
 		"listUsers":  s.listUsers,
 		"getUser":    s.getUser,
+		"updateUser": s.updateUser,
 		"deleteUser": s.deleteUser,
 
 		"issueCredential":        s.issueCredential,

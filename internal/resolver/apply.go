@@ -56,6 +56,7 @@ type judged struct {
 	Entry
 	claims *jwt.AccountClaims // nil: the signature has not been checked
 	pages  []claims.PageHash  // that it names
+	ended  bool               // it may be a tombstone
 }
 
 // glance is judge for an account that is in use, and a look at any other.
@@ -68,7 +69,7 @@ func (r *Resolver) glance(e Entry) (judged, error) {
 		return judged{}, err
 	}
 	_, pages, err := claims.SplitTags(g.Claims.Tags)
-	return judged{Entry: e, pages: pages}, err
+	return judged{Entry: e, pages: pages, ended: g.Claims.Revocations.AllUsers > 0}, err
 }
 
 // judge reads an entry. One without an account gets it from its JWT.
@@ -85,7 +86,7 @@ func (r *Resolver) judge(e Entry) (judged, error) {
 		return judged{}, err
 	}
 	e.Account = ac.Subject
-	return judged{Entry: e, claims: ac, pages: pages}, nil
+	return judged{Entry: e, claims: ac, pages: pages, ended: claims.IsTombstone(ac)}, nil
 }
 
 // commit makes what was judged durable and brings it into force. appliedTo
@@ -160,6 +161,9 @@ func (r *Resolver) keep(good []judged, b Batch) (late []Refusal, err error) {
 		}
 		if refusal != nil {
 			late = append(late, *refusal)
+		}
+		if j.ended && r.buried != nil {
+			r.buried(j.Account, j.Revision)
 		}
 	}
 	if len(late) > 0 {

@@ -53,6 +53,7 @@ type Resolver struct {
 
 	publishing sync.Mutex // held while claims are published, so that they are in order
 	watcher    Watcher
+	buried     func(account string, revision Revision) // told of each tombstone that is stored and in force; nil: nobody
 	counts     Counts
 	effects    effects
 }

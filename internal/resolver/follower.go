@@ -64,6 +64,8 @@ type Follower struct {
 	transient []Refusal
 	answers   chan catchUpResult
 	refused   *refused
+	graves    *graves
+	disk      Disk                       // the zero one: nobody looks after it
 	holder    *lease.Holder              // nil: nothing is counted across brokers
 	usage     func(account string) Usage // nil: control is not told
 	peers     map[string]Revision        // how far each peer has told us, while control is away
@@ -129,7 +131,7 @@ const (
 func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 	return &Follower{
 		resolver: r, store: r.store, broker: broker, log: log,
-		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(), loginChanged: make(chan struct{}, 1),
+		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(), graves: newGraves(), loginChanged: make(chan struct{}, 1),
 		cursor:   r.store.Applied(),
 		progress: Progress{Applied: r.store.Applied()},
 	}
@@ -249,6 +251,7 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	}
 	var beside sync.WaitGroup
 	beside.Go(func() { f.tellRefused(ctx) })
+	beside.Go(func() { f.tellDisk(ctx) })
 	beside.Go(func() { f.shareCounts(ctx) })
 	f.loop(ctx, pushes, heads, answers, reconnected)
 	beside.Wait()
@@ -711,6 +714,9 @@ func (f *Follower) applyAnswer(result catchUpResult) error {
 	if result.nothing && !f.store.empty() {
 		f.askAgain = true // an account came while the answer did, and what changed of it may be left out
 		return nil
+	}
+	if result.nothing {
+		f.graves.addAll() // what changed meanwhile was not told
 	}
 	appliedTo := a.AppliedTo
 	if a.More {

@@ -35,6 +35,9 @@ type Source struct {
 	Applied func(ctx context.Context, operatorID string, r Receipt) error
 	// Refused is told which logins a broker did not let in. It may be told twice.
 	Refused func(ctx context.Context, operatorID, broker string, logins []RefusedLogins) error
+	// Disk is told what a broker says of deleted accounts on its disk, and returns
+	// which of those that it found are deleted for good. It may be told twice.
+	Disk func(ctx context.Context, operatorID string, r DiskReport) (deleted []string, err error)
 	// Lease answers a broker that asks for places of connections, and says of what
 	// all brokers are to be told; nil: it is not answered.
 	Lease func(ctx context.Context, operatorID string, q lease.Ask) (lease.Answer, []lease.Recall, error)

@@ -79,8 +79,11 @@ type glimpse struct {
 	Issuer   string `json:"iss"`
 	IssuedAt int64  `json:"iat"`
 	Claims   struct {
-		Type string   `json:"type"`
-		Tags []string `json:"tags"`
+		Type        string   `json:"type"`
+		Tags        []string `json:"tags"`
+		Revocations struct {
+			AllUsers int64 `json:"*"` // see claims.AllUsers
+		} `json:"revocations"`
 	} `json:"nats"`
 }
 

@@ -50,11 +50,11 @@ const (
 	SideStaff  Side = "staff"
 )
 
-// within is what of the account's settings the plan leaves. A role's connection
+// within is what of the account's settings the plan leaves, and the tenant's older accounts. A role's connection
 // types are narrowed by it in turn, so here is where the three meet.
-func (a Account) within(p Plan) Effective {
+func (a Account) within(p Plan, left TenantLimits) Effective {
 	return Effective{
-		EffectiveLimits:          a.Limits.Within(p.AccountLimits),
+		EffectiveLimits:          p.gives(a.Limits, left),
 		EffectiveConnectionTypes: notNull(claims.CommonTypes(a.Settings.ConnectionTypes, p.ConnectionTypes)),
 	}
 }

@@ -32,7 +32,12 @@ func (s *Service) addAccount(ctx context.Context, tx pgx.Tx, actor Actor, tenant
 	if err != nil {
 		return Account{}, err
 	}
-	spec := AccountSpec{Name: p.Name, Description: p.Description, Tags: p.Tags, Limits: p.Limits.Apply(plan.AccountLimits), Settings: p.Settings}
+	left, err := plan.leftFor(ctx, tx, tenant, id)
+	if err != nil {
+		return Account{}, err
+	}
+	limits := p.Limits.Apply(plan.gives(plan.AccountLimits, left))
+	spec := AccountSpec{Name: p.Name, Description: p.Description, Tags: p.Tags, Limits: limits, Settings: p.Settings}
 	if err := errors.Join(spec.validate(), plan.allows(spec.Limits), plan.allowsTypes(spec.Settings.ConnectionTypes)); err != nil {
 		return Account{}, err
 	}
@@ -43,6 +48,9 @@ func (s *Service) addAccount(ctx context.Context, tx pgx.Tx, actor Actor, tenant
 // insertAccount makes an account with these roles. The plan is locked.
 func (s *Service) insertAccount(ctx context.Context, tx pgx.Tx, actor Actor, plan Plan, tenant TenantID, id AccountID, action string, spec AccountSpec, roles []RoleSpec, now time.Time) (Account, error) {
 	if err := spec.validate(); err != nil {
+		return Account{}, err
+	}
+	if err := plan.checkFit(ctx, tx, tenant, id, claims.Limits{}, spec.Limits); err != nil {
 		return Account{}, err
 	}
 	count, err := countAccounts(ctx, tx, tenant)
@@ -61,7 +69,7 @@ func (s *Service) insertAccount(ctx context.Context, tx pgx.Tx, actor Actor, pla
 		return Account{}, err
 	}
 	for _, role := range roles {
-		if _, err := s.addRole(ctx, tx, account, NewID[RoleID]("rol"), role, now); err != nil {
+		if _, err := s.addRole(ctx, tx, account, NewID[RoleID]("rol"), nil, role, now); err != nil {
 			return Account{}, err
 		}
 	}
@@ -100,8 +108,12 @@ func (s *Service) cloneAccount(ctx context.Context, tx pgx.Tx, actor Actor, of, 
 	if err != nil {
 		return Account{}, err
 	}
+	left, err := plan.leftFor(ctx, tx, source.TenantID, id)
+	if err != nil {
+		return Account{}, err
+	}
 	spec := source.AccountSpec
-	spec.Name, spec.Limits = name, spec.Limits.Within(plan.AccountLimits)
+	spec.Name, spec.Limits = name, plan.gives(spec.Limits, left)
 	return s.insertAccount(ctx, tx, actor, plan, source.TenantID, id, "cloneAccount", spec, roles, s.clock())
 }
 
@@ -141,7 +153,16 @@ func (s *Service) UpdateMappings(ctx context.Context, actor Actor, id AccountID,
 
 func (s *Service) updateAccount(ctx context.Context, actor Actor, id AccountID, match, action string, edit func(*AccountSpec) error) (Account, error) {
 	var account Account
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
+	var settles bool
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		seen, err := accountByID(ctx, tx, actor, id)
+		if err != nil {
+			return err
+		}
+		plan, err := lockPlan(ctx, tx, seen.TenantID)
+		if err != nil {
+			return err
+		}
 		if account, err = lockAccount(ctx, tx, actor, id, Developer); err != nil {
 			return err
 		}
@@ -152,10 +173,15 @@ func (s *Service) updateAccount(ctx context.Context, actor Actor, id AccountID, 
 		if err := edit(&spec); err != nil || spec.equal(account.AccountSpec) {
 			return err
 		}
-		if err := checkAccountEdit(ctx, tx, account, spec); err != nil {
+		if err := checkAccountEdit(ctx, tx, plan, account, spec); err != nil {
 			return err
 		}
 		now := s.clock()
+		if spec.Limits != account.Limits {
+			if settles, err = s.settle(ctx, tx, actor.ID, plan, account, now); err != nil {
+				return err
+			}
+		}
 		if account, err = updateAccount(ctx, tx, account, spec, now); err != nil {
 			return err
 		}
@@ -165,28 +191,25 @@ func (s *Service) updateAccount(ctx context.Context, actor Actor, id AccountID, 
 		account, err = s.announced(ctx, tx, account, now)
 		return err
 	})
+	if settles {
+		s.wake()
+	}
 	return account, err
 }
 
-// checkAccountEdit holds against the plan what changes.
-func checkAccountEdit(ctx context.Context, tx pgx.Tx, account Account, spec AccountSpec) error {
-	limits := spec.Limits != account.Limits
-	types := !slices.Equal(spec.Settings.ConnectionTypes, account.Settings.ConnectionTypes)
-	if !limits && !types {
-		return spec.validate()
-	}
-	plan, err := planByTenant(ctx, tx, account.TenantID)
-	if err != nil {
-		return err
-	}
+// checkAccountEdit holds against the plan, which is locked, what changes.
+func checkAccountEdit(ctx context.Context, tx pgx.Tx, plan Plan, account Account, spec AccountSpec) error {
 	errs := []error{spec.validate()}
-	if limits {
-		errs = append(errs, plan.allows(spec.Limits))
-	}
-	if types {
+	if !slices.Equal(spec.Settings.ConnectionTypes, account.Settings.ConnectionTypes) {
 		errs = append(errs, plan.allowsTypes(spec.Settings.ConnectionTypes))
 	}
-	return errors.Join(errs...)
+	if spec.Limits == account.Limits {
+		return errors.Join(errs...)
+	}
+	if err := errors.Join(append(errs, plan.allows(spec.Limits))...); err != nil {
+		return err
+	}
+	return plan.checkFit(ctx, tx, account.TenantID, account.ID, account.Limits, spec.Limits)
 }
 
 // AccountDelivery tells whether the account's last change is in force at each

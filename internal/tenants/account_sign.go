@@ -30,7 +30,16 @@ func (s *Service) announced(ctx context.Context, tx pgx.Tx, account Account, now
 	if err != nil {
 		return Account{}, err
 	}
-	account.Effective = account.within(plan)
+	left, err := plan.leftBy(ctx, tx, account.TenantID, account.ID)
+	if err != nil {
+		return Account{}, err
+	}
+	return s.announceWithin(ctx, tx, account, plan, left, now)
+}
+
+// announceWithin is announced for who knows the plan, and what the tenant's older accounts leave of it.
+func (s *Service) announceWithin(ctx context.Context, tx pgx.Tx, account Account, plan Plan, left TenantLimits, now time.Time) (Account, error) {
+	account.Effective = account.within(plan, left)
 	said, err := accountToSign(ctx, tx, account, now)
 	if err != nil {
 		return Account{}, err
@@ -64,6 +73,14 @@ func accountToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Tim
 	if err != nil {
 		return claims.Account{}, err
 	}
+	perUser, err := roleConnectionsToSign(ctx, tx, account)
+	if err != nil {
+		return claims.Account{}, err
+	}
+	overrides, err := overridesToSign(ctx, tx, account, now)
+	if err != nil {
+		return claims.Account{}, err
+	}
 	counts := maps.Clone(account.Settings.ConnectionsPerType)
 	maps.DeleteFunc(counts, func(t claims.ConnectionType, _ int64) bool { return len(types) > 0 && !slices.Contains(types, t) })
 	return claims.Account{
@@ -71,7 +88,7 @@ func accountToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Tim
 		Limits: account.EffectiveLimits, Roles: roles, Revoked: revoked, Pages: pages,
 		DefaultPermissions: account.Settings.DefaultPermissions, Mappings: account.Settings.Mappings,
 		Trace: account.Settings.Trace, ClusterTraffic: account.Settings.ClusterTraffic,
-		ConnectionTypes: types, TypeConnections: counts,
+		ConnectionTypes: types, TypeConnections: counts, RoleConnections: perUser, Overrides: overrides,
 	}, nil
 }
 

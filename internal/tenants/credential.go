@@ -19,6 +19,9 @@ type Credential struct {
 	AccountID    AccountID
 	UserID       UserID
 	UserName     string
+	RoleID       RoleID     // signed it; empty: a version that did not keep it issued it
+	Tags         []string   // the user's, then
+	StaleSince   *time.Time // since when its user is in another role, or has other tags
 	Name         string
 	PublicKey    claims.UserKey
 	IssuedBy     string     // an actor's id; empty when it was issued before that was kept

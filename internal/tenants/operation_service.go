@@ -109,13 +109,13 @@ type tenantCursor struct {
 }
 
 // announceTenant has all of the tenant's accounts signed anew, after tx.
-func (s *Service) announceTenant(ctx context.Context, tx pgx.Tx, actor Actor, tenant TenantID, now time.Time) (Operation, error) {
+func (s *Service) announceTenant(ctx context.Context, tx pgx.Tx, by string, tenant TenantID, now time.Time) (Operation, error) {
 	count, err := countAccounts(ctx, tx, tenant)
 	if err != nil {
 		return Operation{}, err
 	}
 	w := work{Operation: Operation{ID: NewID[OperationID]("opn"), TenantID: &tenant, Kind: AnnounceTenant, Stage: stageSigning,
-		Total: count, CreatedBy: actor.ID, CreatedAt: now, UpdatedAt: now}}
+		Total: count, CreatedBy: by, CreatedAt: now, UpdatedAt: now}}
 	if err := w.keep(tenantCursor{Tenant: tenant}); err != nil {
 		return Operation{}, err
 	}
@@ -143,13 +143,22 @@ func (s *Service) stepAnnounceTenant(ctx context.Context, tx pgx.Tx, w *work, no
 // because who holds one of them may be waiting to bump.
 func (s *Service) announceNext(ctx context.Context, tx pgx.Tx, at *tenantCursor, limit int, now time.Time) (int, error) {
 	accounts, err := lockNextAccounts(ctx, tx, at.Tenant, at.Account, limit)
+	if err != nil || len(accounts) == 0 {
+		return 0, err
+	}
+	plan, err := planByTenant(ctx, tx, at.Tenant)
+	if err != nil {
+		return 0, err
+	}
+	left, err := plan.leftBy(ctx, tx, at.Tenant, accounts[0].ID)
 	if err != nil {
 		return 0, err
 	}
 	for _, account := range accounts {
-		if _, err := s.announce(ctx, tx, account, now); err != nil {
+		if account, err = s.announceWithin(ctx, tx, account, plan, left, now); err != nil {
 			return 0, err
 		}
+		left = left.less(total(account.EffectiveLimits))
 		at.Account = account.ID
 	}
 	return len(accounts), nil

@@ -59,6 +59,8 @@ type PlanUse struct {
 	Plan
 	Accounts int64
 	Members  int64
+	InForce  TenantLimits `db:"-"` // what all accounts have together
+	OverPlan []OverPlan   `db:"-"` // at most 100
 }
 
 // UnlimitedTenant bounds nothing.

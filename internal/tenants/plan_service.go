@@ -170,10 +170,10 @@ func (s *Service) SetTenantPlan(ctx context.Context, actor Actor, tenant TenantI
 		if err := insertAudit(ctx, tx, &tenant, actor.ID, "setTenantPlan", string(to.VersionID), now); err != nil {
 			return err
 		}
-		if operation, err = s.announceTenant(ctx, tx, actor, tenant, now); err != nil {
+		if operation, err = s.announceTenant(ctx, tx, actor.ID, tenant, now); err != nil {
 			return err
 		}
-		use, err = planUse(ctx, tx, tenant)
+		use, err = wholePlanUse(ctx, tx, tenant)
 		return err
 	})
 	s.wake()

@@ -145,6 +145,20 @@ func planUse(ctx context.Context, q querier, tenant TenantID) (PlanUse, error) {
 	return use, found(err, "tenant", string(tenant))
 }
 
+// sharesOf are what the tenant's accounts ask for, oldest first: those before
+// one account, if it is given, and without another.
+func sharesOf(ctx context.Context, q querier, tenant TenantID, before, but AccountID) ([]share, error) {
+	const query = `
+		SELECT id, name, limits, COALESCE(effective_limits, limits) AS effective_limits, settings
+		FROM accounts
+		WHERE tenant_id = @tenant
+		AND deleted_at IS NULL
+		AND (@before = '' OR id < @before)
+		AND id <> @but
+		ORDER BY id`
+	return all[share](ctx, q, query, pgx.StrictNamedArgs{"tenant": tenant, "before": before, "but": but})
+}
+
 // putOnPlan moves the tenant to that version of a plan.
 func putOnPlan(ctx context.Context, tx pgx.Tx, tenant TenantID, p Plan, now time.Time) error {
 	const query = `

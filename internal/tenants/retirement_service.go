@@ -181,6 +181,13 @@ func (s *Service) purge(ctx context.Context, tx pgx.Tx, id AccountID) error {
 	if err := insertAudit(ctx, tx, &account.TenantID, installation, "purgeAccount", string(id), now); err != nil {
 		return err
 	}
+	plan, err := planByTenant(ctx, tx, account.TenantID)
+	if err != nil {
+		return err
+	}
+	if _, err := s.settle(ctx, tx, installation, plan, account, now); err != nil {
+		return err
+	}
 	if err := buryAccount(ctx, tx, account, now); err != nil {
 		return err
 	}
@@ -211,16 +218,16 @@ func (s *Service) drained(ctx context.Context, tx pgx.Tx, account Account, now t
 }
 
 // RecordDisk keeps what a broker says of deleted accounts on its disk, and
-// answers which of them it is to erase: those that the operator had, and are
-// deleted for good. An account whose tombstone was made for want of a row, say
-// after the database was restored from an older copy, is not among them.
-func (s *Service) RecordDisk(ctx context.Context, operator OperatorID, r DiskReport) (erase []claims.AccountKey, err error) {
+// answers which of those that it found the operator had and are deleted for good.
+// An account whose tombstone was made for want of a row, say after the database
+// was restored from an older copy, is not among them.
+func (s *Service) RecordDisk(ctx context.Context, operator OperatorID, r DiskReport) (deleted []claims.AccountKey, err error) {
 	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		now := s.clock()
 		if err := upsertDisk(ctx, tx, operator, r, now); err != nil {
 			return err
 		}
-		if erase, err = upsertErasures(ctx, tx, operator, r, now); err != nil {
+		if deleted, err = upsertErasures(ctx, tx, operator, r, now); err != nil {
 			return err
 		}
 		return finishPurges(ctx, tx, operator, now)
@@ -228,5 +235,5 @@ func (s *Service) RecordDisk(ctx context.Context, operator OperatorID, r DiskRep
 	if err != nil {
 		return nil, fmt.Errorf("keep what broker %s says of its disk: %w", r.Broker, err)
 	}
-	return erase, nil
+	return deleted, nil
 }

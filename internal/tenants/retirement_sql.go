@@ -145,8 +145,7 @@ func upsertDisk(ctx context.Context, tx pgx.Tx, operator OperatorID, r DiskRepor
 }
 
 // upsertErasures keeps what the broker found of accounts that are deleted, and
-// returns those of which something is there. What it found once and does not
-// name any more is gone.
+// returns those. What it found once and does not name any more is gone.
 func upsertErasures(ctx context.Context, tx pgx.Tx, operator OperatorID, r DiskReport, now time.Time) ([]claims.AccountKey, error) {
 	keys, gone, sizes, errs := []claims.AccountKey{}, []bool{}, []int64{}, []string{}
 	for _, f := range r.Found {
@@ -167,11 +166,9 @@ func upsertErasures(ctx context.Context, tx pgx.Tx, operator OperatorID, r DiskR
 			bytes = EXCLUDED.bytes,
 			error = EXCLUDED.error,
 			updated_at = EXCLUDED.updated_at
-		RETURNING account_key, gone`
-	kept, err := all[struct {
-		AccountKey claims.AccountKey
-		Gone       bool
-	}](ctx, tx, query, args)
+		RETURNING account_key`
+	rows, _ := tx.Query(ctx, query, args)
+	deleted, err := pgx.CollectRows(rows, pgx.RowTo[claims.AccountKey])
 	if err != nil {
 		return nil, err
 	}
@@ -185,13 +182,7 @@ func upsertErasures(ctx context.Context, tx pgx.Tx, operator OperatorID, r DiskR
 		AND NOT gone
 		AND account_key <> ALL(@keys)`,
 		pgx.StrictNamedArgs{"operator": operator, "broker": r.Broker, "keys": keys, "now": now})
-	var left []claims.AccountKey
-	for _, k := range kept {
-		if !k.Gone {
-			left = append(left, k.AccountKey)
-		}
-	}
-	return left, err
+	return deleted, err
 }
 
 // finishPurges notes which deleted accounts every broker has confirmed to be gone.

@@ -90,7 +90,7 @@ func (s *Service) PlanUse(ctx context.Context, actor Actor, id TenantID) (PlanUs
 	if err := actor.Require(id, Viewer); err != nil {
 		return PlanUse{}, err
 	}
-	return planUse(ctx, s.pool, id)
+	return wholePlanUse(ctx, s.pool, id)
 }
 
 // Members lists the tenant's members, oldest person first.

@@ -248,7 +248,9 @@ test("an account is made, limited, deleted and restored", async () => {
   await page.getByRole("textbox", { name: "Connections", exact: true }).fill("99999999");
   await page.getByRole("button", { name: "Save changes" }).click();
   await page.locator("[aria-invalid=true]").first().waitFor();
-  expect(await page.getByRole("textbox", { name: "Connections", exact: true }).getAttribute("aria-invalid")).toBe("true");
+  expect(await page.getByRole("textbox", { name: "Connections", exact: true }).getAttribute("aria-invalid")).toBe(
+    "true",
+  );
 
   await page.getByRole("button", { name: "Delete account" }).click();
   const confirm = page.getByRole("dialog", { name: "Delete orders?" });

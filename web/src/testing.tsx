@@ -12,6 +12,7 @@ import type { ReactNode } from "react";
 import { vi } from "vitest";
 import type { Account } from "./api/accounts";
 import type { Credential } from "./api/credentials";
+import type { Role } from "./api/roles";
 import { me } from "./api/session";
 import type { User } from "./api/users";
 import { theme } from "./ui/theme";
@@ -132,8 +133,12 @@ export const aUser: User = {
   account_id: "acc_1",
   role_id: "rol_1",
   role_name: "default",
+  permissions: null,
   name: "billing",
+  tags: [],
+  connections: null,
   active_credentials: 1,
+  moved_credentials: 0,
   created_at: at,
   updated_at: at,
   etag: '"1"',
@@ -144,6 +149,9 @@ export const aCredential: Credential = {
   account_id: "acc_1",
   user_id: "usr_1",
   user: "billing",
+  role_id: "rol_1",
+  tags: [],
+  moved_at: null,
   name: "laptop",
   public_key: "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4",
   status: "active",
@@ -155,4 +163,26 @@ export const aCredential: Credential = {
   last_seen: null,
   revoked_at: null,
   revoke_reason: "",
+};
+
+export const aRole: Role = {
+  id: "rol_1",
+  account_id: "acc_1",
+  name: "default",
+  description: "",
+  public_key: "A",
+  private: false,
+  permissions: {},
+  connection_types: [],
+  source_networks: [],
+  times: [],
+  time_zone: "",
+  bearer: false,
+  limits: {},
+  default_credential_lifetime: null,
+  max_credential_lifetime: null,
+  moved_credentials: 0,
+  created_at: at,
+  updated_at: at,
+  etag: '"7"',
 };

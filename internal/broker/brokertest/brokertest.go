@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -48,9 +49,33 @@ type Cluster struct {
 // cluster without.
 func Start(t testing.TB, n int) *Cluster {
 	t.Helper()
+	return start(t, n, func(*Node) {})
+}
+
+// StartJetStream is Start for several brokers that form a cluster with JetStream.
+func StartJetStream(t testing.TB, n int) *Cluster {
+	t.Helper()
+	return start(t, n, func(node *Node) { node.routes = freePort(t) })
+}
+
+// freePort is for what others must know before it listens.
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func start(t testing.TB, n int, prepare func(*Node)) *Cluster {
+	t.Helper()
 	c := &Cluster{Control: NewControl(t)}
 	for i := range n {
-		c.Nodes = append(c.Nodes, &Node{t: t, cluster: c, Name: fmt.Sprintf("broker-%d", i+1), Dir: t.TempDir(), clustered: n > 1})
+		node := &Node{t: t, cluster: c, Name: fmt.Sprintf("broker-%d", i+1), Dir: t.TempDir(), clustered: n > 1}
+		prepare(node)
+		c.Nodes = append(c.Nodes, node)
 	}
 	for _, node := range c.Nodes {
 		node.Start()
@@ -88,6 +113,7 @@ type Node struct {
 	t         testing.TB
 	cluster   *Cluster
 	clustered bool
+	routes    int // the port of a cluster with JetStream, whose members must know each other's beforehand; 0: any, without
 }
 
 // Start starts the broker on what is in its data directory.
@@ -138,8 +164,15 @@ func (n *Node) adjust(o *server.Options) {
 		o.MQTT.Host, o.MQTT.Port = host, server.RANDOM_PORT
 		return
 	}
-	o.JetStream, o.StoreDir = false, ""
 	o.Cluster.Name, o.Cluster.Host, o.Cluster.Port = "test", host, server.RANDOM_PORT
+	if n.routes > 0 {
+		o.Cluster.Port = n.routes
+		for _, other := range n.cluster.Nodes {
+			o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: host + ":" + strconv.Itoa(other.routes)})
+		}
+		return
+	}
+	o.JetStream, o.StoreDir = false, ""
 	for _, other := range n.cluster.Nodes {
 		if other != n && other.Broker != nil && !n.Alone {
 			port := strconv.Itoa(other.Server().ClusterAddr().Port)

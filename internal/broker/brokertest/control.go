@@ -59,6 +59,8 @@ type Control struct {
 	attached  []string                    // URLs of stock servers
 	ledger    resolver.Ledger
 	logins    []resolver.RefusedLogins // as brokers reported them
+	disks     map[string]resolver.DiskReport
+	spared    map[string]bool // deleted accounts that no broker is told to erase
 	shares    shares
 	changed   chan struct{}
 	hub       *resolver.Hub
@@ -78,6 +80,7 @@ func NewControl(t testing.TB) *Control {
 		entries: map[string]resolver.Entry{}, brokers: map[string]seat{}, receipts: map[string]resolver.Receipt{},
 		standing: map[string][]resolver.Refusal{}, reported: map[string]resolver.Receipt{},
 		pages: map[claims.PageHash]claims.RevocationPage{},
+		disks: map[string]resolver.DiskReport{}, spared: map[string]bool{},
 	}
 	c.makeOperator()
 	c.http = httptest.NewServer(c.routes())
@@ -128,7 +131,7 @@ func (c *Control) StartSecondHub() {
 // runHub runs a hub, and beside it what a replica does that leads or does not.
 func (c *Control) runHub(beside func(context.Context, *resolver.Hub)) (hub *resolver.Hub, stop func()) {
 	hub = resolver.NewHub(resolver.Source{
-		Changes: c.changes, Lookup: c.lookup, LookupForStock: c.lookup, Page: c.page, Applied: c.applied, Brokers: c.memberships, Refused: c.refusedLogins, Lease: c.lease,
+		Changes: c.changes, Lookup: c.lookup, LookupForStock: c.lookup, Page: c.page, Applied: c.applied, Brokers: c.memberships, Refused: c.refusedLogins, Disk: c.disk, Lease: c.lease,
 		Head:   func(context.Context, string) (resolver.Revision, error) { return c.Revision(), nil },
 		Ledger: c.readLedger, Keep: c.keepLedger,
 	}, c.log)
@@ -343,6 +346,41 @@ func (c *Control) refusedLogins(_ context.Context, _, _ string, logins []resolve
 	c.logins = append(c.logins, logins...)
 	c.heard()
 	return nil
+}
+
+// disk has brokers erase every account whose tombstone was delivered, but those that are spared.
+func (c *Control) disk(_ context.Context, _ string, r resolver.DiskReport) (deleted []string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.disks[r.Broker] = r
+	for _, f := range r.Found {
+		if !c.spared[f.Account] {
+			deleted = append(deleted, f.Account)
+		}
+	}
+	c.heard()
+	return deleted, nil
+}
+
+// Spare keeps brokers from being told to erase the account, or lets them be.
+func (c *Control) Spare(account claims.AccountKey, spared bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spared[string(account)] = spared
+}
+
+// WaitDisk waits until the broker has told of its disk what satisfies ok.
+func (c *Control) WaitDisk(node *Node, what string, ok func(resolver.DiskReport) bool) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	key := node.PublicKey()
+	c.WaitFor(ctx, node.Name+": "+what, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		r, heard := c.disks[key]
+		return heard && ok(r)
+	})
 }
 
 // RefusedLogins are all that brokers have reported.

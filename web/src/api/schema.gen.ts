@@ -583,7 +583,8 @@ export interface paths {
     post?: never;
     /**
      * Delete a role
-     * @description Only a role without users can go.
+     * @description Only a role without users can go. Credentials that it signed for users who have been moved to another role since
+     *     (`moved_credentials`) end with it: they are revoked.
      */
     delete: operations["deleteRole"];
     options?: never;
@@ -635,7 +636,17 @@ export interface paths {
     delete: operations["deleteUser"];
     options?: never;
     head?: never;
-    patch?: never;
+    /**
+     * Move a user to another role, or edit it
+     * @description Holds for the credentials that the user has, downloaded and connected ones included: brokers judge them by what the user is
+     *     now, and end connections whose permissions are others, so that clients come back with the new ones. Unmodified nats-servers
+     *     cannot, and refuse credentials issued before the user got another role or other tags: issue new ones for those.
+     *
+     *     A user is in a role, or has `permissions` of its own; setting one ends the other. With `permissions` of its own it keeps all else
+     *     (connection types, networks, hours, limits) from the role it was in, in a role of its own, which no list shows and which
+     *     can be read and edited by its `role_id`. `permissions: null` puts it into the role named `default`. A name never changes.
+     */
+    patch: operations["updateUser"];
     trace?: never;
   };
   "/v1/accounts/{account}/credentials": {
@@ -1357,9 +1368,18 @@ export interface components {
          * @description People in the tenant.
          */
         members: number;
+        limits: components["schemas"]["TenantLimits"];
       };
+      over_plan: components["schemas"]["OverPlan"][];
     };
-    /** @description The most all of a tenant's accounts may have together. -1 is unlimited, 0 is none. */
+    /** @description An account that has less than its settings say, because the plan does not give it more. */
+    OverPlan: {
+      account_id: components["schemas"]["Id"];
+      name: string;
+      /** @description JSON pointers into the account. */
+      fields: string[];
+    };
+    /** @description What all of a tenant's accounts may have together, or have. -1 is unlimited, 0 is none. */
     TenantLimits: {
       /** Format: int64 */
       connections: number;
@@ -2260,7 +2280,12 @@ export interface components {
     /** @enum {string} */
     ConnectionType: "STANDARD" | "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS";
     Subject: string;
-    /** @description Without `allow` everything is allowed that `deny` does not name. */
+    /**
+     * @description Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
+     *     nothing, deny `>` and allow nothing. In what may be subscribed to, `subject queue` is for the queue group of that name only. `{{name()}}`,
+     *     `{{subject()}}`, `{{tag(key)}}`, `{{account-name()}}`, `{{account-subject()}}` and `{{account-tag(key)}}` stand for what they are
+     *     of the user who connects.
+     */
     Permission: {
       allow?: components["schemas"]["Subject"][];
       deny?: components["schemas"]["Subject"][];
@@ -2281,6 +2306,24 @@ export interface components {
     RoleLimits: {
       subscriptions?: components["schemas"]["LimitValue"];
       payload_bytes?: components["schemas"]["LimitValue"];
+      /**
+       * Format: int64
+       * @description Of each user at one time, all its credentials together; -1 is unlimited.
+       */
+      connections_per_user?: number;
+    };
+    /** @description A part of each day. One that ends before it starts goes on past midnight. */
+    TimeRange: {
+      /**
+       * @description `hh:mm:ss`
+       * @example 08:00:00
+       */
+      start: string;
+      /**
+       * @description `hh:mm:ss`
+       * @example 18:00:00
+       */
+      end: string;
     };
     RoleCreate: {
       name: string;
@@ -2290,9 +2333,17 @@ export interface components {
       connection_types?: components["schemas"]["ConnectionType"][];
       /** @description CIDR; absent or empty: anywhere. */
       source_networks?: string[];
+      /** @description When users may be connected; they are disconnected at the end. Absent or empty: always. */
+      times?: components["schemas"]["TimeRange"][];
+      /** @description Of `times`, a name of the tz database such as Europe/Berlin; needed with them. */
+      time_zone?: string;
       /** @description Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password. */
       bearer?: boolean;
       limits?: components["schemas"]["RoleLimits"];
+      /** @description Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says. */
+      default_credential_lifetime?: string | null;
+      /** @description ISO 8601 duration. Null or absent: as the plan says. */
+      max_credential_lifetime?: string | null;
     };
     RoleUpdate: {
       name?: string;
@@ -2300,9 +2351,17 @@ export interface components {
       permissions?: components["schemas"]["Permissions"];
       connection_types?: components["schemas"]["ConnectionType"][];
       source_networks?: string[];
+      /** @description When users may be connected; they are disconnected at the end. Absent or empty: always. */
+      times?: components["schemas"]["TimeRange"][];
+      /** @description Of `times`, a name of the tz database such as Europe/Berlin; needed with them. */
+      time_zone?: string;
       /** @description Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password. */
       bearer?: boolean;
       limits?: components["schemas"]["RoleLimits"];
+      /** @description Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says. */
+      default_credential_lifetime?: string | null;
+      /** @description ISO 8601 duration. Null or absent: as the plan says. */
+      max_credential_lifetime?: string | null;
     };
     Role: {
       id: components["schemas"]["Id"];
@@ -2311,15 +2370,35 @@ export interface components {
       description: string;
       /** @description The scoped signing key, `A…`. */
       public_key: string;
+      /** @description One user's own permissions; in no list. */
+      private: boolean;
       permissions: components["schemas"]["Permissions"];
       connection_types: components["schemas"]["ConnectionType"][];
       source_networks: string[];
+      times: components["schemas"]["TimeRange"][];
+      time_zone: string;
       /** @description Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password. */
       bearer: boolean;
       limits: components["schemas"]["RoleLimits"];
+      /** @description Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says. */
+      default_credential_lifetime: string | null;
+      /** @description ISO 8601 duration. Null or absent: as the plan says. */
+      max_credential_lifetime: string | null;
+      /**
+       * Format: int64
+       * @description Credentials in use that it signed for users who have been moved to another role since. They end when the role is deleted.
+       */
+      moved_credentials: number;
       created_at: components["schemas"]["Time"];
       updated_at: components["schemas"]["Time"];
       etag: string;
+    };
+    RoleDeleted: {
+      /**
+       * Format: int64
+       * @description Credentials that the role had signed for users who have been moved to another since.
+       */
+      credentials_revoked: number;
     };
     RolePage: {
       items: components["schemas"]["Role"][];
@@ -2330,18 +2409,50 @@ export interface components {
       name: string;
       /** @description Absent: the account's role named `default`. */
       role_id?: string;
+      permissions?: components["schemas"]["OwnPermissions"];
+      tags?: components["schemas"]["UserTags"];
+      connections?: components["schemas"]["UserConnections"];
     };
+    UserUpdate: {
+      /** @description Null: the account's role named `default`. */
+      role_id?: string | null;
+      permissions?: components["schemas"]["OwnPermissions"];
+      tags?: components["schemas"]["UserTags"];
+      connections?: components["schemas"]["UserConnections"];
+    };
+    /** @description What the user may do, instead of what a role says. Null or absent: its role's. */
+    OwnPermissions: {
+      publish?: components["schemas"]["Permission"];
+      subscribe?: components["schemas"]["Permission"];
+      responses?: components["schemas"]["ResponsePermission"];
+    } | null;
+    /** @description In lower case. `{{tag(team)}}` in a role's subjects stands for `blue` for a user with the tag `team:blue`. */
+    UserTags: string[];
+    /**
+     * Format: int64
+     * @description Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
+     */
+    UserConnections: number | null;
     User: {
       id: components["schemas"]["Id"];
       account_id: components["schemas"]["Id"];
       role_id: components["schemas"]["Id"];
+      /** @description The user's own name, if it has permissions of its own. */
       role_name: string;
+      permissions: components["schemas"]["OwnPermissions"];
       name: string;
+      tags: components["schemas"]["UserTags"];
+      connections: components["schemas"]["UserConnections"];
       /**
        * Format: int64
        * @description Credentials neither revoked nor expired.
        */
       active_credentials: number;
+      /**
+       * Format: int64
+       * @description Those of them that were issued when the user was in another role or had other tags. Unmodified nats-servers refuse them.
+       */
+      moved_credentials: number;
       created_at: components["schemas"]["Time"];
       updated_at: components["schemas"]["Time"];
       etag: string;
@@ -2372,6 +2483,15 @@ export interface components {
       user_id: components["schemas"]["Id"];
       /** @description The user's name. */
       user: string;
+      /** @description The role that signed it. Null: issued by a version that did not keep it. */
+      role_id: string | null;
+      /** @description The user's when it was issued. */
+      tags: string[];
+      /**
+       * Format: date-time
+       * @description Since when its user is in another role or has other tags. Brokers go by what the user is now; unmodified nats-servers refuse the credential.
+       */
+      moved_at: string | null;
       name: string;
       public_key: string;
       status: components["schemas"]["CredentialStatus"];
@@ -3899,18 +4019,30 @@ export interface operations {
          *       "permissions": {
          *         "publish": {
          *           "allow": [
-         *             "readings.>"
+         *             "readings.{{tag(site)}}.>"
          *           ]
          *         },
          *         "subscribe": {
          *           "allow": [
-         *             "_INBOX.>"
+         *             "_INBOX.>",
+         *             "commands.> workers"
          *           ]
          *         }
          *       },
          *       "connection_types": [
          *         "WEBSOCKET"
-         *       ]
+         *       ],
+         *       "times": [
+         *         {
+         *           "start": "06:00:00",
+         *           "end": "22:00:00"
+         *         }
+         *       ],
+         *       "time_zone": "Europe/Berlin",
+         *       "limits": {
+         *         "connections_per_user": 2
+         *       },
+         *       "default_credential_lifetime": "P90D"
          *     }
          */
         "application/json": components["schemas"]["RoleCreate"];
@@ -3969,7 +4101,16 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description Deleted. */
+      /** @description Deleted, and some credentials with it. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RoleDeleted"];
+        };
+      };
+      /** @description Deleted; it ended no credential. */
       204: {
         headers: {
           [name: string]: unknown;
@@ -4093,7 +4234,11 @@ export interface operations {
       content: {
         /**
          * @example {
-         *       "name": "billing"
+         *       "name": "billing",
+         *       "tags": [
+         *         "team:orders"
+         *       ],
+         *       "connections": 5
          *     }
          */
         "application/json": components["schemas"]["UserCreate"];
@@ -4174,6 +4319,54 @@ export interface operations {
           [name: string]: unknown;
         };
         content?: never;
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  updateUser: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        user: components["parameters"]["UserId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "tags": [
+         *         "team:blue"
+         *       ],
+         *       "connections": 3
+         *     }
+         */
+        "application/json": components["schemas"]["UserUpdate"];
+        /**
+         * @example {
+         *       "tags": [
+         *         "team:blue"
+         *       ],
+         *       "connections": 3
+         *     }
+         */
+        "application/merge-patch+json": components["schemas"]["UserUpdate"];
+      };
+    };
+    responses: {
+      /** @description The user as it is now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["User"];
+        };
       };
       default: components["responses"]["Refused"];
     };

@@ -2,18 +2,13 @@ import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
 import type { Role } from "../../api/roles";
-import { anAccount, aUser, fakeServer, problemBody, show } from "../../testing";
+import { anAccount, aRole, aUser, fakeServer, problemBody, show } from "../../testing";
 import { RoleEditor } from "./RoleEditor";
 import { bodyOf, newRole } from "./roleForm";
 
 const role: Role = {
+  ...aRole,
   ...bodyOf({ ...newRole, name: "sensor", publish: { reach: "only", only: ["readings.>"] } }),
-  id: "rol_1",
-  account_id: "acc_1",
-  public_key: "A",
-  created_at: "2026-01-01T00:00:00Z",
-  updated_at: "2026-01-01T00:00:00Z",
-  etag: '"7"',
 };
 
 const delivered = { body: { revision: 1, in_force: true, brokers: [] } };

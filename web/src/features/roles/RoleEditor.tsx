@@ -16,6 +16,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Account } from "../../api/accounts";
 import { createRole, deleteRole, type Role, updateRole } from "../../api/roles";
+import { DurationInput } from "../../ui/DurationInput";
 import { Notice } from "../../ui/Notice";
 import { DeliveryProgress } from "../accounts/DeliveryProgress";
 import { placeFieldErrors } from "../problems/fieldErrors";
@@ -26,6 +27,7 @@ import { AnswerFields } from "./AnswerFields";
 import { PermissionFields } from "./PermissionFields";
 import { bodyOf, formOf, missingSubjects, newRole, type RoleForm } from "./roleForm";
 import { connectionTypeNames, roleSentence } from "./roleSentence";
+import { TimeFields } from "./TimeFields";
 import { TemplatePreview } from "./TemplatePreview";
 import type { ConnectionType } from "../../api/roles";
 
@@ -44,6 +46,11 @@ const pointers = [
   "/source_networks",
   "/bearer",
   "/limits/subscriptions",
+  "/limits/connections_per_user",
+  "/default_credential_lifetime",
+  "/max_credential_lifetime",
+  "/times",
+  "/time_zone",
   "/limits/payload_bytes",
 ];
 
@@ -75,7 +82,15 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
     await queryClient.invalidateQueries({ queryKey: ["accounts", account.id, "roles"] });
   });
   const formRef = useFocusOnError(problem);
-  const errors = placeFieldErrors(problem, pointers, (pointer) => itemAt(body, pointer));
+  const rangePointers = form.times.ranges.flatMap((_, index) => [
+    `/times/${index}`,
+    `/times/${index}/start`,
+    `/times/${index}/end`,
+  ]);
+  const errors = placeFieldErrors(problem, [...pointers, ...rangePointers], (pointer) => itemAt(body, pointer));
+
+  const inForce = account.effective_connection_types;
+  const allowed = (type: string) => inForce.length === 0 || inForce.includes(type);
 
   const [stale, setStale] = useState<Role>();
   if (role && base && role.etag !== base.etag && role.id === base.id && stale?.etag !== role.etag && !saved) {
@@ -128,14 +143,20 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
             <Divider color="var(--sb-border)" />
             <Checkbox.Group
               label="Connection types"
-              description="None checked: all of them."
+              description="Over what its clients may connect. None checked: all that the account allows."
               value={form.connectionTypes}
               onChange={(types) => set({ connectionTypes: types as ConnectionType[] })}
               error={errors.at("/connection_types")}
             >
               <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="xs" mt="xs">
                 {Object.entries(connectionTypeNames).map(([type, name]) => (
-                  <Checkbox key={type} value={type} label={name.charAt(0).toUpperCase() + name.slice(1)} />
+                  <Checkbox
+                    key={type}
+                    value={type}
+                    label={name.charAt(0).toUpperCase() + name.slice(1)}
+                    description={allowed(type) ? undefined : "Not allowed in this account"}
+                    disabled={!allowed(type) && !form.connectionTypes.includes(type as ConnectionType)}
+                  />
                 ))}
               </SimpleGrid>
             </Checkbox.Group>
@@ -149,6 +170,7 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
               onChange={(sourceNetworks) => set({ sourceNetworks })}
               error={errors.at("/source_networks")}
             />
+            <TimeFields value={form.times} onChange={(times) => set({ times })} errors={errors} />
             <Switch
               label="Let its users in by JWT alone"
               description="Without proof that they hold the seed. MQTT clients need it: they send the JWT as password."
@@ -157,29 +179,41 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
               error={errors.at("/bearer")}
             />
             <SimpleGrid cols={{ base: 1, xs: 2 }}>
-              <NumberInput
+              <CountField
+                label="Connections of one user"
+                value={form.connectionsPerUser}
+                onChange={(connectionsPerUser) => set({ connectionsPerUser })}
+                error={errors.at("/limits/connections_per_user")}
+              />
+              <CountField
                 label="Subscriptions of one connection"
-                description="Empty: as the account."
-                placeholder="As the account"
-                min={1}
-                allowDecimal={false}
-                thousandSeparator=","
-                hideControls
                 value={form.subscriptions}
-                onChange={(value) => set({ subscriptions: typeof value === "number" ? value : "" })}
+                onChange={(subscriptions) => set({ subscriptions })}
                 error={errors.at("/limits/subscriptions")}
               />
-              <NumberInput
+              <CountField
                 label="Largest message in bytes"
-                description="Empty: as the account."
-                placeholder="As the account"
-                min={1}
-                allowDecimal={false}
-                thousandSeparator=","
-                hideControls
                 value={form.payloadBytes}
-                onChange={(value) => set({ payloadBytes: typeof value === "number" ? value : "" })}
+                onChange={(payloadBytes) => set({ payloadBytes })}
                 error={errors.at("/limits/payload_bytes")}
+              />
+            </SimpleGrid>
+            <SimpleGrid cols={{ base: 1, xs: 2 }}>
+              <DurationInput
+                label="Creds live for"
+                description="Unless whoever issues them says otherwise."
+                placeholder="As the plan"
+                value={form.defaultLifetime}
+                onChange={(defaultLifetime) => set({ defaultLifetime })}
+                error={errors.at("/default_credential_lifetime")}
+              />
+              <DurationInput
+                label="Creds live at most for"
+                description="Nobody can issue creds that live longer."
+                placeholder="As the plan"
+                value={form.maxLifetime}
+                onChange={(maxLifetime) => set({ maxLifetime })}
+                error={errors.at("/max_credential_lifetime")}
               />
             </SimpleGrid>
           </Stack>
@@ -237,6 +271,29 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
         )}
       </Stack>
     </form>
+  );
+}
+
+type CountFieldProps = {
+  label: string;
+  value: number | "";
+  onChange: (value: number | "") => void;
+  error?: string;
+};
+
+/** CountField is a limit below the account's, or none. */
+function CountField({ onChange, ...rest }: CountFieldProps) {
+  return (
+    <NumberInput
+      {...rest}
+      description="Empty: as the account."
+      placeholder="As the account"
+      min={1}
+      allowDecimal={false}
+      thousandSeparator=","
+      hideControls
+      onChange={(value) => onChange(typeof value === "number" ? value : "")}
+    />
   );
 }
 

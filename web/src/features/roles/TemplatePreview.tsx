@@ -30,10 +30,10 @@ export function TemplatePreview({ account, form }: { account: Account; form: Per
   const user = rows.find((candidate) => candidate.id === chosen) ?? rows[0];
   const facts: TemplateFacts | undefined = user && {
     userName: user.name,
-    userTags: [],
+    userTags: user.tags,
     accountName: account.name,
     accountKey: account.public_key,
-    accountTags: [],
+    accountTags: account.tags,
   };
   return (
     <details className={classes.preview} open={used || undefined}>

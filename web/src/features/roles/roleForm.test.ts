@@ -1,16 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Role } from "../../api/roles";
+import { aRole } from "../../testing";
 import { bodyOf, formOf, missingSubjects, newRole, type RoleForm } from "./roleForm";
 
-const roleOf = (form: RoleForm): Role => ({
-  ...bodyOf(form),
-  id: "rol_1",
-  account_id: "acc_1",
-  public_key: "A",
-  created_at: "",
-  updated_at: "",
-  etag: "",
-});
+const roleOf = (form: RoleForm): Role => ({ ...aRole, ...bodyOf(form) });
 
 const closed = { reach: "nothing" as const, only: [] };
 
@@ -23,9 +16,13 @@ const sensor: RoleForm = {
   answers: { on: true, maxMessages: 3, seconds: 5 },
   connectionTypes: ["WEBSOCKET"],
   sourceNetworks: ["192.0.2.0/24"],
+  times: { zone: "Europe/Berlin", ranges: [{ start: "08:00:00", end: "18:00:00" }] },
   bearer: true,
   subscriptions: 10,
   payloadBytes: "",
+  connectionsPerUser: 2,
+  defaultLifetime: "P90D",
+  maxLifetime: "P1Y",
 };
 
 describe("the role form", () => {
@@ -46,7 +43,9 @@ describe("the role form", () => {
       permissions: { publish: { allow: [], deny: [] }, subscribe: { allow: [], deny: [] }, responses: null },
       connection_types: [],
       source_networks: [],
-      limits: { subscriptions: -1, payload_bytes: -1 },
+      limits: { subscriptions: -1, payload_bytes: -1, connections_per_user: -1 },
+      times: [],
+      default_credential_lifetime: null,
     });
   });
 

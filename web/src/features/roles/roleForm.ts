@@ -1,5 +1,6 @@
 import type { ConnectionType, Role, RoleCreate } from "../../api/roles";
 import { durationOf, secondsOf } from "../../ui/format";
+import type { TimesForm } from "./TimeFields";
 
 /** How people think of a permission, instead of two lists whose emptiness means opposite things. */
 export type Reach = "everything" | "only" | "nothing";
@@ -18,11 +19,16 @@ export type RoleForm = PermissionsForm & {
   description: string;
   connectionTypes: ConnectionType[];
   sourceNetworks: string[];
+  times: TimesForm;
   /** Its users are let in by their JWT alone, as MQTT clients are. */
   bearer: boolean;
   /** "" is unlimited: the account's limit holds alone. */
   subscriptions: number | "";
   payloadBytes: number | "";
+  connectionsPerUser: number | "";
+  /** ISO 8601; null leaves it to the plan. */
+  defaultLifetime: string | null;
+  maxLifetime: string | null;
 };
 
 const everySubject = ">";
@@ -36,9 +42,13 @@ export const newRole: RoleForm = {
   answers: { on: false, maxMessages: 1, seconds: 0 },
   connectionTypes: [],
   sourceNetworks: [],
+  times: { zone: "", ranges: [] },
   bearer: false,
   subscriptions: "",
   payloadBytes: "",
+  connectionsPerUser: "",
+  defaultLifetime: null,
+  maxLifetime: null,
 };
 
 export function formOf(role: Role): RoleForm {
@@ -48,9 +58,13 @@ export function formOf(role: Role): RoleForm {
     description: role.description,
     connectionTypes: role.connection_types,
     sourceNetworks: role.source_networks,
+    times: { zone: role.time_zone, ranges: role.times },
     bearer: role.bearer,
     subscriptions: limitFormOf(role.limits.subscriptions),
     payloadBytes: limitFormOf(role.limits.payload_bytes),
+    connectionsPerUser: limitFormOf(role.limits.connections_per_user),
+    defaultLifetime: role.default_credential_lifetime,
+    maxLifetime: role.max_credential_lifetime,
   };
 }
 
@@ -76,8 +90,16 @@ export function bodyOf(form: RoleForm): Required<RoleCreate> {
     permissions: permissionsOf(form),
     connection_types: form.connectionTypes,
     source_networks: form.sourceNetworks,
+    times: form.times.ranges,
+    time_zone: form.times.ranges.length > 0 ? form.times.zone : "",
     bearer: form.bearer,
-    limits: { subscriptions: limitOf(form.subscriptions), payload_bytes: limitOf(form.payloadBytes) },
+    limits: {
+      subscriptions: limitOf(form.subscriptions),
+      payload_bytes: limitOf(form.payloadBytes),
+      connections_per_user: limitOf(form.connectionsPerUser),
+    },
+    default_credential_lifetime: form.defaultLifetime,
+    max_credential_lifetime: form.maxLifetime,
   };
 }
 
