@@ -18,6 +18,7 @@ type Credential struct {
 	TenantID     TenantID
 	AccountID    AccountID
 	UserID       UserID
+	UserName     string
 	RoleID       RoleID     // signed it; empty: a version that did not keep it issued it
 	Tags         []string   // the user's, then
 	StaleSince   *time.Time // since when its user is in another role, or has other tags
