@@ -240,6 +240,9 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	if _, err := nc.Subscribe(subjectDigest+f.broker, f.answerDigest); err != nil {
 		return fmt.Errorf("listen on %s: %w", subjectDigest, err)
 	}
+	if _, err := nc.Subscribe(subjectForesee, f.answerForesee); err != nil {
+		return fmt.Errorf("listen on %s: %w", subjectForesee, err)
+	}
 	lookup := lookupFunc(f.lookUp)
 	f.resolver.lookup.Store(&lookup)
 	defer f.resolver.lookup.Store(nil)

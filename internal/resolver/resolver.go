@@ -74,7 +74,7 @@ type Effect struct {
 func BrokerPermissions(broker claims.UserKey) claims.Template {
 	t := permit(
 		[]string{SubjectCatchUp, SubjectCatchUp + ".*", SubjectApplied, SubjectRefused, SubjectDisk, SubjectLease, SubjectHere, SubjectPeers, SubjectPeers + ".*", lookupWildcard, subjectPage + "*", subjectPeerPage + "*"},
-		[]string{SubjectUpdate, SubjectHead, SubjectPeers, SubjectPeers + "." + string(broker), subjectPeerPage + "*", subjectDigest + string(broker), SubjectRecall, SubjectHere, SubjectUsage, inboxOf(string(broker)) + ".>"},
+		[]string{SubjectUpdate, SubjectHead, SubjectPeers, SubjectPeers + "." + string(broker), subjectPeerPage + "*", subjectDigest + string(broker), subjectForesee, SubjectRecall, SubjectHere, SubjectUsage, inboxOf(string(broker)) + ".>"},
 	)
 	t.Responses = &claims.ResponsePermission{MaxMessages: 1, Expires: 2 * time.Minute}
 	return t
@@ -82,7 +82,7 @@ func BrokerPermissions(broker claims.UserKey) claims.Template {
 
 // ControlPermissions is what control's system-account user needs, and no more.
 func ControlPermissions() claims.Template {
-	return permit([]string{SubjectUpdate, fmt.Sprintf(subjectAccountUpdate, "*"), SubjectHead, SubjectRecall, SubjectUsage, subjectDigest + "*", fmt.Sprintf(subjectConnz, "*"), fmt.Sprintf(subjectJsz, "*"), subjectPurge + "*", "_INBOX.>", stockInbox},
+	return permit([]string{SubjectUpdate, fmt.Sprintf(subjectAccountUpdate, "*"), SubjectHead, SubjectRecall, SubjectUsage, subjectDigest + "*", subjectForesee, fmt.Sprintf(subjectConnz, "*"), fmt.Sprintf(subjectJsz, "*"), subjectPurge + "*", "_INBOX.>", stockInbox},
 		[]string{SubjectCatchUp, SubjectCatchUp + ".*", SubjectApplied, SubjectRefused, SubjectDisk, SubjectLease, lookupWildcard, subjectPage + "*", subjectPack, subjectList, "_INBOX.>"})
 }
 

@@ -2189,6 +2189,108 @@ export interface components {
       items: components["schemas"]["RefusedLogin"][];
       next_cursor: components["schemas"]["Cursor"];
     };
+    DryRun: {
+      changes: components["schemas"]["ClaimsChange"][];
+      affected: components["schemas"]["Affected"];
+      warnings: string[];
+      /** @description What brokers go by before and after. Times of issue and ids are of the dry run. */
+      claims: components["schemas"]["ClaimsBeforeAfter"][];
+    };
+    ClaimsChange: {
+      /** @description Empty for a credential. */
+      account_id: string;
+      /**
+       * @description JSON pointer into the account's claims. Signing keys, which is what roles are, go by their key; what Signalbox tells its brokers alone stands beneath `/signalbox`, and a credential that would be issued beneath `/credential`.
+       * @example /nats/limits/conn
+       */
+      path: string;
+      /** @description Null when it is not there. */
+      from: unknown;
+      to: unknown;
+    };
+    ClaimsBeforeAfter: {
+      account_id: string;
+      /** @description Its name. */
+      account: string;
+      /** @description Null when the account is new. */
+      before: {
+        [key: string]: unknown;
+      } | null;
+      after: {
+        [key: string]: unknown;
+      };
+    };
+    Affected: {
+      /**
+       * Format: int64
+       * @description Of the accounts at this moment.
+       */
+      connections: number;
+      /**
+       * Format: int64
+       * @description Those that the change ends. Clients may come back where they are still let in.
+       * @example 3
+       */
+      connections_closed: number;
+      /**
+       * Format: int64
+       * @description Those that stay and are held to other limits or default permissions.
+       */
+      connections_changed: number;
+      /**
+       * Format: int64
+       * @description Of the connections that would be closed.
+       */
+      subscriptions: number;
+      /**
+       * Format: int64
+       * @description Whose role or credentials change.
+       */
+      users: number;
+      /**
+       * Format: int64
+       * @description Active ones of which the same is true.
+       */
+      credentials: number;
+      /** Format: int64 */
+      brokers_asked: number;
+      /**
+       * Format: int64
+       * @description Fewer than asked: the numbers of connections are too small.
+       */
+      brokers_answered: number;
+      by_broker: components["schemas"]["AffectedBroker"][];
+      /** @description The connections that would be closed; of many, some. */
+      closing: components["schemas"]["ClosingConnection"][];
+    };
+    AffectedBroker: {
+      /** @example broker-1 */
+      broker: string;
+      /** Format: int64 */
+      connections: number;
+      /** Format: int64 */
+      closed: number;
+    };
+    ClosingConnection: {
+      /** @example broker-1 */
+      broker: string;
+      /**
+       * Format: int64
+       * @description The connection's number on its broker.
+       */
+      id: number;
+      user_public_key: string;
+      /** @description The user's name. */
+      user: string;
+      /** @example MQTT */
+      connection_type: string;
+      /** @example 192.0.2.7:4711 */
+      address: string;
+      /** @description What the client calls itself. */
+      name: string;
+      /** Format: int64 */
+      subscriptions: number;
+    };
     /** @description One of `credential_id`, `user_id` and `role_id` is needed. */
     SimulationRequest: {
       account_id: string;
@@ -2898,6 +3000,15 @@ export interface components {
     };
   };
   responses: {
+    /** @description With `dry_run`: what would change. */
+    Rehearsed: {
+      headers: {
+        [name: string]: unknown;
+      };
+      content: {
+        "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
+      };
+    };
     /** @description It did not work; `detail` says why and `errors` where. */
     Refused: {
       headers: {
@@ -2909,6 +3020,8 @@ export interface components {
     };
   };
   parameters: {
+    /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+    Rehearse: boolean;
     TenantId: components["schemas"]["Id"];
     AccountId: components["schemas"]["Id"];
     RoleId: components["schemas"]["Id"];
@@ -3452,6 +3565,8 @@ export interface operations {
   deleteAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3482,6 +3597,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Proof"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       /** @description Deleted. */
@@ -3496,7 +3612,10 @@ export interface operations {
   };
   updateAccount: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -3571,6 +3690,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3579,6 +3699,8 @@ export interface operations {
   suspendAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3611,6 +3733,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3619,6 +3742,8 @@ export interface operations {
   resumeAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3642,6 +3767,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3649,7 +3775,10 @@ export interface operations {
   };
   cloneAccount: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -3670,6 +3799,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The new account. */
       201: {
         headers: {
@@ -3710,7 +3840,10 @@ export interface operations {
   };
   updateMappings: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -3753,6 +3886,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Mappings"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3784,6 +3918,8 @@ export interface operations {
   restoreAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3810,6 +3946,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -4001,7 +4138,10 @@ export interface operations {
   };
   createRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4050,6 +4190,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The role. */
       201: {
         headers: {
@@ -4090,7 +4231,10 @@ export interface operations {
   };
   deleteRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -4109,6 +4253,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["RoleDeleted"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       /** @description Deleted; it ended no credential. */
@@ -4123,7 +4268,10 @@ export interface operations {
   };
   updateRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -4182,6 +4330,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Role"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -4221,7 +4370,10 @@ export interface operations {
   };
   createUser: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4246,6 +4398,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The user. */
       201: {
         headers: {
@@ -4287,6 +4440,8 @@ export interface operations {
   deleteUser: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -4312,6 +4467,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Proof"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       /** @description Deleted. */
@@ -4326,7 +4482,10 @@ export interface operations {
   };
   updateUser: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -4367,6 +4526,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["User"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -4478,7 +4638,10 @@ export interface operations {
   };
   issueCredential: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4499,6 +4662,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The credential, with its secret part this once. */
       201: {
         headers: {
@@ -4657,6 +4821,8 @@ export interface operations {
   revokeCredential: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -4688,6 +4854,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Credential"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
