@@ -1190,6 +1190,9 @@ type Credential struct {
 	// Tags The user's when it was issued.
 	Tags []string `json:"tags"`
 
+	// User The user's name.
+	User string `json:"user"`
+
 	// UserId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	UserId Id `json:"user_id"`
 }

@@ -155,6 +155,7 @@ func credentialOf(c tenants.Credential) api.Credential {
 		Id:           string(c.ID),
 		AccountId:    string(c.AccountID),
 		UserId:       string(c.UserID),
+		User:         c.UserName,
 		RoleId:       orNil(string(c.RoleID)),
 		Tags:         mapped(c.Tags, func(t string) string { return t }),
 		MovedAt:      utc(c.StaleSince),

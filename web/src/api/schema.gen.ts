@@ -2583,6 +2583,8 @@ export interface components {
       id: components["schemas"]["Id"];
       account_id: components["schemas"]["Id"];
       user_id: components["schemas"]["Id"];
+      /** @description The user's name. */
+      user: string;
       /** @description The role that signed it. Null: issued by a version that did not keep it. */
       role_id: string | null;
       /** @description The user's when it was issued. */
