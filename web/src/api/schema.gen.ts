@@ -2402,7 +2402,8 @@ export interface components {
     Permissions: {
       publish?: components["schemas"]["Permission"];
       subscribe?: components["schemas"]["Permission"];
-      responses?: components["schemas"]["ResponsePermission"];
+      /** @description Absent or, in a patch, null: replies need permission as anything else. */
+      responses?: components["schemas"]["ResponsePermission"] | null;
     };
     /** @description Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit. */
     RoleLimits: {
@@ -2583,6 +2584,8 @@ export interface components {
       id: components["schemas"]["Id"];
       account_id: components["schemas"]["Id"];
       user_id: components["schemas"]["Id"];
+      /** @description The user's name. */
+      user: string;
       /** @description The role that signed it. Null: issued by a version that did not keep it. */
       role_id: string | null;
       /** @description The user's when it was issued. */
@@ -2666,6 +2669,8 @@ export interface components {
       creds?: string;
       /** @description What to call the file. Absent when you keep the seed. */
       file_name?: string;
+      /** @description Why it does not work yet. Absent when it does. */
+      warning?: string;
     };
     /** @description The users are said in one of three ways: `names`, `name_prefix` and `count`, or `entries`. */
     CredentialBatchIssue: {
