@@ -1346,6 +1346,9 @@ type CredentialIssued struct {
 
 	// Jwt The user JWT.
 	Jwt string `json:"jwt"`
+
+	// Warning Why it does not work yet. Absent when it does.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // CredentialPage defines model for CredentialPage.
@@ -1821,7 +1824,7 @@ type Permissions struct {
 	// of the user who connects.
 	Publish *Permission `json:"publish,omitempty"`
 
-	// Responses Lets a service answer requests on reply subjects it may not otherwise publish to. Null or absent is no.
+	// Responses Absent or, in a patch, null: replies need permission as anything else.
 	Responses *ResponsePermission `json:"responses,omitempty"`
 
 	// Subscribe Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow

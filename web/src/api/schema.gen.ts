@@ -2402,7 +2402,8 @@ export interface components {
     Permissions: {
       publish?: components["schemas"]["Permission"];
       subscribe?: components["schemas"]["Permission"];
-      responses?: components["schemas"]["ResponsePermission"];
+      /** @description Absent or, in a patch, null: replies need permission as anything else. */
+      responses?: components["schemas"]["ResponsePermission"] | null;
     };
     /** @description Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit. */
     RoleLimits: {
@@ -2668,6 +2669,8 @@ export interface components {
       creds?: string;
       /** @description What to call the file. Absent when you keep the seed. */
       file_name?: string;
+      /** @description Why it does not work yet. Absent when it does. */
+      warning?: string;
     };
     /** @description The users are said in one of three ways: `names`, `name_prefix` and `count`, or `entries`. */
     CredentialBatchIssue: {
