@@ -729,6 +729,45 @@ type AccountUsage struct {
 	LeafNodes UsageCount            `json:"leaf_nodes"`
 }
 
+// Affected defines model for Affected.
+type Affected struct {
+	// BrokersAnswered Fewer than asked: the numbers of connections are too small.
+	BrokersAnswered int64            `json:"brokers_answered"`
+	BrokersAsked    int64            `json:"brokers_asked"`
+	ByBroker        []AffectedBroker `json:"by_broker"`
+
+	// Closing The connections that would be closed; of many, some.
+	Closing []ClosingConnection `json:"closing"`
+
+	// Connections Of the accounts at this moment.
+	Connections int64 `json:"connections"`
+
+	// ConnectionsChanged Those that stay and are held to other limits or default permissions.
+	ConnectionsChanged int64 `json:"connections_changed"`
+
+	// ConnectionsClosed Those that the change ends. Clients may come back where they are still let in.
+	//
+	// Example: 3
+	ConnectionsClosed int64 `json:"connections_closed"`
+
+	// Credentials Active ones of which the same is true.
+	Credentials int64 `json:"credentials"`
+
+	// Subscriptions Of the connections that would be closed.
+	Subscriptions int64 `json:"subscriptions"`
+
+	// Users Whose role or credentials change.
+	Users int64 `json:"users"`
+}
+
+// AffectedBroker defines model for AffectedBroker.
+type AffectedBroker struct {
+	// Broker Example: broker-1
+	Broker      string `json:"broker"`
+	Closed      int64  `json:"closed"`
+	Connections int64  `json:"connections"`
+}
+
 // ApiToken defines model for ApiToken.
 type ApiToken struct {
 	CreatedAt Time `json:"created_at"`
@@ -983,6 +1022,55 @@ type BrokerReceipt struct {
 	Refusals []DeliveryRefusal `json:"refusals"`
 }
 
+// ClaimsBeforeAfter defines model for ClaimsBeforeAfter.
+type ClaimsBeforeAfter struct {
+	// Account Its name.
+	Account   string                 `json:"account"`
+	AccountId string                 `json:"account_id"`
+	After     map[string]interface{} `json:"after"`
+
+	// Before Null when the account is new.
+	Before *map[string]interface{} `json:"before"`
+}
+
+// ClaimsChange defines model for ClaimsChange.
+type ClaimsChange struct {
+	// AccountId Empty for a credential.
+	AccountId string `json:"account_id"`
+
+	// From Null when it is not there.
+	From interface{} `json:"from"`
+
+	// Path JSON pointer into the account's claims. Signing keys, which is what roles are, go by their key; what Signalbox tells its brokers alone stands beneath `/signalbox`, and a credential that would be issued beneath `/credential`.
+	//
+	// Example: /nats/limits/conn
+	Path string      `json:"path"`
+	To   interface{} `json:"to"`
+}
+
+// ClosingConnection defines model for ClosingConnection.
+type ClosingConnection struct {
+	// Address Example: 192.0.2.7:4711
+	Address string `json:"address"`
+
+	// Broker Example: broker-1
+	Broker string `json:"broker"`
+
+	// ConnectionType Example: MQTT
+	ConnectionType string `json:"connection_type"`
+
+	// Id The connection's number on its broker.
+	Id int64 `json:"id"`
+
+	// Name What the client calls itself.
+	Name          string `json:"name"`
+	Subscriptions int64  `json:"subscriptions"`
+
+	// User The user's name.
+	User          string `json:"user"`
+	UserPublicKey string `json:"user_public_key"`
+}
+
 // ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
 type ClusterTraffic string
 
@@ -1101,6 +1189,9 @@ type Credential struct {
 
 	// Tags The user's when it was issued.
 	Tags []string `json:"tags"`
+
+	// User The user's name.
+	User string `json:"user"`
 
 	// UserId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	UserId Id `json:"user_id"`
@@ -1252,6 +1343,9 @@ type CredentialIssued struct {
 
 	// Jwt The user JWT.
 	Jwt string `json:"jwt"`
+
+	// Warning Why it does not work yet. Absent when it does.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // CredentialPage defines model for CredentialPage.
@@ -1338,6 +1432,16 @@ type DriftCheck struct {
 // DriftCheckCreate defines model for DriftCheckCreate.
 type DriftCheckCreate struct {
 	Repair *bool `json:"repair,omitempty"`
+}
+
+// DryRun defines model for DryRun.
+type DryRun struct {
+	Affected Affected       `json:"affected"`
+	Changes  []ClaimsChange `json:"changes"`
+
+	// Claims What brokers go by before and after. Times of issue and ids are of the dry run.
+	Claims   []ClaimsBeforeAfter `json:"claims"`
+	Warnings []string            `json:"warnings"`
 }
 
 // Endpoints defines model for Endpoints.
@@ -1717,7 +1821,7 @@ type Permissions struct {
 	// of the user who connects.
 	Publish *Permission `json:"publish,omitempty"`
 
-	// Responses Lets a service answer requests on reply subjects it may not otherwise publish to. Null or absent is no.
+	// Responses Absent or, in a patch, null: replies need permission as anything else.
 	Responses *ResponsePermission `json:"responses,omitempty"`
 
 	// Subscribe Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
@@ -2594,6 +2698,9 @@ type PlanVersionNumber = int64
 // Query defines model for Query.
 type Query = string
 
+// Rehearse defines model for Rehearse.
+type Rehearse = bool
+
 // RoleId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 type RoleId = Id
 
@@ -2615,8 +2722,14 @@ type Wait = string
 // Refused defines model for Refused.
 type Refused = Problem
 
+// Rehearsed defines model for Rehearsed.
+type Rehearsed = DryRun
+
 // DeleteAccountParams defines parameters for DeleteAccount.
 type DeleteAccountParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
@@ -2630,12 +2743,18 @@ type DeleteAccountParams struct {
 
 // UpdateAccountParams defines parameters for UpdateAccount.
 type UpdateAccountParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CloneAccountParams defines parameters for CloneAccount.
 type CloneAccountParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -2675,6 +2794,9 @@ type ListAccountCredentialsParamsSort string
 
 // UpdateMappingsParams defines parameters for UpdateMappings.
 type UpdateMappingsParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -2690,6 +2812,9 @@ type ListRefusalsParams struct {
 
 // RestoreAccountParams defines parameters for RestoreAccount.
 type RestoreAccountParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
@@ -2700,6 +2825,9 @@ type RestoreAccountParams struct {
 
 // ResumeAccountParams defines parameters for ResumeAccount.
 type ResumeAccountParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
@@ -2725,12 +2853,18 @@ type ListRolesParamsSort string
 
 // CreateRoleParams defines parameters for CreateRole.
 type CreateRoleParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // SuspendAccountParams defines parameters for SuspendAccount.
 type SuspendAccountParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
@@ -2756,6 +2890,9 @@ type ListUsersParamsSort string
 
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -2771,6 +2908,9 @@ type ListCredentialHistoryParams struct {
 
 // RevokeCredentialParams defines parameters for RevokeCredential.
 type RevokeCredentialParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
@@ -2873,12 +3013,18 @@ type MoveTenantsParams struct {
 
 // DeleteRoleParams defines parameters for DeleteRole.
 type DeleteRoleParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateRoleParams defines parameters for UpdateRole.
 type UpdateRoleParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -2978,6 +3124,9 @@ type SetTenantPlanParams struct {
 
 // DeleteUserParams defines parameters for DeleteUser.
 type DeleteUserParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
@@ -2988,6 +3137,9 @@ type DeleteUserParams struct {
 
 // UpdateUserParams defines parameters for UpdateUser.
 type UpdateUserParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -3003,6 +3155,9 @@ type ListCredentialsParams struct {
 
 // IssueCredentialParams defines parameters for IssueCredential.
 type IssueCredentialParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }

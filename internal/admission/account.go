@@ -25,6 +25,7 @@ type law struct {
 	noBearer    bool
 	closed      bool
 	counts      claims.Extension // and the connection types that the account allows
+	counting    bool             // there are counts of connections among them
 	unreadable  bool             // what the claims say of those
 }
 
@@ -45,7 +46,7 @@ func newLaw(c *jwt.AccountClaims, pages claims.RevocationPages, ownKeySigns bool
 	}
 	var err error
 	w.counts, err = claims.ReadExtension(c.Tags)
-	w.unreadable = err != nil
+	w.counting, w.unreadable = w.counts.Counts(), err != nil
 	_, everybody := c.Revocations[jwt.All]
 	w.closed = everybody && c.Limits.Conn == 0 && c.Limits.LeafNodeConn == 0
 	return w

@@ -151,7 +151,15 @@ func (s *Server) operation(route *routers.Route, access access, handle handler) 
 		if err := validate(r, route, c.body); err != nil {
 			return err
 		}
-		return handle(w, r.WithContext(withCall(r.Context(), c)))
+		r = r.WithContext(withCall(r.Context(), c))
+		dry, err := isDryRun(r, route.Operation)
+		switch {
+		case err != nil:
+			return err
+		case dry:
+			return s.rehearse(w, r)
+		}
+		return handle(w, r)
 	}
 }
 

@@ -20,6 +20,10 @@ const (
 		`credentials.revoked_at, credentials.revoke_reason, credentials.created_at, credentials.updated_at`
 
 	credentialColumns = storedCredentialColumns + `, (
+			SELECT users.name
+			FROM users
+			WHERE users.id = credentials.user_id
+		) AS user_name, (
 			SELECT jsonb_build_object('at', seen_at, 'address', address, 'connection_type', connection_type, 'client', client, 'broker', broker)
 			FROM credential_sightings
 			WHERE credential_sightings.credential_id = credentials.id
@@ -65,7 +69,7 @@ var errUserChanged = errors.New("the user was moved or deleted while a credentia
 func insertCredential(ctx context.Context, q querier, actor Actor, user UserID, u signable, id CredentialID, key claims.UserKey, p CredentialSpec, now time.Time) (Credential, error) {
 	const query = `
 		WITH existing AS (
-			SELECT id, tenant_id, account_id
+			SELECT id, tenant_id, account_id, name
 			FROM users
 			WHERE id = @user
 			AND tenant_id = ANY(@tenants)
@@ -75,7 +79,7 @@ func insertCredential(ctx context.Context, q querier, actor Actor, user UserID, 
 			FOR SHARE
 		), issued AS (
 			INSERT INTO credentials (id, tenant_id, account_id, user_id, role_id, tags, name, public_key, issued_by, issued_at, expires_at, expiring_at, event_at, created_at, updated_at)
-			SELECT @id, tenant_id, account_id, id, @role, @tags, @name, @key, @actor, @now, @expires, @expiring, @expiring, @now, @now
+			SELECT @id, tenant_id, account_id, existing.id, @role, @tags, @name, @key, @actor, @now, @expires, @expiring, @expiring, @now, @now
 			FROM existing
 			RETURNING ` + storedCredentialColumns + `
 		), audited AS (
@@ -83,8 +87,8 @@ func insertCredential(ctx context.Context, q querier, actor Actor, user UserID, 
 			SELECT @audit, tenant_id, @actor, 'issueCredential', id, @now
 			FROM issued
 		)
-		SELECT ` + storedCredentialColumns + `, NULL::jsonb AS last_seen
-		FROM issued AS credentials`
+		SELECT ` + storedCredentialColumns + `, existing.name AS user_name, NULL::jsonb AS last_seen
+		FROM issued AS credentials, existing`
 	credential, err := one[Credential](ctx, q, query, pgx.StrictNamedArgs{
 		"id": id, "user": user, "role": u.RoleID, "tags": u.Tags, "tenants": actor.Tenants(), "name": p.Name, "key": key, "expires": p.ExpiresAt, "expiring": expiringFrom(now, p.ExpiresAt),
 		"now": now, "audit": NewID[AuditEventID]("aud"), "actor": actor.ID,

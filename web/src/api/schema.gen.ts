@@ -2189,6 +2189,108 @@ export interface components {
       items: components["schemas"]["RefusedLogin"][];
       next_cursor: components["schemas"]["Cursor"];
     };
+    DryRun: {
+      changes: components["schemas"]["ClaimsChange"][];
+      affected: components["schemas"]["Affected"];
+      warnings: string[];
+      /** @description What brokers go by before and after. Times of issue and ids are of the dry run. */
+      claims: components["schemas"]["ClaimsBeforeAfter"][];
+    };
+    ClaimsChange: {
+      /** @description Empty for a credential. */
+      account_id: string;
+      /**
+       * @description JSON pointer into the account's claims. Signing keys, which is what roles are, go by their key; what Signalbox tells its brokers alone stands beneath `/signalbox`, and a credential that would be issued beneath `/credential`.
+       * @example /nats/limits/conn
+       */
+      path: string;
+      /** @description Null when it is not there. */
+      from: unknown;
+      to: unknown;
+    };
+    ClaimsBeforeAfter: {
+      account_id: string;
+      /** @description Its name. */
+      account: string;
+      /** @description Null when the account is new. */
+      before: {
+        [key: string]: unknown;
+      } | null;
+      after: {
+        [key: string]: unknown;
+      };
+    };
+    Affected: {
+      /**
+       * Format: int64
+       * @description Of the accounts at this moment.
+       */
+      connections: number;
+      /**
+       * Format: int64
+       * @description Those that the change ends. Clients may come back where they are still let in.
+       * @example 3
+       */
+      connections_closed: number;
+      /**
+       * Format: int64
+       * @description Those that stay and are held to other limits or default permissions.
+       */
+      connections_changed: number;
+      /**
+       * Format: int64
+       * @description Of the connections that would be closed.
+       */
+      subscriptions: number;
+      /**
+       * Format: int64
+       * @description Whose role or credentials change.
+       */
+      users: number;
+      /**
+       * Format: int64
+       * @description Active ones of which the same is true.
+       */
+      credentials: number;
+      /** Format: int64 */
+      brokers_asked: number;
+      /**
+       * Format: int64
+       * @description Fewer than asked: the numbers of connections are too small.
+       */
+      brokers_answered: number;
+      by_broker: components["schemas"]["AffectedBroker"][];
+      /** @description The connections that would be closed; of many, some. */
+      closing: components["schemas"]["ClosingConnection"][];
+    };
+    AffectedBroker: {
+      /** @example broker-1 */
+      broker: string;
+      /** Format: int64 */
+      connections: number;
+      /** Format: int64 */
+      closed: number;
+    };
+    ClosingConnection: {
+      /** @example broker-1 */
+      broker: string;
+      /**
+       * Format: int64
+       * @description The connection's number on its broker.
+       */
+      id: number;
+      user_public_key: string;
+      /** @description The user's name. */
+      user: string;
+      /** @example MQTT */
+      connection_type: string;
+      /** @example 192.0.2.7:4711 */
+      address: string;
+      /** @description What the client calls itself. */
+      name: string;
+      /** Format: int64 */
+      subscriptions: number;
+    };
     /** @description One of `credential_id`, `user_id` and `role_id` is needed. */
     SimulationRequest: {
       account_id: string;
@@ -2300,7 +2402,8 @@ export interface components {
     Permissions: {
       publish?: components["schemas"]["Permission"];
       subscribe?: components["schemas"]["Permission"];
-      responses?: components["schemas"]["ResponsePermission"];
+      /** @description Absent or, in a patch, null: replies need permission as anything else. */
+      responses?: components["schemas"]["ResponsePermission"] | null;
     };
     /** @description Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit. */
     RoleLimits: {
@@ -2481,6 +2584,8 @@ export interface components {
       id: components["schemas"]["Id"];
       account_id: components["schemas"]["Id"];
       user_id: components["schemas"]["Id"];
+      /** @description The user's name. */
+      user: string;
       /** @description The role that signed it. Null: issued by a version that did not keep it. */
       role_id: string | null;
       /** @description The user's when it was issued. */
@@ -2564,6 +2669,8 @@ export interface components {
       creds?: string;
       /** @description What to call the file. Absent when you keep the seed. */
       file_name?: string;
+      /** @description Why it does not work yet. Absent when it does. */
+      warning?: string;
     };
     /** @description The users are said in one of three ways: `names`, `name_prefix` and `count`, or `entries`. */
     CredentialBatchIssue: {
@@ -2895,6 +3002,15 @@ export interface components {
     };
   };
   responses: {
+    /** @description With `dry_run`: what would change. */
+    Rehearsed: {
+      headers: {
+        [name: string]: unknown;
+      };
+      content: {
+        "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
+      };
+    };
     /** @description It did not work; `detail` says why and `errors` where. */
     Refused: {
       headers: {
@@ -2906,6 +3022,8 @@ export interface components {
     };
   };
   parameters: {
+    /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+    Rehearse: boolean;
     TenantId: components["schemas"]["Id"];
     AccountId: components["schemas"]["Id"];
     RoleId: components["schemas"]["Id"];
@@ -3449,6 +3567,8 @@ export interface operations {
   deleteAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3479,6 +3599,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Proof"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       /** @description Deleted. */
@@ -3493,7 +3614,10 @@ export interface operations {
   };
   updateAccount: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -3568,6 +3692,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3576,6 +3701,8 @@ export interface operations {
   suspendAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3608,6 +3735,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3616,6 +3744,8 @@ export interface operations {
   resumeAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3639,6 +3769,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3646,7 +3777,10 @@ export interface operations {
   };
   cloneAccount: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -3667,6 +3801,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The new account. */
       201: {
         headers: {
@@ -3707,7 +3842,10 @@ export interface operations {
   };
   updateMappings: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -3750,6 +3888,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Mappings"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3781,6 +3920,8 @@ export interface operations {
   restoreAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3807,6 +3948,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3998,7 +4140,10 @@ export interface operations {
   };
   createRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4047,6 +4192,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The role. */
       201: {
         headers: {
@@ -4087,7 +4233,10 @@ export interface operations {
   };
   deleteRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -4106,6 +4255,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["RoleDeleted"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       /** @description Deleted; it ended no credential. */
@@ -4120,7 +4270,10 @@ export interface operations {
   };
   updateRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -4179,6 +4332,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Role"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -4218,7 +4372,10 @@ export interface operations {
   };
   createUser: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4243,6 +4400,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The user. */
       201: {
         headers: {
@@ -4284,6 +4442,8 @@ export interface operations {
   deleteUser: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -4309,6 +4469,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Proof"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       /** @description Deleted. */
@@ -4323,7 +4484,10 @@ export interface operations {
   };
   updateUser: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -4364,6 +4528,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["User"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -4475,7 +4640,10 @@ export interface operations {
   };
   issueCredential: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4496,6 +4664,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The credential, with its secret part this once. */
       201: {
         headers: {
@@ -4654,6 +4823,8 @@ export interface operations {
   revokeCredential: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -4685,6 +4856,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Credential"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
