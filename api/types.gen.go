@@ -756,6 +756,45 @@ type AccountUsage struct {
 	LeafNodes UsageCount            `json:"leaf_nodes"`
 }
 
+// Affected defines model for Affected.
+type Affected struct {
+	// BrokersAnswered Fewer than asked: the numbers of connections are too small.
+	BrokersAnswered int64            `json:"brokers_answered"`
+	BrokersAsked    int64            `json:"brokers_asked"`
+	ByBroker        []AffectedBroker `json:"by_broker"`
+
+	// Closing The connections that would be closed; of many, some.
+	Closing []ClosingConnection `json:"closing"`
+
+	// Connections Of the accounts at this moment.
+	Connections int64 `json:"connections"`
+
+	// ConnectionsChanged Those that stay and are held to other limits or default permissions.
+	ConnectionsChanged int64 `json:"connections_changed"`
+
+	// ConnectionsClosed Those that the change ends. Clients may come back where they are still let in.
+	//
+	// Example: 3
+	ConnectionsClosed int64 `json:"connections_closed"`
+
+	// Credentials Active ones of which the same is true.
+	Credentials int64 `json:"credentials"`
+
+	// Subscriptions Of the connections that would be closed.
+	Subscriptions int64 `json:"subscriptions"`
+
+	// Users Whose role or credentials change.
+	Users int64 `json:"users"`
+}
+
+// AffectedBroker defines model for AffectedBroker.
+type AffectedBroker struct {
+	// Broker Example: broker-1
+	Broker      string `json:"broker"`
+	Closed      int64  `json:"closed"`
+	Connections int64  `json:"connections"`
+}
+
 // ApiToken defines model for ApiToken.
 type ApiToken struct {
 	CreatedAt Time `json:"created_at"`
@@ -1017,6 +1056,55 @@ type BrokerReceipt struct {
 	Refusals []DeliveryRefusal `json:"refusals"`
 }
 
+// ClaimsBeforeAfter defines model for ClaimsBeforeAfter.
+type ClaimsBeforeAfter struct {
+	// Account Its name.
+	Account   string                 `json:"account"`
+	AccountId string                 `json:"account_id"`
+	After     map[string]interface{} `json:"after"`
+
+	// Before Null when the account is new.
+	Before *map[string]interface{} `json:"before"`
+}
+
+// ClaimsChange defines model for ClaimsChange.
+type ClaimsChange struct {
+	// AccountId Empty for a credential.
+	AccountId string `json:"account_id"`
+
+	// From Null when it is not there.
+	From interface{} `json:"from"`
+
+	// Path JSON pointer into the account's claims. Signing keys, which is what roles are, go by their key; what Signalbox tells its brokers alone stands beneath `/signalbox`, and a credential that would be issued beneath `/credential`.
+	//
+	// Example: /nats/limits/conn
+	Path string      `json:"path"`
+	To   interface{} `json:"to"`
+}
+
+// ClosingConnection defines model for ClosingConnection.
+type ClosingConnection struct {
+	// Address Example: 192.0.2.7:4711
+	Address string `json:"address"`
+
+	// Broker Example: broker-1
+	Broker string `json:"broker"`
+
+	// ConnectionType Example: MQTT
+	ConnectionType string `json:"connection_type"`
+
+	// Id The connection's number on its broker.
+	Id int64 `json:"id"`
+
+	// Name What the client calls itself.
+	Name          string `json:"name"`
+	Subscriptions int64  `json:"subscriptions"`
+
+	// User The user's name.
+	User          string `json:"user"`
+	UserPublicKey string `json:"user_public_key"`
+}
+
 // ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
 type ClusterTraffic string
 
@@ -1110,7 +1198,10 @@ type Credential struct {
 
 	// LastSeen Its last login; brokers tell within a few seconds. Null: none yet.
 	LastSeen *CredentialSighting `json:"last_seen"`
-	Name     string              `json:"name"`
+
+	// MovedAt Since when its user is in another role or has other tags. Brokers go by what the user is now; unmodified nats-servers refuse the credential.
+	MovedAt *time.Time `json:"moved_at"`
+	Name    string     `json:"name"`
 
 	// Proof Where a change is in force by now. Only in answers to requests with `wait`.
 	Proof     *Proof `json:"proof,omitempty"`
@@ -1124,8 +1215,17 @@ type Credential struct {
 	RevokeReason string     `json:"revoke_reason"`
 	RevokedAt    *time.Time `json:"revoked_at"`
 
+	// RoleId The role that signed it. Null: issued by a version that did not keep it.
+	RoleId *string `json:"role_id"`
+
 	// Status `expiring` is active and soon to expire: in the last fifth of its life, but at most 14 days and at least an hour before.
 	Status CredentialStatus `json:"status"`
+
+	// Tags The user's when it was issued.
+	Tags []string `json:"tags"`
+
+	// User The user's name.
+	User string `json:"user"`
 
 	// UserId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	UserId Id `json:"user_id"`
@@ -1277,6 +1377,9 @@ type CredentialIssued struct {
 
 	// Jwt The user JWT.
 	Jwt string `json:"jwt"`
+
+	// Warning Why it does not work yet. Absent when it does.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // CredentialPage defines model for CredentialPage.
@@ -1363,6 +1466,16 @@ type DriftCheck struct {
 // DriftCheckCreate defines model for DriftCheckCreate.
 type DriftCheckCreate struct {
 	Repair *bool `json:"repair,omitempty"`
+}
+
+// DryRun defines model for DryRun.
+type DryRun struct {
+	Affected Affected       `json:"affected"`
+	Changes  []ClaimsChange `json:"changes"`
+
+	// Claims What brokers go by before and after. Times of issue and ids are of the dry run.
+	Claims   []ClaimsBeforeAfter `json:"claims"`
+	Warnings []string            `json:"warnings"`
 }
 
 // Endpoints defines model for Endpoints.
@@ -1742,7 +1855,28 @@ type OverPlan struct {
 	Name   string   `json:"name"`
 }
 
-// Permission Without `allow` everything is allowed that `deny` does not name.
+// OwnPermissions What the user may do, instead of what a role says. Null or absent: its role's.
+type OwnPermissions struct {
+	// Publish Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
+	// nothing, deny `>` and allow nothing. In what may be subscribed to, `subject queue` is for the queue group of that name only. `{{name()}}`,
+	// `{{subject()}}`, `{{tag(key)}}`, `{{account-name()}}`, `{{account-subject()}}` and `{{account-tag(key)}}` stand for what they are
+	// of the user who connects.
+	Publish *Permission `json:"publish,omitempty"`
+
+	// Responses Lets a service answer requests on reply subjects it may not otherwise publish to. Null or absent is no.
+	Responses *ResponsePermission `json:"responses,omitempty"`
+
+	// Subscribe Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
+	// nothing, deny `>` and allow nothing. In what may be subscribed to, `subject queue` is for the queue group of that name only. `{{name()}}`,
+	// `{{subject()}}`, `{{tag(key)}}`, `{{account-name()}}`, `{{account-subject()}}` and `{{account-tag(key)}}` stand for what they are
+	// of the user who connects.
+	Subscribe *Permission `json:"subscribe,omitempty"`
+}
+
+// Permission Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
+// nothing, deny `>` and allow nothing. In what may be subscribed to, `subject queue` is for the queue group of that name only. `{{name()}}`,
+// `{{subject()}}`, `{{tag(key)}}`, `{{account-name()}}`, `{{account-subject()}}` and `{{account-tag(key)}}` stand for what they are
+// of the user who connects.
 type Permission struct {
 	Allow *[]Subject `json:"allow,omitempty"`
 	Deny  *[]Subject `json:"deny,omitempty"`
@@ -1750,13 +1884,19 @@ type Permission struct {
 
 // Permissions defines model for Permissions.
 type Permissions struct {
-	// Publish Without `allow` everything is allowed that `deny` does not name.
+	// Publish Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
+	// nothing, deny `>` and allow nothing. In what may be subscribed to, `subject queue` is for the queue group of that name only. `{{name()}}`,
+	// `{{subject()}}`, `{{tag(key)}}`, `{{account-name()}}`, `{{account-subject()}}` and `{{account-tag(key)}}` stand for what they are
+	// of the user who connects.
 	Publish *Permission `json:"publish,omitempty"`
 
-	// Responses Lets a service answer requests on reply subjects it may not otherwise publish to. Null or absent is no.
+	// Responses Absent or, in a patch, null: replies need permission as anything else.
 	Responses *ResponsePermission `json:"responses,omitempty"`
 
-	// Subscribe Without `allow` everything is allowed that `deny` does not name.
+	// Subscribe Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
+	// nothing, deny `>` and allow nothing. In what may be subscribed to, `subject queue` is for the queue group of that name only. `{{name()}}`,
+	// `{{subject()}}`, `{{tag(key)}}`, `{{account-name()}}`, `{{account-subject()}}` and `{{account-tag(key)}}` stand for what they are
+	// of the user who connects.
 	Subscribe *Permission `json:"subscribe,omitempty"`
 }
 
@@ -2097,21 +2237,35 @@ type Role struct {
 	Bearer          bool             `json:"bearer"`
 	ConnectionTypes []ConnectionType `json:"connection_types"`
 	CreatedAt       Time             `json:"created_at"`
-	Description     string           `json:"description"`
-	Etag            string           `json:"etag"`
+
+	// DefaultCredentialLifetime Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says.
+	DefaultCredentialLifetime *string `json:"default_credential_lifetime"`
+	Description               string  `json:"description"`
+	Etag                      string  `json:"etag"`
 
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	Id Id `json:"id"`
 
 	// Limits Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit.
-	Limits      RoleLimits  `json:"limits"`
-	Name        string      `json:"name"`
-	Permissions Permissions `json:"permissions"`
+	Limits RoleLimits `json:"limits"`
+
+	// MaxCredentialLifetime ISO 8601 duration. Null or absent: as the plan says.
+	MaxCredentialLifetime *string `json:"max_credential_lifetime"`
+
+	// MovedCredentials Credentials in use that it signed for users who have been moved to another role since. They end when the role is deleted.
+	MovedCredentials int64       `json:"moved_credentials"`
+	Name             string      `json:"name"`
+	Permissions      Permissions `json:"permissions"`
+
+	// Private One user's own permissions; in no list.
+	Private bool `json:"private"`
 
 	// PublicKey The scoped signing key, `A…`.
-	PublicKey      string   `json:"public_key"`
-	SourceNetworks []string `json:"source_networks"`
-	UpdatedAt      Time     `json:"updated_at"`
+	PublicKey      string      `json:"public_key"`
+	SourceNetworks []string    `json:"source_networks"`
+	TimeZone       string      `json:"time_zone"`
+	Times          []TimeRange `json:"times"`
+	UpdatedAt      Time        `json:"updated_at"`
 }
 
 // RoleCreate defines model for RoleCreate.
@@ -2121,21 +2275,41 @@ type RoleCreate struct {
 
 	// ConnectionTypes Absent or empty: all.
 	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
-	Description     *string           `json:"description,omitempty"`
+
+	// DefaultCredentialLifetime Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says.
+	DefaultCredentialLifetime *string `json:"default_credential_lifetime,omitempty"`
+	Description               *string `json:"description,omitempty"`
 
 	// Limits Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit.
-	Limits      *RoleLimits  `json:"limits,omitempty"`
-	Name        string       `json:"name"`
-	Permissions *Permissions `json:"permissions,omitempty"`
+	Limits *RoleLimits `json:"limits,omitempty"`
+
+	// MaxCredentialLifetime ISO 8601 duration. Null or absent: as the plan says.
+	MaxCredentialLifetime *string      `json:"max_credential_lifetime,omitempty"`
+	Name                  string       `json:"name"`
+	Permissions           *Permissions `json:"permissions,omitempty"`
 
 	// SourceNetworks CIDR; absent or empty: anywhere.
 	SourceNetworks *[]string `json:"source_networks,omitempty"`
+
+	// TimeZone Of `times`, a name of the tz database such as Europe/Berlin; needed with them.
+	TimeZone *string `json:"time_zone,omitempty"`
+
+	// Times When users may be connected; they are disconnected at the end. Absent or empty: always.
+	Times *[]TimeRange `json:"times,omitempty"`
+}
+
+// RoleDeleted defines model for RoleDeleted.
+type RoleDeleted struct {
+	// CredentialsRevoked Credentials that the role had signed for users who have been moved to another since.
+	CredentialsRevoked int64 `json:"credentials_revoked"`
 }
 
 // RoleLimits Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit.
 type RoleLimits struct {
-	PayloadBytes  *LimitValue `json:"payload_bytes,omitempty"`
-	Subscriptions *LimitValue `json:"subscriptions,omitempty"`
+	// ConnectionsPerUser Of each user at one time, all its credentials together; -1 is unlimited.
+	ConnectionsPerUser *int64      `json:"connections_per_user,omitempty"`
+	PayloadBytes       *LimitValue `json:"payload_bytes,omitempty"`
+	Subscriptions      *LimitValue `json:"subscriptions,omitempty"`
 }
 
 // RolePage defines model for RolePage.
@@ -2151,13 +2325,25 @@ type RoleUpdate struct {
 	// Bearer Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password.
 	Bearer          *bool             `json:"bearer,omitempty"`
 	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
-	Description     *string           `json:"description,omitempty"`
+
+	// DefaultCredentialLifetime Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says.
+	DefaultCredentialLifetime *string `json:"default_credential_lifetime,omitempty"`
+	Description               *string `json:"description,omitempty"`
 
 	// Limits Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit.
-	Limits         *RoleLimits  `json:"limits,omitempty"`
-	Name           *string      `json:"name,omitempty"`
-	Permissions    *Permissions `json:"permissions,omitempty"`
-	SourceNetworks *[]string    `json:"source_networks,omitempty"`
+	Limits *RoleLimits `json:"limits,omitempty"`
+
+	// MaxCredentialLifetime ISO 8601 duration. Null or absent: as the plan says.
+	MaxCredentialLifetime *string      `json:"max_credential_lifetime,omitempty"`
+	Name                  *string      `json:"name,omitempty"`
+	Permissions           *Permissions `json:"permissions,omitempty"`
+	SourceNetworks        *[]string    `json:"source_networks,omitempty"`
+
+	// TimeZone Of `times`, a name of the tz database such as Europe/Berlin; needed with them.
+	TimeZone *string `json:"time_zone,omitempty"`
+
+	// Times When users may be connected; they are disconnected at the end. Absent or empty: always.
+	Times *[]TimeRange `json:"times,omitempty"`
 }
 
 // Server defines model for Server.
@@ -2444,6 +2630,19 @@ type TenantUpdate struct {
 // Time defines model for Time.
 type Time = time.Time
 
+// TimeRange A part of each day. One that ends before it starts goes on past midnight.
+type TimeRange struct {
+	// End `hh:mm:ss`
+	//
+	// Example: 18:00:00
+	End string `json:"end"`
+
+	// Start `hh:mm:ss`
+	//
+	// Example: 08:00:00
+	Start string `json:"start"`
+}
+
 // TokenRole defines model for TokenRole.
 type TokenRole string
 
@@ -2475,27 +2674,53 @@ type User struct {
 	AccountId Id `json:"account_id"`
 
 	// ActiveCredentials Credentials neither revoked nor expired.
-	ActiveCredentials int64  `json:"active_credentials"`
-	CreatedAt         Time   `json:"created_at"`
-	Etag              string `json:"etag"`
+	ActiveCredentials int64 `json:"active_credentials"`
+
+	// Connections Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
+	Connections *UserConnections `json:"connections"`
+	CreatedAt   Time             `json:"created_at"`
+	Etag        string           `json:"etag"`
 
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	Id   Id     `json:"id"`
-	Name string `json:"name"`
+	Id Id `json:"id"`
+
+	// MovedCredentials Those of them that were issued when the user was in another role or had other tags. Unmodified nats-servers refuse them.
+	MovedCredentials int64  `json:"moved_credentials"`
+	Name             string `json:"name"`
+
+	// Permissions What the user may do, instead of what a role says. Null or absent: its role's.
+	Permissions *OwnPermissions `json:"permissions"`
 
 	// RoleId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	RoleId    Id     `json:"role_id"`
-	RoleName  string `json:"role_name"`
-	UpdatedAt Time   `json:"updated_at"`
+	RoleId Id `json:"role_id"`
+
+	// RoleName The user's own name, if it has permissions of its own.
+	RoleName string `json:"role_name"`
+
+	// Tags In lower case. `{{tag(team)}}` in a role's subjects stands for `blue` for a user with the tag `team:blue`.
+	Tags      UserTags `json:"tags"`
+	UpdatedAt Time     `json:"updated_at"`
 }
+
+// UserConnections Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
+type UserConnections = int64
 
 // UserCreate defines model for UserCreate.
 type UserCreate struct {
+	// Connections Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
+	Connections *UserConnections `json:"connections,omitempty"`
+
 	// Name Letters, digits, `-` and `_`.
 	Name string `json:"name"`
 
+	// Permissions What the user may do, instead of what a role says. Null or absent: its role's.
+	Permissions *OwnPermissions `json:"permissions,omitempty"`
+
 	// RoleId Absent: the account's role named `default`.
 	RoleId *string `json:"role_id,omitempty"`
+
+	// Tags In lower case. `{{tag(team)}}` in a role's subjects stands for `blue` for a user with the tag `team:blue`.
+	Tags *UserTags `json:"tags,omitempty"`
 }
 
 // UserName Letters, digits, `-` and `_`.
@@ -2507,6 +2732,24 @@ type UserPage struct {
 
 	// NextCursor Null: this is the last page.
 	NextCursor *Cursor `json:"next_cursor"`
+}
+
+// UserTags In lower case. `{{tag(team)}}` in a role's subjects stands for `blue` for a user with the tag `team:blue`.
+type UserTags = []string
+
+// UserUpdate defines model for UserUpdate.
+type UserUpdate struct {
+	// Connections Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
+	Connections *UserConnections `json:"connections,omitempty"`
+
+	// Permissions What the user may do, instead of what a role says. Null or absent: its role's.
+	Permissions *OwnPermissions `json:"permissions,omitempty"`
+
+	// RoleId Null: the account's role named `default`.
+	RoleId *string `json:"role_id,omitempty"`
+
+	// Tags In lower case. `{{tag(team)}}` in a role's subjects stands for `blue` for a user with the tag `team:blue`.
+	Tags *UserTags `json:"tags,omitempty"`
 }
 
 // AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
@@ -2548,6 +2791,9 @@ type PlanVersionNumber = int64
 // Query defines model for Query.
 type Query = string
 
+// Rehearse defines model for Rehearse.
+type Rehearse = bool
+
 // RoleId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 type RoleId = Id
 
@@ -2569,8 +2815,14 @@ type Wait = string
 // Refused defines model for Refused.
 type Refused = Problem
 
+// Rehearsed defines model for Rehearsed.
+type Rehearsed = DryRun
+
 // DeleteAccountParams defines parameters for DeleteAccount.
 type DeleteAccountParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
@@ -2584,12 +2836,18 @@ type DeleteAccountParams struct {
 
 // UpdateAccountParams defines parameters for UpdateAccount.
 type UpdateAccountParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CloneAccountParams defines parameters for CloneAccount.
 type CloneAccountParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -2629,6 +2887,9 @@ type ListAccountCredentialsParamsSort string
 
 // UpdateMappingsParams defines parameters for UpdateMappings.
 type UpdateMappingsParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -2644,6 +2905,9 @@ type ListRefusalsParams struct {
 
 // RestoreAccountParams defines parameters for RestoreAccount.
 type RestoreAccountParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
@@ -2654,6 +2918,9 @@ type RestoreAccountParams struct {
 
 // ResumeAccountParams defines parameters for ResumeAccount.
 type ResumeAccountParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
@@ -2679,12 +2946,18 @@ type ListRolesParamsSort string
 
 // CreateRoleParams defines parameters for CreateRole.
 type CreateRoleParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // SuspendAccountParams defines parameters for SuspendAccount.
 type SuspendAccountParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
@@ -2710,6 +2983,9 @@ type ListUsersParamsSort string
 
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -2725,6 +3001,9 @@ type ListCredentialHistoryParams struct {
 
 // RevokeCredentialParams defines parameters for RevokeCredential.
 type RevokeCredentialParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
@@ -2845,12 +3124,18 @@ type MoveTenantsParams struct {
 
 // DeleteRoleParams defines parameters for DeleteRole.
 type DeleteRoleParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateRoleParams defines parameters for UpdateRole.
 type UpdateRoleParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -2950,9 +3235,21 @@ type SetTenantPlanParams struct {
 
 // DeleteUserParams defines parameters for DeleteUser.
 type DeleteUserParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateUserParams defines parameters for UpdateUser.
+type UpdateUserParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
@@ -2969,6 +3266,9 @@ type ListCredentialsParams struct {
 
 // IssueCredentialParams defines parameters for IssueCredential.
 type IssueCredentialParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3080,6 +3380,12 @@ type CreateApiTokenJSONRequestBody = ApiTokenCreate
 
 // SetTenantPlanJSONRequestBody defines body for SetTenantPlan for application/json ContentType.
 type SetTenantPlanJSONRequestBody = TenantPlanSet
+
+// UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
+type UpdateUserJSONRequestBody = UserUpdate
+
+// UpdateUserApplicationMergePatchPlusJSONRequestBody defines body for UpdateUser for application/merge-patch+json ContentType.
+type UpdateUserApplicationMergePatchPlusJSONRequestBody = UserUpdate
 
 // IssueCredentialJSONRequestBody defines body for IssueCredential for application/json ContentType.
 type IssueCredentialJSONRequestBody = CredentialIssue

@@ -82,6 +82,7 @@ CREATE TABLE brokers (
   endpoints jsonb NOT NULL,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  operator_jwt_id text DEFAULT ''::text NOT NULL,
   CONSTRAINT brokers_pkey PRIMARY KEY (id),
   CONSTRAINT brokers_public_key_key UNIQUE (public_key),
   CONSTRAINT brokers_hash_key UNIQUE (token_hash),
@@ -151,6 +152,9 @@ CREATE TABLE credentials (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   revocation_page bigint,
+  role_id prefixed_id,
+  tags text[] DEFAULT '{}'::text[] NOT NULL,
+  stale_since timestamp with time zone,
   issued_by text DEFAULT ''::text NOT NULL,
   expiring_at timestamp with time zone,
   event_at timestamp with time zone,
@@ -161,6 +165,7 @@ CREATE TABLE credentials (
   CONSTRAINT credentials_pkey PRIMARY KEY (id),
   CONSTRAINT credentials_public_key_key UNIQUE (account_id, public_key),
   CONSTRAINT credentials_batch_fkey FOREIGN KEY (tenant_id, account_id, batch_id) REFERENCES credential_batches(tenant_id, account_id, id),
+  CONSTRAINT credentials_role_fkey FOREIGN KEY (tenant_id, account_id, role_id) REFERENCES roles(tenant_id, account_id, id),
   CONSTRAINT credentials_tenant_id_account_id_user_id_fkey FOREIGN KEY (tenant_id, account_id, user_id) REFERENCES users(tenant_id, account_id, id),
   CONSTRAINT credentials_tenant_id_account_id_revocation_page_fkey FOREIGN KEY (tenant_id, account_id, revocation_page) REFERENCES revocation_pages(tenant_id, account_id, number),
   CONSTRAINT credentials_check CHECK (((revocation_page IS NULL) OR (revoked_at IS NOT NULL))),
@@ -284,6 +289,18 @@ CREATE TABLE operations (
   CONSTRAINT operations_total_check CHECK ((total >= 0))
 );
 
+CREATE TABLE operator_signing_keys (
+  public_key text NOT NULL,
+  operator_id prefixed_id NOT NULL,
+  sealed_seed bytea NOT NULL,
+  status text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  retired_at timestamp with time zone,
+  CONSTRAINT operator_signing_keys_pkey PRIMARY KEY (public_key),
+  CONSTRAINT operator_signing_keys_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
+  CONSTRAINT operator_signing_keys_status_check CHECK ((status = ANY (ARRAY['next'::text, 'active'::text, 'leaving'::text, 'retired'::text])))
+);
+
 CREATE TABLE operators (
   id prefixed_id NOT NULL,
   name text NOT NULL,
@@ -298,6 +315,10 @@ CREATE TABLE operators (
   is_default boolean DEFAULT false NOT NULL,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  description text DEFAULT ''::text NOT NULL,
+  tags text[] DEFAULT '{}'::text[] NOT NULL,
+  first_account boolean DEFAULT true NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
   CONSTRAINT operators_pkey PRIMARY KEY (id),
   CONSTRAINT operators_public_key_key UNIQUE (public_key),
   CONSTRAINT operators_name_key UNIQUE (name)
@@ -400,10 +421,18 @@ CREATE TABLE roles (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   deleted_at timestamp with time zone,
+  private_user_id prefixed_id,
+  connections_per_user bigint,
+  default_credential_lifetime interval DEFAULT '00:00:00'::interval NOT NULL,
+  max_credential_lifetime interval DEFAULT '00:00:00'::interval NOT NULL,
   CONSTRAINT roles_pkey PRIMARY KEY (id),
   CONSTRAINT roles_public_key_key UNIQUE (public_key),
   CONSTRAINT roles_tenant_id_account_id_id_key UNIQUE (tenant_id, account_id, id),
-  CONSTRAINT roles_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id)
+  CONSTRAINT roles_private_user_fkey FOREIGN KEY (tenant_id, account_id, private_user_id) REFERENCES users(tenant_id, account_id, id) DEFERRABLE INITIALLY DEFERRED,
+  CONSTRAINT roles_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id),
+  CONSTRAINT roles_connections_per_user_check CHECK ((connections_per_user >= 0)),
+  CONSTRAINT roles_default_credential_lifetime_check CHECK ((default_credential_lifetime >= '00:00:00'::interval)),
+  CONSTRAINT roles_max_credential_lifetime_check CHECK ((max_credential_lifetime >= '00:00:00'::interval))
 );
 
 CREATE TABLE servers (
@@ -466,9 +495,12 @@ CREATE TABLE users (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   deleted_at timestamp with time zone,
+  tags text[] DEFAULT '{}'::text[] NOT NULL,
+  connections bigint,
   CONSTRAINT users_pkey PRIMARY KEY (id),
   CONSTRAINT users_tenant_id_account_id_id_key UNIQUE (tenant_id, account_id, id),
-  CONSTRAINT users_role_fkey FOREIGN KEY (tenant_id, account_id, role_id) REFERENCES roles(tenant_id, account_id, id)
+  CONSTRAINT users_role_fkey FOREIGN KEY (tenant_id, account_id, role_id) REFERENCES roles(tenant_id, account_id, id),
+  CONSTRAINT users_connections_check CHECK ((connections >= '-1'::integer))
 );
 
 -- Views
@@ -503,12 +535,16 @@ CREATE INDEX credentials_event ON public.credentials USING btree (event_at) WHER
 CREATE INDEX credentials_page ON public.credentials USING btree (user_id, id);
 CREATE INDEX credentials_revoked_inline ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE ((revoked_at IS NOT NULL) AND (revocation_page IS NULL));
 CREATE INDEX credentials_revoked_paged ON public.credentials USING btree (account_id, revocation_page, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE (revocation_page IS NOT NULL);
+CREATE INDEX credentials_stale ON public.credentials USING btree (account_id, user_id) WHERE ((stale_since IS NOT NULL) AND (revoked_at IS NULL));
+CREATE INDEX credentials_stale_role ON public.credentials USING btree (role_id) WHERE ((stale_since IS NOT NULL) AND (revoked_at IS NULL));
 CREATE INDEX erasures_left ON public.erasures USING btree (operator_id, broker_key) WHERE (NOT gone);
 CREATE INDEX events_age ON public.events USING btree (created_at);
 CREATE INDEX events_page ON public.events USING btree (tenant_id, id);
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX members_person ON public.members USING btree (person_id);
 CREATE INDEX operations_unfinished ON public.operations USING btree (id) WHERE (finished_at IS NULL);
+CREATE UNIQUE INDEX operator_signing_keys_one_active ON public.operator_signing_keys USING btree (operator_id) WHERE (status = 'active'::text);
+CREATE UNIQUE INDEX operator_signing_keys_one_next ON public.operator_signing_keys USING btree (operator_id) WHERE (status = 'next'::text);
 CREATE UNIQUE INDEX operators_one_default ON public.operators USING btree (is_default) WHERE is_default;
 CREATE UNIQUE INDEX people_email_key ON public.people USING btree (lower(email));
 CREATE UNIQUE INDEX plans_name_key ON public.plans USING btree (name) WHERE is_newest;
@@ -517,11 +553,13 @@ CREATE UNIQUE INDEX plans_one_newest ON public.plans USING btree (first_id) WHER
 CREATE INDEX refused_logins_age ON public.refused_logins USING btree (last_at);
 CREATE INDEX refused_logins_newest ON public.refused_logins USING btree (account_id, id DESC);
 CREATE INDEX revocation_pages_hash ON public.revocation_pages USING btree (hash);
-CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (account_id, name) WHERE (deleted_at IS NULL);
+CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (account_id, name) WHERE ((deleted_at IS NULL) AND (private_user_id IS NULL));
 CREATE INDEX roles_page ON public.roles USING btree (account_id, id) WHERE (deleted_at IS NULL);
+CREATE UNIQUE INDEX roles_private_user_key ON public.roles USING btree (private_user_id) WHERE (deleted_at IS NULL);
 CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
 CREATE INDEX tenants_plan ON public.tenants USING btree (plan_id, id);
 CREATE INDEX used_nonces_age ON public.used_nonces USING btree (expires_at);
+CREATE INDEX users_capped ON public.users USING btree (account_id) WHERE ((connections IS NOT NULL) AND (deleted_at IS NULL));
 CREATE UNIQUE INDEX users_name_key ON public.users USING btree (account_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX users_page ON public.users USING btree (account_id, id) WHERE (deleted_at IS NULL);
 CREATE INDEX users_role ON public.users USING btree (role_id) WHERE (deleted_at IS NULL);
@@ -547,6 +585,7 @@ COMMENT ON COLUMN audit_events.reason IS 'the one that was given, if any';
 COMMENT ON COLUMN brokers.public_key IS 'the user nkey it made for itself; its seat in the system account';
 COMMENT ON COLUMN brokers.control_url IS 'where control reaches its system account, nats://host:port';
 COMMENT ON COLUMN brokers.endpoints IS 'where tenants'' clients reach it: lists of URLs by protocol';
+COMMENT ON COLUMN brokers.operator_jwt_id IS 'of the operator JWT that it has confirmed to go by; empty: none yet';
 COMMENT ON TABLE connection_buckets IS 'connections that are counted together, while a broker holds places for some';
 COMMENT ON COLUMN connection_buckets.bucket IS 'type:MQTT or user:name';
 COMMENT ON COLUMN connection_buckets.recall IS 'number of the last request to give back what is not used';
@@ -562,6 +601,9 @@ COMMENT ON COLUMN credentials.public_key IS 'the user nkey; its seed is never ke
 COMMENT ON COLUMN credentials.issued_at IS 'of its last JWT: a renewal moves it';
 COMMENT ON COLUMN credentials.expires_at IS 'when the last of its JWTs does; null: never';
 COMMENT ON COLUMN credentials.revocation_page IS 'the number of the page that holds its revocation; null: the account''s JWT does, unless it has expired';
+COMMENT ON COLUMN credentials.role_id IS 'the role that signed it; null: the first that its user was in';
+COMMENT ON COLUMN credentials.tags IS 'the user''s when it was signed';
+COMMENT ON COLUMN credentials.stale_since IS 'since when its user is in another role, or has other tags, than it was signed with';
 COMMENT ON COLUMN credentials.issued_by IS 'the actor; empty: before this was kept';
 COMMENT ON COLUMN credentials.expiring_at IS 'from when on people are warned of the expiry';
 COMMENT ON COLUMN credentials.event_at IS 'when the next event about its expiry is due; null: none is';
@@ -585,8 +627,13 @@ COMMENT ON TABLE operations IS 'long work in steps, each a transaction; whicheve
 COMMENT ON COLUMN operations.tenant_id IS 'whose members may see it; null: staff only';
 COMMENT ON COLUMN operations.state IS 'what it works on, and how far it has come';
 COMMENT ON COLUMN operations.detail IS 'what it waits for; empty: for nothing';
+COMMENT ON COLUMN operator_signing_keys.sealed_seed IS 'empty once retired';
+COMMENT ON COLUMN operator_signing_keys.status IS 'all but the retired are in the operator''s JWT; the active one is the operator''s signing_public_key, too';
 COMMENT ON COLUMN operators.signing_public_key IS 'signs accounts; the operator key itself signs only the operator JWT';
 COMMENT ON COLUMN operators.is_default IS 'new accounts go here unless they name another';
+COMMENT ON COLUMN operators.tags IS 'in its JWT';
+COMMENT ON COLUMN operators.first_account IS 'who signs up gets an account under it while it is the default';
+COMMENT ON COLUMN operators.version IS 'counts edits; the ETag';
 COMMENT ON TABLE people IS 'who can log in; what they may do comes from their memberships';
 COMMENT ON COLUMN people.password_hash IS 'argon2id, with its parameters';
 COMMENT ON TABLE plans IS 'each row is one version of a plan; its terms never change';
@@ -610,6 +657,10 @@ COMMENT ON COLUMN revocation_pages.records IS 'see claims.RevocationPage; writte
 COMMENT ON COLUMN revocation_pages.expires_at IS 'when the last of its credentials does; null: never';
 COMMENT ON TABLE roles IS 'a scoped signing key of an account; its template holds for every user signed with it, live';
 COMMENT ON COLUMN roles.sealed_seed IS 'empty once deleted';
+COMMENT ON COLUMN roles.private_user_id IS 'the user whose own permissions these are; null: a role for any number of users';
+COMMENT ON COLUMN roles.connections_per_user IS 'at one time; null: as many as the account has';
+COMMENT ON COLUMN roles.default_credential_lifetime IS '0: as the plan says';
+COMMENT ON COLUMN roles.max_credential_lifetime IS '0: as the plan says';
 COMMENT ON TABLE servers IS 'unmodified nats-servers that control keeps up to date: each row one, or a cluster of them; their receipts are under their id';
 COMMENT ON COLUMN servers.urls IS 'where control reaches their system account';
 COMMENT ON COLUMN servers.ledger IS 'which servers were found there, and how far each has come';
@@ -617,3 +668,4 @@ COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the 
 COMMENT ON COLUMN tenants.plan_id IS 'the version of a plan that the tenant is on';
 COMMENT ON TABLE tombstones IS 'accounts that brokers held and the operator never had: their last JWT lets nobody in';
 COMMENT ON TABLE used_nonces IS 'of renewals; nonces carry their own proof of origin, so only used ones are kept, until they expire';
+COMMENT ON COLUMN users.connections IS 'at one time; -1 is unlimited; null: the role''s';

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -68,19 +69,38 @@ func TestAccountSettingsActOnBrokersAndStockServers(t *testing.T) {
 		})
 	}
 
-	anybody := mustConnect(t, s.nats, open.file)
+	// What changes holds for who is connected.
+	anybody, member := mustConnect(t, s.nats, open.file), mustConnect(t, s.nats, team.file)
+	violations := violationsOf(anybody)
+	c.must("PATCH", "/v1/accounts/"+c.account, map[string]any{
+		"tags":                []string{"team:red"},
+		"default_permissions": map[string]any{"publish": map[string]any{"deny": []string{"elsewhere"}}},
+	}, nil)
 	c.must("PUT", "/v1/accounts/"+c.account+"/mappings", map[string]any{"mappings": []any{}}, nil)
 	c.inForce()
-	sub, err := anybody.SubscribeSync("orders.>")
+	wantViolation(t, anybody, violations, "elsewhere")
+	heard, err := anybody.SubscribeSync(">")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := anybody.Publish("orders.7", nil); err != nil {
+	if err := anybody.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sub.NextMsg(patience); err != nil {
-		t.Errorf("without mappings, for who is connected: %v", err)
+	for _, subject := range []string{"orders.7", "secret.plan"} {
+		if err := anybody.Publish(subject, nil); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := heard.NextMsg(patience); err != nil || m.Subject != subject {
+			t.Errorf("heard %v, %v; want %s", m, err, subject)
+		}
 	}
+	eventually(t, "who may publish elsewhere now to be let in anew", func() error {
+		if err := errors.Join(member.Publish("team.red.x", nil), member.Flush()); err != nil {
+			return err
+		}
+		_, err := heard.NextMsg(10 * time.Millisecond)
+		return err
+	})
 }
 
 func violationsOf(c *client) <-chan error {

@@ -45,6 +45,7 @@ func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) 
 		Page:           d.page,
 		Applied:        d.applied,
 		Refused:        d.refused,
+		Seen:           d.seen,
 		Disk:           d.disk,
 		Lease:          d.lease,
 		Head:           d.head,
@@ -173,6 +174,16 @@ func (d *delivery) refused(ctx context.Context, operatorID, broker string, login
 		})
 	}
 	return d.domain.RecordRefusals(ctx, tenants.OperatorID(operatorID), claims.UserKey(broker), reports)
+}
+
+// seen keeps what a broker says of logins it let in.
+func (d *delivery) seen(ctx context.Context, operatorID, broker string, logins []resolver.SeenLogin) error {
+	reports := make([]tenants.SightingReport, 0, len(logins))
+	for _, l := range logins {
+		reports = append(reports, tenants.SightingReport{AccountKey: claims.AccountKey(l.Account), UserKey: claims.UserKey(l.User),
+			ConnectionType: l.ConnectionType, Address: l.Address, Client: l.Client, Ago: time.Duration(l.Ago) * time.Millisecond})
+	}
+	return d.domain.RecordSightings(ctx, tenants.OperatorID(operatorID), claims.UserKey(broker), reports)
 }
 
 // brokers groups each operator's brokers by the cluster they are in; one that

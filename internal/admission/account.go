@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type law struct {
 	noBearer    bool
 	closed      bool
 	counts      claims.Extension // and the connection types that the account allows
+	counting    bool             // there are counts of connections among them
 	unreadable  bool             // what the claims say of those
 }
 
@@ -46,7 +48,7 @@ func newLaw(c *jwt.AccountClaims, pages claims.RevocationPages, ownKeySigns bool
 	}
 	var err error
 	w.counts, err = claims.ReadExtension(c.Tags)
-	w.unreadable = err != nil
+	w.counting, w.unreadable = w.counts.Counts(), err != nil
 	_, everybody := c.Revocations[jwt.All]
 	w.closed = everybody && c.Limits.Conn == 0 && c.Limits.LeafNodeConn == 0
 	return w
@@ -72,11 +74,24 @@ func (w *law) allows(s *session, was *law, now time.Time) bool {
 }
 
 // keeps says whether a key signs for the account still, by the same template but
-// for the connection types.
+// for the connection types, which also comes to the same subjects.
 func (w *law) keeps(signer string, was *law) bool {
 	before, after := was.signers[signer], w.signers[signer]
 	_, known := w.signers[signer]
-	return known && (before == after || before != nil && after != nil && reflect.DeepEqual(anyType(*before), anyType(*after)))
+	if !known || before == nil || after == nil {
+		return known && before == after
+	}
+	return reflect.DeepEqual(anyType(*before), anyType(*after)) && (w.namedAs(was) || !namesAccount(after))
+}
+
+// namedAs says whether what a template can say of its account is the same.
+func (w *law) namedAs(was *law) bool { return w.name == was.name && slices.Equal(w.tags, was.tags) }
+
+// namesAccount says whether a template has {{account-name()}} or {{account-tag(…)}} in it.
+func namesAccount(role *jwt.UserPermissionLimits) bool {
+	return slices.ContainsFunc(slices.Concat(role.Pub.Allow, role.Pub.Deny, role.Sub.Allow, role.Sub.Deny), func(subject string) bool {
+		return strings.Contains(strings.ToLower(subject), "account-")
+	})
 }
 
 func anyType(role jwt.UserPermissionLimits) jwt.UserPermissionLimits {
@@ -97,7 +112,8 @@ func (w *law) takes(s *session) bool {
 	return err == nil
 }
 
-// keepsAll says whether all that sign do so by the same templates, types included.
+// keepsAll says whether all that sign do so by the same templates, types included,
+// in an account that is named as before.
 func (w *law) keepsAll(was *law) bool {
 	for signer, before := range was.signers {
 		after, known := w.signers[signer]
@@ -105,7 +121,7 @@ func (w *law) keepsAll(was *law) bool {
 			return false
 		}
 	}
-	return slices.Equal(w.counts.ConnectionTypes, was.counts.ConnectionTypes)
+	return w.namedAs(was) && slices.Equal(w.counts.ConnectionTypes, was.counts.ConnectionTypes)
 }
 
 // delegates says whether the account leaves the user to an authorization service

@@ -16,7 +16,7 @@ import (
 
 // places are what a connection needs.
 func (w *law) places(account string, s *session) []lease.Claim {
-	if !w.counts.Any() {
+	if !w.counting {
 		return nil
 	}
 	var list []lease.Claim
@@ -24,9 +24,18 @@ func (w *law) places(account string, s *session) []lease.Claim {
 		list = append(list, lease.Claim{Key: lease.TypeKey(account, string(s.kind)), Limit: n})
 	}
 	if n := w.counts.UserConnections(s.name, claims.AccountKey(s.signer)); n != claims.Unlimited {
-		list = append(list, lease.Claim{Key: lease.UserKey(account, cmp.Or(s.name, s.user)), Role: s.signer, Limit: n})
+		list = append(list, lease.Claim{Key: lease.UserKey(account, s.countedAs()), Role: s.signer, Limit: n})
 	}
 	return list
+}
+
+// countedAs is the user's name, or its key when whoever holds the role's key has
+// signed something that is no name.
+func (s *session) countedAs() string {
+	if claims.ValidateUserName(s.name) != nil {
+		return s.user
+	}
+	return s.name
 }
 
 // limitOf is by how much a count is limited now.
@@ -89,7 +98,7 @@ func (a *Admission) keepsPlaces(s *session, places []lease.Claim) bool {
 
 // recount holds the account's connections to other counts than before.
 func (a *Admission) recount(acc *account, was, now *law) {
-	if a.cfg.Shares == nil || was == nil || !was.counts.Any() && !now.counts.Any() || now.counts.SameCounts(was.counts) {
+	if a.cfg.Shares == nil || was == nil || !was.counting && !now.counting || now.counts.SameCounts(was.counts) {
 		return
 	}
 	claimed, conns := map[lease.Key]lease.Claim{}, map[lease.Key][]lease.Conn{}

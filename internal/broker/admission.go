@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/signalbox-io/signalbox/internal/admission"
@@ -34,6 +35,7 @@ func (b *Broker) useAdmission(trust *resolver.Trust) error {
 		Account:       b.resolver.Claims,
 		Release:       b.resolver.Release,
 		Refused:       b.refused,
+		Admitted:      b.seen,
 		Gate:          b.gate.Err,
 		Shares:        b.shares,
 		Logger:        b.log,
@@ -42,7 +44,20 @@ func (b *Broker) useAdmission(trust *resolver.Trust) error {
 		return fmt.Errorf("set up admission: %w", err)
 	}
 	b.options.CustomClientAuthentication = b.admission
-	return b.resolver.Watch(resolver.Watcher{Knows: b.admission.Knows, Publish: b.admission.Publish, Updated: b.admission.Updated})
+	return b.resolver.Watch(resolver.Watcher{Knows: b.admission.Knows, Publish: b.admission.Publish, Foresee: b.foresee, Updated: b.admission.Updated})
+}
+
+// maxClosings are so many of the connections that would be closed as are told.
+const maxClosings = 256
+
+func (b *Broker) foresee(c *jwt.AccountClaims) resolver.Outlook {
+	o := b.admission.Foresee(c)
+	out := resolver.Outlook{Connected: int64(o.Connected), Closed: int64(len(o.Closed)), Subscriptions: int64(o.Subscriptions)}
+	for _, closing := range o.Closed[:min(maxClosings, len(o.Closed))] {
+		out.Connections = append(out.Connections, resolver.Closing{ID: closing.ID, User: closing.User, ConnectionType: closing.Type,
+			Address: closing.Address, Name: closing.Name, Subscriptions: int64(closing.Subscriptions)})
+	}
+	return out
 }
 
 // refused tells control of logins that somebody there may want to hear of.
@@ -51,6 +66,15 @@ func (b *Broker) refused(r admission.Refusal) {
 		return
 	}
 	b.follower.Refused(resolver.RefusedLogin{Account: r.Account, User: r.User, Reason: string(r.Reason), ConnectionType: r.Kind, Address: r.Host}, r.Detail)
+}
+
+// seen tells control of logins, so that people see which credentials are in use.
+func (b *Broker) seen(l admission.Login) {
+	if l.Account == b.identity.SystemAccount {
+		return
+	}
+	b.follower.Seen(resolver.Sighting{Account: l.Account, User: l.User, ConnectionType: l.Kind, Address: l.Host, At: l.At,
+		Name: l.Name, Language: l.Language, Version: l.Version})
 }
 
 func (b *Broker) contact() admission.Contact {

@@ -245,6 +245,49 @@ func TestConnectionsFollowWhatTheAccountAllows(t *testing.T) {
 	}
 }
 
+func TestUsersHaveNoMoreConnectionsThanTheirCap(t *testing.T) {
+	t.Parallel()
+	for _, brokers := range []int{1, 3} {
+		t.Run(fmt.Sprint("on ", brokers), func(t *testing.T) {
+			t.Parallel()
+			cluster := brokertest.Start(t, brokers)
+			account := cluster.Control.NewAccount("acme")
+			cluster.WaitApplied(account.Change(func(c *claims.Account) {
+				c.RoleConnections = map[claims.AccountKey]int64{c.Roles[0].Key: 3}
+			}))
+			user, another := account.Issue("app"), account.Issue("other")
+			second := account.Issue("app") // another credential of the same user
+			stop := watch(t, account, cluster.Nodes...)
+			in := crowd(t, 20, dialers["STANDARD"], user, cluster.Nodes...)
+			if len(in) != 3 {
+				t.Errorf("%d of 20 got in, want 3", len(in))
+			}
+			if more := crowd(t, 6, dialers["WEBSOCKET"], second, cluster.Nodes...); len(more) != 0 {
+				t.Errorf("%d got in by another credential and type", len(more))
+			}
+			if others := crowd(t, 9, dialers["STANDARD"], another, cluster.Nodes...); len(others) != 3 {
+				t.Errorf("%d of another user's 9 got in, want 3", len(others))
+			}
+			if most := stop(); most > 6 {
+				t.Errorf("at one time there were %d of two users, want 6 at most", most)
+			}
+
+			account.Change(func(c *claims.Account) {
+				c.Overrides = []claims.UserOverride{{Name: "app", Role: c.Roles[0].Key, Connections: 5}}
+			})
+			within(t, time.Second, "a cap of its own lets more in", func() bool {
+				crowd(t, 5, dialers["STANDARD"], user, cluster.Nodes...)
+				return connected(t, account, cluster.Nodes...) == 8
+			})
+			account.Change(func(c *claims.Account) { c.Overrides[0].Connections = 1 })
+			within(t, time.Second, "a lower cap ends the others", func() bool { return connected(t, account, cluster.Nodes...) == 4 })
+			if got := cluster.Nodes[0].Admission().Refused("user_limit"); got == 0 {
+				t.Error("nobody was told that the user is at its cap")
+			}
+		})
+	}
+}
+
 func TestControlsAbsenceLetsNoMoreInAndEndsNothing(t *testing.T) {
 	t.Parallel()
 	cluster := brokertest.Start(t, 3)

@@ -32,6 +32,8 @@ type Account struct {
 
 	ConnectionTypes []ConnectionType         // empty: all
 	TypeConnections map[ConnectionType]int64 // the most at one time; absent: as many as the account may have
+	RoleConnections map[AccountKey]int64     // the most that each user in the role may have at one time; absent: as many as the account
+	Overrides       []UserOverride           // sorted by name
 }
 
 // Trace has a share of the messages that carry a traceparent header traced.
@@ -72,7 +74,11 @@ func EncodeAccount(a Account, signer Seed) (string, error) {
 	c := jwt.NewAccountClaims(string(a.Key))
 	c.Name, c.Description = a.Name, a.Description
 	c.Limits = a.Limits.operatorLimits()
-	c.Tags = slices.Concat(a.Tags, a.Extension().tags(), tagsOf(a.Pages))
+	said, err := a.Extension().tags()
+	if err != nil {
+		return "", err
+	}
+	c.Tags = slices.Concat(a.Tags, said, tagsOf(a.Pages))
 	c.DefaultPermissions = a.DefaultPermissions.permissions()
 	c.Mappings = mappingClaims(a.Mappings)
 	c.ClusterTraffic = jwt.ClusterTraffic(a.ClusterTraffic)
@@ -312,6 +318,7 @@ func DecodeAccount(token string) (AccountFacts, error) {
 			DefaultPermissions: permissionsOf(c.DefaultPermissions), Mappings: mappingsOf(c.Mappings),
 			ClusterTraffic:  ClusterTraffic(c.ClusterTraffic),
 			ConnectionTypes: extension.ConnectionTypes, TypeConnections: extension.TypeConnections,
+			RoleConnections: extension.RoleConnections, Overrides: extension.Overrides,
 		},
 		Issuer: issuer, IssuedAt: timeOf(c.IssuedAt), Expires: timeOf(c.Expires), ID: c.ID,
 	}

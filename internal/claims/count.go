@@ -16,17 +16,27 @@ func (x Extension) ConnectionsOf(t ConnectionType) int64 {
 }
 
 // UserConnections is how many connections a user may have at one time, likewise,
-// who was let in by a role.
+// whose credential a role signed.
 func (x Extension) UserConnections(name string, role AccountKey) int64 {
+	if o, ok := FindOverride(x.Overrides, name); ok {
+		return o.Connections
+	}
+	if n, ok := x.RoleConnections[role]; ok {
+		return n
+	}
 	return Unlimited
 }
 
-// Any says whether anything is counted.
-func (x Extension) Any() bool { return len(x.TypeConnections) > 0 }
+// Counts says whether anything is counted.
+func (x Extension) Counts() bool {
+	return len(x.TypeConnections) > 0 || len(x.RoleConnections) > 0 ||
+		slices.ContainsFunc(x.Overrides, func(o UserOverride) bool { return o.Connections != Unlimited })
+}
 
 // SameCounts says whether the same is counted, up to the same numbers.
 func (x Extension) SameCounts(other Extension) bool {
-	return maps.Equal(x.TypeConnections, other.TypeConnections)
+	return maps.Equal(x.TypeConnections, other.TypeConnections) && maps.Equal(x.RoleConnections, other.RoleConnections) &&
+		slices.EqualFunc(x.Overrides, other.Overrides, func(a, b UserOverride) bool { return a.Name == b.Name && a.Connections == b.Connections })
 }
 
 // AllowsType says whether connections of a type are allowed.

@@ -17,6 +17,8 @@ import (
 type Extension struct {
 	ConnectionTypes []ConnectionType         // as in Account
 	TypeConnections map[ConnectionType]int64 // as in Account
+	RoleConnections map[AccountKey]int64     // as in Account
+	Overrides       []UserOverride           // as in Account
 }
 
 // ReservedTags begin the tags that say something to Signalbox's brokers.
@@ -25,14 +27,18 @@ const ReservedTags = "signalbox-"
 const (
 	typesTag           = ReservedTags + "types:"            // standard,mqtt
 	typeConnectionsTag = ReservedTags + "type-connections:" // mqtt=10,standard=5
+	roleConnectionsTag = ReservedTags + "role-connections:" // aabc…=2,aabd…=5
 )
 
 // Extension is the part of the account that NATS has no claims for.
 func (a Account) Extension() Extension {
-	return Extension{ConnectionTypes: a.ConnectionTypes, TypeConnections: a.TypeConnections}
+	return Extension{
+		ConnectionTypes: a.ConnectionTypes, TypeConnections: a.TypeConnections,
+		RoleConnections: a.RoleConnections, Overrides: a.Overrides,
+	}
 }
 
-func (x Extension) tags() []string {
+func (x Extension) tags() ([]string, error) {
 	var tags []string
 	if len(x.ConnectionTypes) > 0 {
 		var names []string
@@ -41,24 +47,53 @@ func (x Extension) tags() []string {
 		}
 		tags = append(tags, typesTag+strings.ToLower(strings.Join(names, ",")))
 	}
-	if len(x.TypeConnections) > 0 {
-		var counts []string
-		for _, t := range slices.Sorted(maps.Keys(x.TypeConnections)) {
-			counts = append(counts, fmt.Sprintf("%s=%d", strings.ToLower(string(t)), x.TypeConnections[t]))
+	tags = append(tags, countsTag(typeConnectionsTag, x.TypeConnections)...)
+	tags = append(tags, countsTag(roleConnectionsTag, x.RoleConnections)...)
+	if len(x.Overrides) > 0 {
+		users, err := encodeOverrides(x.Overrides)
+		if err != nil {
+			return nil, wrap("encode the overrides of users", err)
 		}
-		tags = append(tags, typeConnectionsTag+strings.Join(counts, ","))
+		tags = append(tags, overridesTag+users)
 	}
-	return tags
+	return tags, nil
+}
+
+func countsTag[K ~string](tag string, counts map[K]int64) []string {
+	if len(counts) == 0 {
+		return nil
+	}
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(counts)) {
+		list = append(list, fmt.Sprintf("%s=%d", strings.ToLower(string(key)), counts[key]))
+	}
+	return []string{tag + strings.Join(list, ",")}
 }
 
 func (x Extension) validate() error {
-	return errors.Join(validateCompiledTypes(x.ConnectionTypes), ValidateTypeConnections(x.ConnectionTypes, x.TypeConnections))
+	return errors.Join(
+		validateCompiledTypes(x.ConnectionTypes),
+		ValidateTypeConnections(x.ConnectionTypes, x.TypeConnections),
+		validateRoleConnections(x.RoleConnections),
+		validateOverrides(x.Overrides),
+	)
+}
+
+func validateRoleConnections(counts map[AccountKey]int64) error {
+	for key, n := range counts {
+		if _, err := ParseAccountKey(string(key)); err != nil {
+			return fault.At("/role_connections", err)
+		}
+		if n < 0 {
+			return fault.Field("/role_connections", "a role without a limit is left out")
+		}
+	}
+	return nil
 }
 
 // ReadExtension reads what an account's tags say to brokers. Tags of theirs that
 // it does not know are none of its business: a newer control may have written them.
-func ReadExtension(tags []string) (Extension, error) {
-	var x Extension
+func ReadExtension(tags []string) (x Extension, err error) {
 	for _, tag := range tags {
 		if names, ok := strings.CutPrefix(tag, typesTag); ok {
 			for name := range strings.SplitSeq(names, ",") {
@@ -66,18 +101,32 @@ func ReadExtension(tags []string) (Extension, error) {
 			}
 		}
 		if counts, ok := strings.CutPrefix(tag, typeConnectionsTag); ok {
-			x.TypeConnections = map[ConnectionType]int64{}
-			for count := range strings.SplitSeq(counts, ",") {
-				name, number, _ := strings.Cut(count, "=")
-				n, err := strconv.ParseInt(number, 10, 64)
-				if err != nil || n < 0 {
-					return Extension{}, fault.New(fault.Invalid, "the account's tag %.200q does not say how many connections", tag)
-				}
-				x.TypeConnections[ConnectionType(strings.ToUpper(name))] = n
-			}
+			x.TypeConnections, err = readCounts[ConnectionType](counts)
+		}
+		if counts, ok := strings.CutPrefix(tag, roleConnectionsTag); ok {
+			x.RoleConnections, err = readCounts[AccountKey](counts)
+		}
+		if users, ok := strings.CutPrefix(tag, overridesTag); ok {
+			x.Overrides, err = decodeOverrides(users)
+		}
+		if err != nil {
+			return Extension{}, err
 		}
 	}
 	return x, nil
+}
+
+func readCounts[K ~string](text string) (map[K]int64, error) {
+	counts := map[K]int64{}
+	for count := range strings.SplitSeq(text, ",") {
+		name, number, _ := strings.Cut(count, "=")
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err != nil || n < 0 {
+			return nil, fault.New(fault.Invalid, "the account's tag %.200q does not say how many connections", text)
+		}
+		counts[K(strings.ToUpper(name))] = n
+	}
+	return counts, nil
 }
 
 // SplitTags tells an account's own tags from Signalbox's, and reads the names of

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/nats-io/jwt/v2"
 
@@ -34,31 +32,12 @@ type Template struct {
 	Subscriptions   int64               `json:"subscriptions"`              // per connection; Unlimited, or at least 1
 	PayloadBytes    int64               `json:"payload_bytes"`              // per message; Unlimited, or at least 1
 	SourceNetworks  []string            `json:"source_networks,omitempty"`  // CIDR; empty: from anywhere
+	Times           []TimeRange         `json:"times,omitempty"`            // of each day, in TimeZone; empty: always
+	TimeZone        string              `json:"time_zone,omitempty"`        // of the tz database, such as Europe/Berlin; needed with Times
 	// Bearer lets a user in without proving possession of its seed. It stands
 	// here because a server refuses a user with permissions of its own, and
 	// counts this one among them. MQTT clients need it.
 	Bearer bool `json:"bearer,omitempty"`
-}
-
-// Permissions are what a role, or an account for users without a role's, says about subjects.
-type Permissions struct {
-	Publish   Permission          `json:"publish,omitzero"`
-	Subscribe Permission          `json:"subscribe,omitzero"`
-	Responses *ResponsePermission `json:"responses,omitempty"`
-}
-
-// Permission is a list of subjects allowed and one of subjects denied; deny
-// wins. An empty Allow allows everything.
-type Permission struct {
-	Allow []string `json:"allow,omitempty"`
-	Deny  []string `json:"deny,omitempty"`
-}
-
-// ResponsePermission lets a client publish to the reply subject of a message it
-// received.
-type ResponsePermission struct {
-	MaxMessages int           `json:"max_messages"` // per request; at least 1, or -1 for unlimited
-	Expires     time.Duration `json:"expires"`      // after the request; 0 is never
 }
 
 // OpenTemplate permits everything within the account, over every connection type.
@@ -70,9 +49,15 @@ func OpenTemplate() Template {
 // with a pointer relative to the template, spelled as in the API:
 // /permissions/publish/allow/0, /connection_types/1, /limits/payload_bytes.
 func (t Template) Validate() error {
-	return t.validate(ValidateConnectionTypes(t.ConnectionTypes))
+	return errors.Join(
+		t.validate(ValidateConnectionTypes(t.ConnectionTypes)),
+		t.Publish.contradictions("/permissions/publish"),
+		t.Subscribe.contradictions("/permissions/subscribe"),
+	)
 }
 
+// validate leaves out what contradicts itself: a server takes it, and one role
+// that was stored before it was refused must not keep the account from being signed.
 func (t Template) validate(types error) error {
 	return errors.Join(
 		t.Publish.validate("/permissions/publish", false),
@@ -80,113 +65,10 @@ func (t Template) validate(types error) error {
 		t.Responses.validate("/permissions/responses"),
 		types,
 		validateNetworks(t.SourceNetworks),
+		validateTimes(t.Times, t.TimeZone),
 		validateRoleLimit("/limits/subscriptions", t.Subscriptions),
 		validateRoleLimit("/limits/payload_bytes", t.PayloadBytes),
 	)
-}
-
-func (p Permission) validate(pointer string, queues bool) error {
-	seen := map[string]string{}
-	err := errors.Join(
-		validatePatterns(pointer+"/allow", p.Allow, queues, seen),
-		validatePatterns(pointer+"/deny", p.Deny, queues, seen),
-	)
-	if err != nil {
-		return err
-	}
-	return p.validateUse(pointer)
-}
-
-// validateUse refuses what is allowed in vain, because all of it is denied.
-func (p Permission) validateUse(pointer string) error {
-	var errs []error
-	for i, allowed := range p.Allow {
-		at := slices.IndexFunc(p.Deny, func(denied string) bool { return covers(denied, allowed) })
-		if at >= 0 {
-			errs = append(errs, fault.Field(fmt.Sprintf("%s/allow/%d", pointer, i), "nothing of this is allowed, since %s/deny/%d denies all of it", pointer, at))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// ValidateDefault reports every rule that an account's default permissions
-// break, each as a fault.Invalid at /default_permissions/….
-func (p Permissions) ValidateDefault() error {
-	const pointer = "/default_permissions"
-	return errors.Join(
-		p.Publish.validate(pointer+"/publish", false),
-		p.Subscribe.validate(pointer+"/subscribe", true),
-		p.Responses.validate(pointer+"/responses"),
-		refuseVariables(pointer, p.Publish, p.Subscribe),
-	)
-}
-
-// refuseVariables is for permissions that are no role's.
-func refuseVariables(pointer string, permissions ...Permission) error {
-	for _, p := range permissions {
-		for _, s := range slices.Concat(p.Allow, p.Deny) {
-			if strings.Contains(s, "{{") {
-				return fault.Field(pointer, "only a role's subjects may contain {{…}}")
-			}
-		}
-	}
-	return nil
-}
-
-func (p Permissions) permissions() jwt.Permissions {
-	out := jwt.Permissions{
-		Pub: jwt.Permission{Allow: p.Publish.Allow, Deny: p.Publish.Deny},
-		Sub: jwt.Permission{Allow: p.Subscribe.Allow, Deny: p.Subscribe.Deny},
-	}
-	if p.Responses != nil {
-		out.Resp = p.Responses.limits()
-	}
-	return out
-}
-
-func permissionsOf(p jwt.Permissions) Permissions {
-	out := Permissions{
-		Publish:   Permission{Allow: p.Pub.Allow, Deny: p.Pub.Deny},
-		Subscribe: Permission{Allow: p.Sub.Allow, Deny: p.Sub.Deny},
-	}
-	if p.Resp != nil {
-		out.Responses = &ResponsePermission{MaxMessages: p.Resp.MaxMsgs, Expires: max(p.Resp.Expires, 0)}
-	}
-	return out
-}
-
-func validatePatterns(pointer string, patterns []string, queues bool, seen map[string]string) error {
-	if len(patterns) > MaxSubjects {
-		return fault.Field(pointer, "%d subjects at most", MaxSubjects)
-	}
-	var errs []error
-	for i, s := range patterns {
-		at := fmt.Sprintf("%s/%d", pointer, i)
-		if err := validatePattern(s, queues); err != nil {
-			errs = append(errs, fault.At(at, err))
-			continue
-		}
-		if first, ok := seen[s]; ok {
-			errs = append(errs, fault.Field(at, "this subject stands at %s already", first))
-			continue
-		}
-		seen[s] = at
-	}
-	return errors.Join(errs...)
-}
-
-func (r *ResponsePermission) validate(pointer string) error {
-	if r == nil {
-		return nil
-	}
-	var errs []error
-	if r.MaxMessages < -1 || r.MaxMessages == 0 {
-		errs = append(errs, fault.Field(pointer+"/max_messages", "at least 1 message, or -1 for unlimited; to allow no responses, leave the whole field out"))
-	}
-	if r.Expires < 0 {
-		errs = append(errs, fault.Field(pointer+"/expires_in", "a duration must not be negative"))
-	}
-	return errors.Join(errs...)
 }
 
 func validateNetworks(networks []string) error {
@@ -240,17 +122,12 @@ func (t Template) limits() jwt.UserPermissionLimits {
 		l.AllowedConnectionTypes = append(l.AllowedConnectionTypes, string(c))
 	}
 	l.Subs, l.Payload, l.Data = t.Subscriptions, t.PayloadBytes, jwt.NoLimit
-	l.Src = t.SourceNetworks
+	l.Src, l.Locale = t.SourceNetworks, t.TimeZone
+	for _, r := range t.Times {
+		l.Times = append(l.Times, jwt.TimeRange{Start: r.Start, End: r.End})
+	}
 	l.BearerToken = t.Bearer
 	return l
-}
-
-// limits spells "never" as a negative duration: a server replaces 0 by 2 minutes.
-func (r ResponsePermission) limits() *jwt.ResponsePermission {
-	if r.Expires == 0 {
-		r.Expires = -1
-	}
-	return &jwt.ResponsePermission{MaxMsgs: r.MaxMessages, Expires: r.Expires}
 }
 
 func templateOf(l jwt.UserPermissionLimits) Template {
@@ -262,10 +139,14 @@ func templateOf(l jwt.UserPermissionLimits) Template {
 		Subscriptions:  l.Subs,
 		PayloadBytes:   l.Payload,
 		SourceNetworks: l.Src,
+		TimeZone:       l.Locale,
 		Bearer:         l.BearerToken,
 	}
 	for _, c := range l.AllowedConnectionTypes {
 		t.ConnectionTypes = append(t.ConnectionTypes, ConnectionType(c))
+	}
+	for _, r := range l.Times {
+		t.Times = append(t.Times, TimeRange{Start: r.Start, End: r.End})
 	}
 	return t
 }

@@ -42,6 +42,10 @@ func (s *Server) issueCredential(w http.ResponseWriter, r *http.Request) error {
 		creds := string(issued.Creds)
 		out.Creds, out.FileName = &creds, &issued.FileName
 	}
+	if issued.Suspended {
+		warning := "The account is suspended. Nobody gets in with these creds until it is resumed."
+		out.Warning = &warning
+	}
 	return created(w, location, out)
 }
 
@@ -155,6 +159,10 @@ func credentialOf(c tenants.Credential) api.Credential {
 		Id:           string(c.ID),
 		AccountId:    string(c.AccountID),
 		UserId:       string(c.UserID),
+		User:         c.UserName,
+		RoleId:       orNil(string(c.RoleID)),
+		Tags:         mapped(c.Tags, func(t string) string { return t }),
+		MovedAt:      utc(c.StaleSince),
 		Name:         c.Name,
 		PublicKey:    string(c.PublicKey),
 		Status:       api.CredentialStatus(c.Status(time.Now())),

@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -153,12 +155,21 @@ func typesOf(types []claims.ConnectionType) []api.ConnectionType {
 	return mapped(types, func(t claims.ConnectionType) api.ConnectionType { return api.ConnectionType(t) })
 }
 
-// lifetimeOf is null for none.
+// lifetimeOf is null for none. It says days: a month in a duration is not the
+// same to everybody.
 func lifetimeOf(d time.Duration) *string {
 	if d == 0 {
 		return nil
 	}
-	text := duration.Format(d)
+	const day = 24 * time.Hour
+	if d < day {
+		text := duration.Format(d)
+		return &text
+	}
+	text := fmt.Sprintf("P%dD", d/day)
+	if rest := d % day; rest > 0 {
+		text += strings.TrimPrefix(duration.Format(rest), "P")
+	}
 	return &text
 }
 

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -67,8 +68,12 @@ func (s *Server) updateRole(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) deleteRole(w http.ResponseWriter, r *http.Request) error {
-	if err := s.Tenants.DeleteRole(r.Context(), actorOf(r), pathID[tenants.RoleID](r, "role"), ifMatch(r)); err != nil {
+	revoked, err := s.Tenants.DeleteRole(r.Context(), actorOf(r), pathID[tenants.RoleID](r, "role"), ifMatch(r))
+	if err != nil {
 		return err
+	}
+	if revoked > 0 {
+		return answer(w, http.StatusOK, api.RoleDeleted{CredentialsRevoked: revoked})
 	}
 	return noContent(w)
 }
@@ -87,14 +92,22 @@ func roleOf(role tenants.Role) api.Role {
 		Name:            view.Name,
 		Description:     *view.Description,
 		PublicKey:       string(role.PublicKey),
+		Private:         role.Private,
 		Permissions:     *view.Permissions,
 		ConnectionTypes: *view.ConnectionTypes,
 		SourceNetworks:  *view.SourceNetworks,
+		Times:           *view.Times,
+		TimeZone:        *view.TimeZone,
 		Bearer:          *view.Bearer,
 		Limits:          *view.Limits,
-		CreatedAt:       role.CreatedAt.UTC(),
-		UpdatedAt:       role.UpdatedAt.UTC(),
-		Etag:            tenants.ETag(role.Version),
+
+		DefaultCredentialLifetime: view.DefaultCredentialLifetime,
+		MaxCredentialLifetime:     view.MaxCredentialLifetime,
+		MovedCredentials:          role.MovedCredentials,
+
+		CreatedAt: role.CreatedAt.UTC(),
+		UpdatedAt: role.UpdatedAt.UTC(),
+		Etag:      tenants.ETag(role.Version),
 	}
 }
 
@@ -104,16 +117,33 @@ func roleView(spec tenants.RoleSpec) api.RoleCreate {
 	t := spec.Template
 	types := mapped(t.ConnectionTypes, func(c claims.ConnectionType) api.ConnectionType { return api.ConnectionType(c) })
 	networks := mapped(t.SourceNetworks, func(n string) string { return n })
+	times := mapped(t.Times, func(r claims.TimeRange) api.TimeRange { return api.TimeRange{Start: r.Start, End: r.End} })
 	permissions := permissionsOf(claims.Permissions{Publish: t.Publish, Subscribe: t.Subscribe, Responses: t.Responses})
+	perUser := claims.Unlimited
+	if spec.ConnectionsPerUser != nil {
+		perUser = *spec.ConnectionsPerUser
+	}
 	return api.RoleCreate{
 		Name:            spec.Name,
 		Description:     &spec.Description,
 		Permissions:     &permissions,
 		ConnectionTypes: &types,
 		SourceNetworks:  &networks,
+		Times:           &times,
+		TimeZone:        &t.TimeZone,
 		Bearer:          &t.Bearer,
-		Limits:          &api.RoleLimits{Subscriptions: &t.Subscriptions, PayloadBytes: &t.PayloadBytes},
+		Limits:          &api.RoleLimits{Subscriptions: &t.Subscriptions, PayloadBytes: &t.PayloadBytes, ConnectionsPerUser: &perUser},
+
+		DefaultCredentialLifetime: lifetimeOf(spec.DefaultCredentialLifetime),
+		MaxCredentialLifetime:     lifetimeOf(spec.MaxCredentialLifetime),
 	}
+}
+
+func lifetime(pointer string, text *string) (time.Duration, error) {
+	if text == nil {
+		return 0, nil
+	}
+	return parseDuration(pointer, *text)
 }
 
 func roleSpec(in api.RoleCreate) (tenants.RoleSpec, error) {
@@ -123,20 +153,30 @@ func roleSpec(in api.RoleCreate) (tenants.RoleSpec, error) {
 	for _, c := range orZero(in.ConnectionTypes) {
 		t.ConnectionTypes = append(t.ConnectionTypes, claims.ConnectionType(c))
 	}
+	t.TimeZone = orZero(in.TimeZone)
+	for _, r := range orZero(in.Times) {
+		t.Times = append(t.Times, claims.TimeRange{Start: r.Start, End: r.End})
+	}
+	spec := tenants.RoleSpec{Name: in.Name, Description: orZero(in.Description)}
 	if l := in.Limits; l != nil && l.Subscriptions != nil {
 		t.Subscriptions = *l.Subscriptions
 	}
 	if l := in.Limits; l != nil && l.PayloadBytes != nil {
 		t.PayloadBytes = *l.PayloadBytes
 	}
+	if l := in.Limits; l != nil && l.ConnectionsPerUser != nil && *l.ConnectionsPerUser != claims.Unlimited {
+		spec.ConnectionsPerUser = l.ConnectionsPerUser
+	}
+	var errs [3]error
 	if p := in.Permissions; p != nil {
-		permissions, err := permissionsFrom("/permissions", *p)
-		if err != nil {
-			return tenants.RoleSpec{}, err
-		}
+		var permissions claims.Permissions
+		permissions, errs[0] = permissionsFrom("/permissions", *p)
 		t.Publish, t.Subscribe, t.Responses = permissions.Publish, permissions.Subscribe, permissions.Responses
 	}
-	return tenants.RoleSpec{Name: in.Name, Description: orZero(in.Description), Template: t}, nil
+	spec.DefaultCredentialLifetime, errs[1] = lifetime("/default_credential_lifetime", in.DefaultCredentialLifetime)
+	spec.MaxCredentialLifetime, errs[2] = lifetime("/max_credential_lifetime", in.MaxCredentialLifetime)
+	spec.Template = t
+	return spec, errors.Join(errs[:]...)
 }
 
 func permissionsOf(p claims.Permissions) api.Permissions {

@@ -70,6 +70,7 @@ func (s *Server) operations() map[string]handler {
 		"createUser": s.createUser,
 		"listUsers":  s.listUsers,
 		"getUser":    s.getUser,
+		"updateUser": s.updateUser,
 		"deleteUser": s.deleteUser,
 
 		"issueCredential":        s.issueCredential,
@@ -157,7 +158,15 @@ func (s *Server) operation(route *routers.Route, access access, handle handler) 
 		if err := validate(r, route, c.body); err != nil {
 			return err
 		}
-		return handle(w, r.WithContext(withCall(r.Context(), c)))
+		r = r.WithContext(withCall(r.Context(), c))
+		dry, err := isDryRun(r, route.Operation)
+		switch {
+		case err != nil:
+			return err
+		case dry:
+			return s.rehearse(w, r)
+		}
+		return handle(w, r)
 	}
 }
 

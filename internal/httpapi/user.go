@@ -12,8 +12,11 @@ func (s *Server) createUser(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &in); err != nil {
 		return err
 	}
-	u, err := s.Tenants.CreateUser(r.Context(), actorOf(r), pathID[tenants.AccountID](r, "account"), once(r),
-		tenants.UserSpec{Name: in.Name, RoleID: tenants.RoleID(orZero(in.RoleId))})
+	spec, err := userSpec(in)
+	if err != nil {
+		return err
+	}
+	u, err := s.Tenants.CreateUser(r.Context(), actorOf(r), pathID[tenants.AccountID](r, "account"), once(r), spec)
 	if err != nil {
 		return err
 	}
@@ -35,6 +38,30 @@ func (s *Server) getUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return answerUser(w, u)
+}
+
+func (s *Server) updateUser(w http.ResponseWriter, r *http.Request) error {
+	edit := func(spec *tenants.UserSpec) error {
+		view := userView(*spec)
+		if err := mergePatch(r, &view); err != nil {
+			return err
+		}
+		edited, err := userSpec(view)
+		if err != nil {
+			return err
+		}
+		*spec = edited
+		return nil
+	}
+	u, err := s.Tenants.UpdateUser(r.Context(), actorOf(r), pathID[tenants.UserID](r, "user"), ifMatch(r), edit)
+	if err != nil {
+		return err
+	}
+	return answerUser(w, u)
+}
+
+func answerUser(w http.ResponseWriter, u tenants.User) error {
 	out := userOf(u)
 	w.Header().Set("ETag", out.Etag)
 	return answer(w, http.StatusOK, out)
@@ -52,14 +79,42 @@ func (s *Server) deleteUser(w http.ResponseWriter, r *http.Request) error {
 	return s.answerDeleted(w, r, change, wait, asked)
 }
 
+// userView is what people choose about a user as the API takes it, every field
+// that is set present: a merge patch applies to it.
+func userView(spec tenants.UserSpec) api.UserCreate {
+	role := string(spec.RoleID)
+	tags := mapped(spec.Tags, func(t string) string { return t })
+	view := api.UserCreate{Name: spec.Name, RoleId: &role, Tags: &tags, Connections: spec.Connections}
+	if spec.Permissions != nil {
+		permissions := api.OwnPermissions(permissionsOf(*spec.Permissions))
+		view.Permissions = &permissions
+	}
+	return view
+}
+
+func userSpec(in api.UserCreate) (tenants.UserSpec, error) {
+	spec := tenants.UserSpec{Name: in.Name, RoleID: tenants.RoleID(orZero(in.RoleId)), Tags: orZero(in.Tags), Connections: in.Connections}
+	if in.Permissions == nil {
+		return spec, nil
+	}
+	permissions, err := permissionsFrom("/permissions", api.Permissions(*in.Permissions))
+	spec.Permissions = &permissions
+	return spec, err
+}
+
 func userOf(u tenants.User) api.User {
+	view := userView(u.Spec())
 	return api.User{
 		Id:                string(u.ID),
 		AccountId:         string(u.AccountID),
 		RoleId:            string(u.RoleID),
 		RoleName:          u.RoleName,
+		Permissions:       view.Permissions,
 		Name:              u.Name,
+		Tags:              *view.Tags,
+		Connections:       view.Connections,
 		ActiveCredentials: u.ActiveCredentials,
+		MovedCredentials:  u.MovedCredentials,
 		CreatedAt:         u.CreatedAt.UTC(),
 		UpdatedAt:         u.UpdatedAt.UTC(),
 		Etag:              tenants.ETag(u.Version),

@@ -64,6 +64,7 @@ type Follower struct {
 	transient []Refusal
 	answers   chan catchUpResult
 	refused   *refused
+	seen      *seen
 	graves    *graves
 	disk      Disk                       // the zero one: nobody looks after it
 	holder    *lease.Holder              // nil: nothing is counted across brokers
@@ -133,7 +134,8 @@ const (
 func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 	return &Follower{
 		resolver: r, store: r.store, broker: broker, log: log,
-		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(), graves: newGraves(), loginChanged: make(chan struct{}, 1), operatorChanged: make(chan struct{}, 1),
+		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(), seen: newSeen(), graves: newGraves(),
+		loginChanged: make(chan struct{}, 1), operatorChanged: make(chan struct{}, 1),
 		cursor:   r.store.Applied(),
 		progress: Progress{Applied: r.store.Applied()},
 	}
@@ -242,6 +244,9 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	if _, err := nc.Subscribe(subjectDigest+f.broker, f.answerDigest); err != nil {
 		return fmt.Errorf("listen on %s: %w", subjectDigest, err)
 	}
+	if _, err := nc.Subscribe(subjectForesee, f.answerForesee); err != nil {
+		return fmt.Errorf("listen on %s: %w", subjectForesee, err)
+	}
 	lookup := lookupFunc(f.lookUp)
 	f.resolver.lookup.Store(&lookup)
 	defer f.resolver.lookup.Store(nil)
@@ -253,6 +258,7 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	}
 	var beside sync.WaitGroup
 	beside.Go(func() { f.tellRefused(ctx) })
+	beside.Go(func() { f.tellSeen(ctx) })
 	beside.Go(func() { f.tellDisk(ctx) })
 	beside.Go(func() { f.shareCounts(ctx) })
 	f.loop(ctx, pushes, heads, answers, reconnected)

@@ -99,6 +99,7 @@ func (l *link) listen(nc *nats.Conn) error {
 		handlers[SubjectCatchUp] = l.beside(l.answerCatchUp)
 		handlers[SubjectApplied] = l.beside(l.takeReceipt)
 		handlers[SubjectRefused] = l.beside(l.takeRefused)
+		handlers[SubjectSeen] = l.beside(l.takeSeen)
 		handlers[SubjectDisk] = l.beside(l.takeDisk)
 		if l.hub.source.Lease != nil {
 			handlers[SubjectLease] = l.beside(l.takeLease)

@@ -85,7 +85,7 @@ func (s *Service) insertAccount(ctx context.Context, tx pgx.Tx, actor Actor, pla
 		return Account{}, err
 	}
 	for _, role := range roles {
-		if _, err := s.addRole(ctx, tx, account, NewID[RoleID]("rol"), role, now); err != nil {
+		if _, err := s.addRole(ctx, tx, account, NewID[RoleID]("rol"), nil, role, now); err != nil {
 			return Account{}, err
 		}
 	}

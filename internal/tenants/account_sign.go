@@ -73,6 +73,14 @@ func accountToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Tim
 	if err != nil {
 		return claims.Account{}, err
 	}
+	perUser, err := roleConnectionsToSign(ctx, tx, account)
+	if err != nil {
+		return claims.Account{}, err
+	}
+	overrides, err := overridesToSign(ctx, tx, account, now)
+	if err != nil {
+		return claims.Account{}, err
+	}
 	counts := maps.Clone(account.Settings.ConnectionsPerType)
 	maps.DeleteFunc(counts, func(t claims.ConnectionType, _ int64) bool { return len(types) > 0 && !slices.Contains(types, t) })
 	return claims.Account{
@@ -80,7 +88,7 @@ func accountToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Tim
 		Limits: account.EffectiveLimits, Roles: roles, Revoked: revoked, Pages: pages,
 		DefaultPermissions: account.Settings.DefaultPermissions, Mappings: account.Settings.Mappings,
 		Trace: account.Settings.Trace, ClusterTraffic: account.Settings.ClusterTraffic,
-		ConnectionTypes: types, TypeConnections: counts,
+		ConnectionTypes: types, TypeConnections: counts, RoleConnections: perUser, Overrides: overrides,
 	}, nil
 }
 

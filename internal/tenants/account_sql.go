@@ -183,10 +183,11 @@ func updateAccountJWT(ctx context.Context, tx pgx.Tx, account Account, token str
 // roleSpecs are what people chose about the account's roles, oldest first.
 func roleSpecs(ctx context.Context, tx pgx.Tx, account Account) ([]RoleSpec, error) {
 	const query = `
-		SELECT name, description, template
+		SELECT name, description, template, connections_per_user, default_credential_lifetime, max_credential_lifetime
 		FROM roles
 		WHERE tenant_id = @tenant
 		AND account_id = @account
+		AND private_user_id IS NULL
 		AND deleted_at IS NULL
 		ORDER BY id`
 	return all[RoleSpec](ctx, tx, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID})

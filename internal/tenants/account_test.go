@@ -196,7 +196,7 @@ func TestPurgedAccountLetsNobodyInAndIsNowhereToBeFound(t *testing.T) {
 		"revoke":          second(w.RevokeCredential(t.Context(), w.owner, credential.ID, "")),
 		"delete again":    second(w.DeleteAccount(t.Context(), w.owner, w.account.ID, "", nil)),
 		"delete its user": second(w.DeleteUser(t.Context(), w.owner, user.ID, "")),
-		"delete its role": w.DeleteRole(t.Context(), w.owner, role.ID, ""),
+		"delete its role": second(w.DeleteRole(t.Context(), w.owner, role.ID, "")),
 		"a user in it":    second(w.CreateUser(t.Context(), w.owner, w.account.ID, Once{}, UserSpec{Name: "v"})),
 		"a role in it":    second(w.CreateRole(t.Context(), w.owner, w.account.ID, Once{}, RoleSpec{Name: "s", Template: claims.OpenTemplate()})),
 		"update it":       second(w.UpdateAccount(t.Context(), w.owner, w.account.ID, "", func(*AccountSpec) error { return nil })),

@@ -179,7 +179,7 @@ func (b *batch) check(ctx context.Context, tx pgx.Tx, now time.Time) error {
 	if !b.spec.CreateUsers {
 		return nil
 	}
-	if b.roleID, err = roleForUser(ctx, tx, b.account, b.spec.RoleID); err != nil {
+	if b.roleID, err = sharedRole(ctx, tx, b.account, b.spec.RoleID); err != nil {
 		return err
 	}
 	if b.role, err = roleToSign(ctx, tx, b.account, b.roleID); err != nil {
@@ -236,7 +236,7 @@ func (b *batch) sign(ctx context.Context, start, end int) ([]BatchIssued, error)
 		e := b.spec.Entries[start+i]
 		u, exists := known[e.User]
 		if !exists {
-			u = batchUser{signable: b.role, RoleID: b.roleID}
+			u = batchUser{signable: b.role}
 			u.Name = e.User
 		}
 		expires, err := b.expiries.of(u.signable, now, b.spec.Life)
@@ -249,6 +249,7 @@ func (b *batch) sign(ctx context.Context, start, end int) ([]BatchIssued, error)
 				return err
 			}
 			issued.ID, issued.UserID, issued.Name, issued.ExpiresAt = NewID[CredentialID]("crd"), u.ID, b.spec.Name, expires
+			issued.RoleID, issued.Tags = u.RoleID, u.Tags
 			part[i] = BatchIssued{Index: int64(start + i), UserName: e.User, IssuedCredential: issued}
 			return nil
 		})

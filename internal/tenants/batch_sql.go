@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -82,8 +83,7 @@ func revokeUndelivered(ctx context.Context, tx pgx.Tx, account Account, id Batch
 
 // batchUser is a user that a batch has an entry for.
 type batchUser struct {
-	ID     UserID
-	RoleID RoleID
+	ID UserID
 	signable
 	OfBatch bool // the batch has issued it a credential before
 }
@@ -91,7 +91,7 @@ type batchUser struct {
 // usersOfBatch are those users of the entries that exist, by name.
 func usersOfBatch(ctx context.Context, q querier, account Account, id BatchID, entries []BatchEntry) (map[string]batchUser, error) {
 	const query = `
-		SELECT users.id, users.role_id, ` + signableColumns + `, EXISTS (
+		SELECT users.id, ` + signableColumns + `, EXISTS (
 				SELECT
 				FROM credentials
 				WHERE credentials.user_id = users.id
@@ -119,7 +119,7 @@ func usersOfBatch(ctx context.Context, q querier, account Account, id BatchID, e
 func roleToSign(ctx context.Context, tx pgx.Tx, account Account, role RoleID) (signable, error) {
 	const query = `
 		SELECT ` + signableColumns + `
-		FROM (SELECT @tenant::text AS tenant_id, @account::text AS account_id, @role::text AS role_id, '' AS name) AS users` + joinSignable
+		FROM (SELECT @tenant::text AS tenant_id, @account::text AS account_id, @role::text AS role_id, '{}'::text[] AS tags, '' AS name) AS users` + joinSignable
 	u, err := one[signable](ctx, tx, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID, "role": role})
 	return u, found(err, "role", string(role))
 }
@@ -153,7 +153,7 @@ func holdRole(ctx context.Context, tx pgx.Tx, account Account, role RoleID) erro
 }
 
 // shareUsers keeps these credentials' users from being deleted until tx ends. It
-// refuses if one is gone.
+// refuses if one is gone, or is not what was signed any more. No tag has a space.
 func shareUsers(ctx context.Context, tx pgx.Tx, account Account, of []BatchIssued) error {
 	if len(of) == 0 {
 		return nil
@@ -162,18 +162,22 @@ func shareUsers(ctx context.Context, tx pgx.Tx, account Account, of []BatchIssue
 		SELECT count(*)
 		FROM (
 			SELECT
-			FROM users
-			WHERE tenant_id = @tenant
-			AND account_id = @account
-			AND id = ANY(@ids)
-			AND deleted_at IS NULL
-			FOR SHARE
+			FROM unnest(@ids::text[], @roles::text[], @tags::text[]) AS signed (id, role_id, tags)
+			JOIN users ON users.id = signed.id
+			WHERE users.tenant_id = @tenant
+			AND users.account_id = @account
+			AND users.role_id = signed.role_id
+			AND array_to_string(users.tags, ' ') = signed.tags
+			AND users.deleted_at IS NULL
+			FOR SHARE OF users
 		) AS shared`
 	n, err := value[int](ctx, tx, query, pgx.StrictNamedArgs{
 		"tenant": account.TenantID, "account": account.ID, "ids": column(of, func(c BatchIssued) UserID { return c.UserID }),
+		"roles": column(of, func(c BatchIssued) RoleID { return c.RoleID }),
+		"tags":  column(of, func(c BatchIssued) string { return strings.Join(c.Tags, " ") }),
 	})
 	if err == nil && n != len(of) {
-		err = fault.New(fault.Conflict, "some of the users were deleted meanwhile")
+		err = fault.New(fault.Conflict, "some of the users were deleted, moved or tagged meanwhile")
 	}
 	return err
 }
@@ -199,14 +203,17 @@ func insertBatchUsers(ctx context.Context, tx pgx.Tx, account Account, role Role
 // only its JWT is a new one.
 func insertBatchCredentials(ctx context.Context, tx pgx.Tx, account Account, id BatchID, actor Actor, issued []BatchIssued, now time.Time) (map[int64]CredentialID, error) {
 	query := `
-		INSERT INTO credentials (id, tenant_id, account_id, user_id, name, public_key, issued_by, issued_at, expires_at, expiring_at, event_at,
+		INSERT INTO credentials (id, tenant_id, account_id, user_id, role_id, tags, name, public_key, issued_by, issued_at, expires_at, expiring_at, event_at,
 			batch_id, batch_index, created_at, updated_at)
-		SELECT issued.id, @tenant, @account, issued.user_id, issued.name, issued.key, @actor, issued.at, issued.expires, issued.expiring, issued.expiring,
+		SELECT issued.id, @tenant, @account, users.id, users.role_id, users.tags, issued.name, issued.key, @actor, issued.at, issued.expires, issued.expiring, issued.expiring,
 			@batch, issued.index, @now, @now
 		FROM unnest(@ids::text[], @users::text[], @names::text[], @keys::text[], @ats::timestamptz[], @expires::timestamptz[], @expirings::timestamptz[], @indexes::bigint[])
 			AS issued (id, user_id, name, key, at, expires, expiring, index)
+		JOIN users ON users.id = issued.user_id
 		ON CONFLICT (batch_id, batch_index) WHERE batch_id IS NOT NULL AND revoked_at IS NULL DO UPDATE
 		SET issued_at = greatest(credentials.issued_at, EXCLUDED.issued_at),
+			renewals = credentials.renewals + (credentials.stale_since IS NOT NULL)::int,
+			renewed_at = CASE WHEN credentials.stale_since IS NOT NULL THEN EXCLUDED.issued_at ELSE credentials.renewed_at END,
 			expires_at = ` + laterOf("expires_at") + `,
 			expiring_at = ` + laterOf("expiring_at") + `,
 			event_at = ` + laterOf("event_at") + `,

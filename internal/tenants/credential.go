@@ -18,6 +18,10 @@ type Credential struct {
 	TenantID     TenantID
 	AccountID    AccountID
 	UserID       UserID
+	UserName     string
+	RoleID       RoleID     // signed it; empty: a version that did not keep it issued it
+	Tags         []string   // the user's, then
+	StaleSince   *time.Time // since when its user is in another role, or has other tags
 	Name         string
 	PublicKey    claims.UserKey
 	IssuedBy     string     // an actor's id; empty when it was issued before that was kept
@@ -31,16 +35,6 @@ type Credential struct {
 	LastSeen     *Sighting // its last login; nil: none yet
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
-}
-
-// Sighting is a login with a credential, as a broker told of it. Its JSON is how
-// queries answer it.
-type Sighting struct {
-	At             time.Time `json:"at"`
-	Address        string    `json:"address"`         // the client's, without port
-	ConnectionType string    `json:"connection_type"` // STANDARD, WEBSOCKET, …
-	Client         string    `json:"client"`          // what it says of itself; may be empty
-	Broker         string    `json:"broker"`          // its name
 }
 
 // CredentialSpec is what people choose about a credential. Without ExpiresAt and
@@ -66,6 +60,7 @@ type IssuedCredential struct {
 	JWTExpires *time.Time // nil: never
 	Creds      []byte     // the creds file; nil when the caller keeps the seed
 	FileName   string     // such as orders-billing.creds; empty when the caller keeps the seed
+	Suspended  bool       // the account is, so it works only when that has been resumed
 }
 
 // CredentialStatus says whether a credential can be used.

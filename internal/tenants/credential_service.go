@@ -25,6 +25,20 @@ import (
 // is Invalid at /expires_at or /expires_in; a bearer role where the account or the
 // plan allows none is a Conflict.
 func (s *Service) IssueCredential(ctx context.Context, actor Actor, user UserID, once Once, p CredentialSpec) (IssuedCredential, error) {
+	for range issueTries {
+		issued, err := s.issueCredential(ctx, actor, user, once, p)
+		if !errors.Is(err, errUserChanged) {
+			return issued, err
+		}
+	}
+	return IssuedCredential{}, fault.New(fault.Unavailable, "the user is being changed all the time; try again later")
+}
+
+// issueTries is how often a credential is signed anew since its user was moved,
+// or deleted, between its signature and its row.
+const issueTries = 5
+
+func (s *Service) issueCredential(ctx context.Context, actor Actor, user UserID, once Once, p CredentialSpec) (IssuedCredential, error) {
 	u, err := userToSign(ctx, s.pool, actor, user)
 	if err != nil {
 		return IssuedCredential{}, err
@@ -46,7 +60,7 @@ func (s *Service) IssueCredential(ctx context.Context, actor Actor, user UserID,
 	}
 	id := NewID[CredentialID]("crd")
 	if once.Key == "" {
-		issued.Credential, err = insertCredential(ctx, s.pool, actor, user, id, issued.PublicKey, p, issued.IssuedAt)
+		issued.Credential, err = insertCredential(ctx, s.pool, actor, user, u, id, issued.PublicKey, p, issued.IssuedAt)
 		return onlyIfIssued(issued, err)
 	}
 	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
@@ -57,7 +71,7 @@ func (s *Service) IssueCredential(ctx context.Context, actor Actor, user UserID,
 		if earlier != "" {
 			return fault.New(fault.Conflict, "this Idempotency-Key has issued the credential %s already, and creds are shown only once; revoke it and issue another with a new key", earlier)
 		}
-		issued.Credential, err = insertCredential(ctx, tx, actor, user, id, issued.PublicKey, p, issued.IssuedAt)
+		issued.Credential, err = insertCredential(ctx, tx, actor, user, u, id, issued.PublicKey, p, issued.IssuedAt)
 		return err
 	})
 	return onlyIfIssued(issued, err)
@@ -78,7 +92,7 @@ func onlyIfIssued(issued IssuedCredential, err error) (IssuedCredential, error) 
 func (s *Service) mint(u signable, p CredentialSpec) (IssuedCredential, error) {
 	if p.PublicKey != "" {
 		token, err := s.signUser(u, p.PublicKey, p.ExpiresAt)
-		return IssuedCredential{Credential: Credential{PublicKey: p.PublicKey, IssuedAt: s.clock()}, JWT: token, JWTExpires: p.ExpiresAt}, err
+		return IssuedCredential{Credential: Credential{PublicKey: p.PublicKey, IssuedAt: s.clock()}, JWT: token, JWTExpires: p.ExpiresAt, Suspended: u.SuspendedAt != nil}, err
 	}
 	seed, err := claims.NewUserSeed()
 	if err != nil {
@@ -99,11 +113,12 @@ func (s *Service) mint(u signable, p CredentialSpec) (IssuedCredential, error) {
 		JWTExpires: p.ExpiresAt,
 		Creds:      claims.FormatCreds(token, seed),
 		FileName:   credsFileName(u.AccountName, u.Name),
+		Suspended:  u.SuspendedAt != nil,
 	}, nil
 }
 
 func (s *Service) signUser(u signable, key claims.UserKey, expires *time.Time) (string, error) {
-	said := claims.User{Key: key, Name: u.Name, Account: u.AccountKey}
+	said := claims.User{Key: key, Name: u.Name, Account: u.AccountKey, Tags: u.Tags}
 	if expires != nil {
 		said.Expires = *expires
 	}

@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,11 +14,16 @@ import (
 )
 
 const (
-	storedCredentialColumns = `credentials.id, credentials.tenant_id, credentials.account_id, credentials.user_id, credentials.name, credentials.public_key, ` +
+	storedCredentialColumns = `credentials.id, credentials.tenant_id, credentials.account_id, credentials.user_id, coalesce(credentials.role_id, '') AS role_id, ` +
+		`credentials.tags, credentials.stale_since, credentials.name, credentials.public_key, ` +
 		`credentials.issued_by, credentials.issued_at, credentials.expires_at, credentials.expiring_at, credentials.renewals, credentials.renewed_at, ` +
 		`credentials.revoked_at, credentials.revoke_reason, credentials.created_at, credentials.updated_at`
 
 	credentialColumns = storedCredentialColumns + `, (
+			SELECT users.name
+			FROM users
+			WHERE users.id = credentials.user_id
+		) AS user_name, (
 			SELECT jsonb_build_object('at', seen_at, 'address', address, 'connection_type', connection_type, 'client', client, 'broker', broker)
 			FROM credential_sightings
 			WHERE credential_sightings.credential_id = credentials.id
@@ -32,7 +38,7 @@ const (
 	signableColumns = `users.tenant_id, users.name, accounts.name AS account_name, accounts.public_key AS account_key, ` +
 		`accounts.deleting_at, accounts.suspended_at, coalesce((accounts.limits ->> 'bearer')::boolean, true) AS account_bearer, ` +
 		`coalesce((coalesce(accounts.effective_limits, accounts.limits) ->> 'bearer')::boolean, true) AS effective_bearer, ` +
-		`roles.name AS role_name, roles.public_key AS role_key, roles.sealed_seed, coalesce((roles.template ->> 'bearer')::boolean, false) AS role_bearer, ` +
+		`users.role_id, users.tags, roles.name AS role_name, roles.default_credential_lifetime AS role_default, roles.max_credential_lifetime AS role_maximum, roles.public_key AS role_key, roles.sealed_seed, coalesce((roles.template ->> 'bearer')::boolean, false) AS role_bearer, ` +
 		`plans.name AS plan_name, plans.default_credential_lifetime AS plan_default, plans.max_credential_lifetime AS plan_maximum`
 
 	joinSignable = `
@@ -54,21 +60,26 @@ func userToSign(ctx context.Context, q querier, actor Actor, id UserID) (signabl
 	return u, found(err, "user", string(id))
 }
 
+// errUserChanged says that what was signed is not what the user is by now.
+var errUserChanged = errors.New("the user was moved or deleted while a credential was signed for it")
+
 // insertCredential inserts and audits in one statement, if the user still
-// exists. It shares the user's row until the transaction ends: one who deletes
+// exists and is what it was when it was signed for. It shares the user's row until the transaction ends: one who deletes
 // the user waits, and then sees this credential; or was first, and then there is none.
-func insertCredential(ctx context.Context, q querier, actor Actor, user UserID, id CredentialID, key claims.UserKey, p CredentialSpec, now time.Time) (Credential, error) {
+func insertCredential(ctx context.Context, q querier, actor Actor, user UserID, u signable, id CredentialID, key claims.UserKey, p CredentialSpec, now time.Time) (Credential, error) {
 	const query = `
 		WITH existing AS (
-			SELECT id, tenant_id, account_id
+			SELECT id, tenant_id, account_id, name
 			FROM users
 			WHERE id = @user
 			AND tenant_id = ANY(@tenants)
 			AND deleted_at IS NULL
+			AND role_id = @role
+			AND tags = @tags
 			FOR SHARE
 		), issued AS (
-			INSERT INTO credentials (id, tenant_id, account_id, user_id, name, public_key, issued_by, issued_at, expires_at, expiring_at, event_at, created_at, updated_at)
-			SELECT @id, tenant_id, account_id, id, @name, @key, @actor, @now, @expires, @expiring, @expiring, @now, @now
+			INSERT INTO credentials (id, tenant_id, account_id, user_id, role_id, tags, name, public_key, issued_by, issued_at, expires_at, expiring_at, event_at, created_at, updated_at)
+			SELECT @id, tenant_id, account_id, existing.id, @role, @tags, @name, @key, @actor, @now, @expires, @expiring, @expiring, @now, @now
 			FROM existing
 			RETURNING ` + storedCredentialColumns + `
 		), audited AS (
@@ -76,13 +87,16 @@ func insertCredential(ctx context.Context, q querier, actor Actor, user UserID, 
 			SELECT @audit, tenant_id, @actor, 'issueCredential', id, @now
 			FROM issued
 		)
-		SELECT ` + storedCredentialColumns + `, NULL::jsonb AS last_seen
-		FROM issued AS credentials`
+		SELECT ` + storedCredentialColumns + `, existing.name AS user_name, NULL::jsonb AS last_seen
+		FROM issued AS credentials, existing`
 	credential, err := one[Credential](ctx, q, query, pgx.StrictNamedArgs{
-		"id": id, "user": user, "tenants": actor.Tenants(), "name": p.Name, "key": key, "expires": p.ExpiresAt, "expiring": expiringFrom(now, p.ExpiresAt),
+		"id": id, "user": user, "role": u.RoleID, "tags": u.Tags, "tenants": actor.Tenants(), "name": p.Name, "key": key, "expires": p.ExpiresAt, "expiring": expiringFrom(now, p.ExpiresAt),
 		"now": now, "audit": NewID[AuditEventID]("aud"), "actor": actor.ID,
 	})
-	if err := found(err, "user", string(user)); err != nil {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Credential{}, errUserChanged
+	}
+	if err != nil {
 		return Credential{}, fmt.Errorf("insert a credential: %w", postgres.Fault(err, credentialFaults))
 	}
 	return credential, nil

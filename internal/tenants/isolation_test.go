@@ -140,8 +140,11 @@ func methods(name func() string) []struct {
 		{"RevokeCredential", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.RevokeCredential(w.t.Context(), a, of.credential, ""))
 		}}},
+		{"UpdateUser", method{Developer, func(w *world, a Actor, of things) error {
+			return second(w.UpdateUser(w.t.Context(), a, of.user, "", func(s *UserSpec) error { s.Tags = append(s.Tags, name()); return nil }))
+		}}},
 		{"DeleteUser", method{Developer, func(w *world, a Actor, of things) error { return second(w.DeleteUser(w.t.Context(), a, of.user, "")) }}},
-		{"DeleteRole", method{Developer, func(w *world, a Actor, of things) error { return w.DeleteRole(w.t.Context(), a, of.role, "") }}},
+		{"DeleteRole", method{Developer, func(w *world, a Actor, of things) error { return second(w.DeleteRole(w.t.Context(), a, of.role, "")) }}},
 		{"Retirement", method{Viewer, func(w *world, a Actor, of things) error { return second(w.Retirement(w.t.Context(), a, of.account)) }}},
 		{"RestoreAccount", method{Admin, func(w *world, a Actor, of things) error {
 			return second(w.RestoreAccount(w.t.Context(), a, of.account, ""))

@@ -288,8 +288,8 @@ func endpointsOf(brokers []Broker) Endpoints {
 // what it was sent.
 func brokerTemplate(broker claims.UserKey) claims.Template {
 	t := claims.OpenTemplate()
-	t.Subscribe.Allow = []string{"$SYS.REQ.CLAIMS.UPDATE", "signalbox.head", "signalbox.peers", "signalbox.peers." + string(broker), "signalbox.peers.revocations.*", "signalbox.digest." + string(broker), "signalbox.recall", "signalbox.here", "signalbox.usage", "_INBOX." + string(broker) + ".>"}
-	t.Publish.Allow = []string{"signalbox.catchup", "signalbox.catchup.*", "signalbox.applied", "signalbox.refused", "signalbox.disk", "signalbox.lease", "signalbox.here", "signalbox.peers", "signalbox.peers.*", "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "signalbox.revocations.*", "signalbox.peers.revocations.*"}
+	t.Subscribe.Allow = []string{"$SYS.REQ.CLAIMS.UPDATE", "signalbox.head", "signalbox.peers", "signalbox.peers." + string(broker), "signalbox.peers.revocations.*", "signalbox.digest." + string(broker), "signalbox.foresee", "signalbox.recall", "signalbox.here", "signalbox.usage", "_INBOX." + string(broker) + ".>"}
+	t.Publish.Allow = []string{"signalbox.catchup", "signalbox.catchup.*", "signalbox.applied", "signalbox.refused", "signalbox.seen", "signalbox.disk", "signalbox.lease", "signalbox.here", "signalbox.peers", "signalbox.peers.*", "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "signalbox.revocations.*", "signalbox.peers.revocations.*"}
 	t.Responses = &claims.ResponsePermission{MaxMessages: 1, Expires: 2 * time.Minute}
 	return t
 }

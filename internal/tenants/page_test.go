@@ -156,7 +156,9 @@ func TestListsOfManyWalkAnIndex(t *testing.T) {
 		"accounts by name, on": func() error {
 			return second(accountsByTenant(t.Context(), e, w.owner, w.tenant.ID, keyset(PageQuery{Sort: "name", Cursor: deep}), nil))
 		},
-		"roles": func() error { return second(rolesByAccount(t.Context(), e, w.account, keyset(PageQuery{}))) },
+		"roles": func() error {
+			return second(rolesByAccount(t.Context(), e, w.account, keyset(PageQuery{}), time.Now()))
+		},
 		"users": func() error {
 			return second(usersByAccount(t.Context(), e, w.account, keyset(PageQuery{}), time.Now()))
 		},

@@ -4,9 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
 	"github.com/signalbox-io/signalbox/internal/postgres"
 )
@@ -70,4 +75,78 @@ func (r *Rehearsal) issued(token string) {
 	if r != nil {
 		r.Issued = append(r.Issued, token)
 	}
+}
+
+// Concerned are those whom a change of an account's claims concerns.
+type Concerned struct {
+	Users       int64
+	Credentials int64 // active ones
+	Everybody   bool  // who stays connected is held to other limits or default permissions
+}
+
+// ConcernedBy counts whose role, revocation or whole account the change is
+// about. The account was rehearsed with for an actor who may see it.
+func (s *Service) ConcernedBy(ctx context.Context, account RehearsedAccount) (Concerned, error) {
+	if account.Before == "" {
+		return Concerned{}, nil
+	}
+	before, err := claims.DecodeAccount(account.Before)
+	if err != nil {
+		return Concerned{}, err
+	}
+	after, err := claims.DecodeAccount(account.After)
+	if err != nil {
+		return Concerned{}, err
+	}
+	c, err := concernedBy(ctx, s.pool, account.Account, changedRoles(before, after), newlyRevoked(before, after), s.clock())
+	c.Everybody = before.Limits.Subscriptions != after.Limits.Subscriptions || before.Limits.PayloadBytes != after.Limits.PayloadBytes ||
+		!reflect.DeepEqual(before.DefaultPermissions, after.DefaultPermissions)
+	return c, err
+}
+
+// changedRoles are the keys of those that are new, gone or other than before. An
+// account that is suspended or deleted has none.
+func changedRoles(before, after claims.AccountFacts) []claims.AccountKey {
+	was := map[claims.AccountKey]claims.Template{}
+	for _, role := range before.Roles {
+		was[role.Key] = role.Template
+	}
+	changed := []claims.AccountKey{}
+	for _, role := range after.Roles {
+		if template, ok := was[role.Key]; !ok || !reflect.DeepEqual(template, role.Template) {
+			changed = append(changed, role.Key)
+		}
+		delete(was, role.Key)
+	}
+	return slices.AppendSeq(changed, maps.Keys(was))
+}
+
+func newlyRevoked(before, after claims.AccountFacts) []claims.UserKey {
+	revoked := []claims.UserKey{}
+	for key, at := range after.Revoked {
+		if was, ok := before.Revoked[key]; !ok || was.Before(at) {
+			revoked = append(revoked, key)
+		}
+	}
+	return revoked
+}
+
+// concernedBy counts the users in the roles, or with one of the keys, and their
+// active credentials; claims.AllUsers among the keys is everybody.
+func concernedBy(ctx context.Context, q querier, account Account, roles []claims.AccountKey, keys []claims.UserKey, now time.Time) (Concerned, error) {
+	const query = `
+		SELECT count(DISTINCT users.id) AS users, count(DISTINCT credentials.id) AS credentials, false AS everybody
+		FROM users
+		JOIN roles ON roles.id = users.role_id
+		LEFT JOIN credentials ON credentials.user_id = users.id
+			AND credentials.revoked_at IS NULL
+			AND (credentials.expires_at IS NULL OR credentials.expires_at > @now)
+		WHERE users.tenant_id = @tenant
+		AND users.account_id = @account
+		AND users.deleted_at IS NULL
+		AND (@all OR roles.public_key = ANY(@roles) OR credentials.public_key = ANY(@keys))`
+	return one[Concerned](ctx, q, query, pgx.StrictNamedArgs{
+		"tenant": account.TenantID, "account": account.ID, "roles": roles, "keys": keys, "now": now,
+		"all": slices.Contains(keys, claims.AllUsers),
+	})
 }

@@ -101,7 +101,7 @@ func (s *Service) renew(ctx context.Context, actor Actor, id CredentialID, life 
 		if err := use(tx); err != nil {
 			return err
 		}
-		renewed, err := renewCredential(ctx, tx, c, expires, now)
+		renewed, err := renewCredential(ctx, tx, c, u, expires, now)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return fault.New(fault.Conflict, "the credential, or its user, was changed at the same moment; try again")
 		}

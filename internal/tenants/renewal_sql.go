@@ -46,10 +46,10 @@ func deleteUsedNoncesBefore(ctx context.Context, q querier, before time.Time) er
 }
 
 // renewCredential keeps that another JWT was signed for the credential, unless
-// it, or its user, is gone by now. Its expiry never moves back: an earlier JWT
+// it is gone by now, or its user is not what was signed any more. Its expiry never moves back: an earlier JWT
 // may live longer, and a revocation is kept for as long as the last of them. As
 // insertCredential does, it shares the user's row.
-func renewCredential(ctx context.Context, tx pgx.Tx, c Credential, expires *time.Time, now time.Time) (Credential, error) {
+func renewCredential(ctx context.Context, tx pgx.Tx, c Credential, u signable, expires *time.Time, now time.Time) (Credential, error) {
 	const query = `
 		WITH existing AS (
 			SELECT id
@@ -57,6 +57,8 @@ func renewCredential(ctx context.Context, tx pgx.Tx, c Credential, expires *time
 			WHERE id = @user
 			AND tenant_id = @tenant
 			AND deleted_at IS NULL
+			AND role_id = @role
+			AND tags = @tags
 			FOR SHARE
 		)
 		UPDATE credentials
@@ -74,6 +76,6 @@ func renewCredential(ctx context.Context, tx pgx.Tx, c Credential, expires *time
 		AND credentials.revoked_at IS NULL
 		RETURNING ` + credentialColumns
 	return one[Credential](ctx, tx, query, pgx.StrictNamedArgs{
-		"id": c.ID, "tenant": c.TenantID, "user": c.UserID, "expires": expires, "expiring": expiringFrom(now, expires), "now": now,
+		"id": c.ID, "tenant": c.TenantID, "user": c.UserID, "role": u.RoleID, "tags": u.Tags, "expires": expires, "expiring": expiringFrom(now, expires), "now": now,
 	})
 }

@@ -65,7 +65,7 @@ func TestDeletedAccountIsFrozenAndChangesNoMore(t *testing.T) {
 		"issue":           second(w.IssueCredential(t.Context(), w.owner, user.ID, Once{}, CredentialSpec{})),
 		"revoke":          second(w.RevokeCredential(t.Context(), w.owner, credential.ID, "")),
 		"delete its user": second(w.DeleteUser(t.Context(), w.owner, user.ID, "")),
-		"delete its role": w.DeleteRole(t.Context(), w.owner, role.ID, ""),
+		"delete its role": second(w.DeleteRole(t.Context(), w.owner, role.ID, "")),
 		"a user in it":    second(w.CreateUser(t.Context(), w.owner, w.account.ID, Once{}, UserSpec{Name: "v"})),
 		"a role in it":    second(w.CreateRole(t.Context(), w.owner, w.account.ID, Once{}, RoleSpec{Name: "s", Template: claims.OpenTemplate()})),
 		"update it":       second(w.UpdateAccount(t.Context(), w.owner, w.account.ID, "", func(s *AccountSpec) error { s.Name = "n"; return nil })),

@@ -18,7 +18,7 @@ import (
 func (s *Service) CreateRole(ctx context.Context, actor Actor, account AccountID, once Once, p RoleSpec) (Role, error) {
 	id := NewID[RoleID]("rol")
 	fresh := func(tx pgx.Tx) (Role, error) { return s.createRole(ctx, tx, actor, account, id, p) }
-	again := func(tx pgx.Tx, id RoleID) (Role, error) { return roleByID(ctx, tx, actor, id) }
+	again := func(tx pgx.Tx, id RoleID) (Role, error) { return roleByID(ctx, tx, actor, id, s.clock()) }
 	return create(ctx, s, actor, once, id, fresh, again)
 }
 
@@ -30,19 +30,11 @@ func (s *Service) createRole(ctx context.Context, tx pgx.Tx, actor Actor, in Acc
 	if err := errors.Join(spec.validate(), account.allowsTypes(spec.Template.ConnectionTypes)); err != nil {
 		return Role{}, err
 	}
-	plan, err := planByTenant(ctx, tx, account.TenantID)
-	if err != nil {
-		return Role{}, err
-	}
-	count, err := countRoles(ctx, tx, account)
-	if err != nil {
-		return Role{}, err
-	}
-	if err := plan.room(count, plan.MaxRoles, "roles in an account"); err != nil {
+	if err := roomForRole(ctx, tx, account); err != nil {
 		return Role{}, err
 	}
 	now := s.clock()
-	role, err := s.addRole(ctx, tx, account, id, spec, now)
+	role, err := s.addRole(ctx, tx, account, id, nil, spec, now)
 	if err != nil {
 		return Role{}, err
 	}
@@ -53,13 +45,27 @@ func (s *Service) createRole(ctx context.Context, tx pgx.Tx, actor Actor, in Acc
 	return role, err
 }
 
-// addRole inserts a role with a new key.
-func (s *Service) addRole(ctx context.Context, tx pgx.Tx, account Account, id RoleID, spec RoleSpec, now time.Time) (Role, error) {
+// roomForRole holds one role more against the plan. Users' own permissions
+// count: each is a key in the account's JWT, which has an end.
+func roomForRole(ctx context.Context, tx pgx.Tx, account Account) error {
+	plan, err := planByTenant(ctx, tx, account.TenantID)
+	if err != nil {
+		return err
+	}
+	count, err := countRoles(ctx, tx, account)
+	if err != nil {
+		return err
+	}
+	return plan.room(count, plan.MaxRoles, "roles in an account, users' own permissions included")
+}
+
+// addRole inserts a role with a new key; of says whose it is, if only one user's.
+func (s *Service) addRole(ctx context.Context, tx pgx.Tx, account Account, id RoleID, of *UserID, spec RoleSpec, now time.Time) (Role, error) {
 	key, sealed, err := s.newAccountKey()
 	if err != nil {
 		return Role{}, err
 	}
-	return insertRole(ctx, tx, account, id, key, sealed, spec, now)
+	return insertRole(ctx, tx, account, id, of, key, sealed, spec, now)
 }
 
 // Roles lists the account's roles.
@@ -72,13 +78,13 @@ func (s *Service) Roles(ctx context.Context, actor Actor, account AccountID, q P
 	if err != nil {
 		return Page[Role]{}, err
 	}
-	roles, err := rolesByAccount(ctx, s.pool, in, k)
+	roles, err := rolesByAccount(ctx, s.pool, in, k, s.clock())
 	return PageOf(k, roles, func(r Role) (string, string) { return string(r.ID), r.Name }), err
 }
 
 // Role is one role in the actor's tenants.
 func (s *Service) Role(ctx context.Context, actor Actor, id RoleID) (Role, error) {
-	return roleByID(ctx, s.pool, actor, id)
+	return roleByID(ctx, s.pool, actor, id, s.clock())
 }
 
 // UpdateRole has edit change a copy of what people chose about the role, and
@@ -91,7 +97,8 @@ func (s *Service) UpdateRole(ctx context.Context, actor Actor, id RoleID, match 
 		if err != nil {
 			return err
 		}
-		if role, err = roleByID(ctx, tx, actor, id); err != nil {
+		now := s.clock()
+		if role, err = roleByID(ctx, tx, actor, id, now); err != nil {
 			return err
 		}
 		if err := matches(match, role.Version); err != nil {
@@ -107,12 +114,14 @@ func (s *Service) UpdateRole(ctx context.Context, actor Actor, id RoleID, match 
 		if err := spec.validate(); err != nil {
 			return err
 		}
+		if role.Private && spec.Name != role.Name {
+			return fault.Field("/name", "these are a user's own permissions, and named after it")
+		}
 		if !slices.Equal(spec.Template.ConnectionTypes, role.Template.ConnectionTypes) {
 			if err := account.allowsTypes(spec.Template.ConnectionTypes); err != nil {
 				return err
 			}
 		}
-		now := s.clock()
 		if role, err = updateRole(ctx, tx, role, spec, now); err != nil {
 			return err
 		}
@@ -126,14 +135,16 @@ func (s *Service) UpdateRole(ctx context.Context, actor Actor, id RoleID, match 
 }
 
 // DeleteRole takes the role's key out of the account and forgets its seed. One
-// with users is a Conflict. It takes a Developer.
-func (s *Service) DeleteRole(ctx context.Context, actor Actor, id RoleID, match string) error {
-	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+// with users is a Conflict. Credentials that it signed for users who have moved
+// on end with it: they are revoked, and counted. It takes a Developer.
+func (s *Service) DeleteRole(ctx context.Context, actor Actor, id RoleID, match string) (revoked int64, err error) {
+	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		account, err := lockAccountOf(ctx, tx, actor, "roles", "role", string(id), Developer)
 		if err != nil {
 			return err
 		}
-		role, err := roleByID(ctx, tx, actor, id)
+		now := s.clock()
+		role, err := roleByID(ctx, tx, actor, id, now)
 		if err != nil {
 			return err
 		}
@@ -145,9 +156,11 @@ func (s *Service) DeleteRole(ctx context.Context, actor Actor, id RoleID, match 
 			return err
 		}
 		if used {
-			return fault.New(fault.Conflict, "the role %s has users; delete them first", role.Name)
+			return fault.New(fault.Conflict, "the role %s has users; move them to another role, or delete them, first", role.Name)
 		}
-		now := s.clock()
+		if revoked, err = revokeCredentialsOfRole(ctx, tx, role, now); err != nil {
+			return err
+		}
 		if err := deleteRole(ctx, tx, role, now); err != nil {
 			return err
 		}
@@ -157,4 +170,5 @@ func (s *Service) DeleteRole(ctx context.Context, actor Actor, id RoleID, match 
 		_, err = s.announce(ctx, tx, account, now)
 		return err
 	})
+	return revoked, err
 }

@@ -47,8 +47,8 @@ func TestRoleIsInTheJWTAsItStands(t *testing.T) {
 	w.audited(t, "updateRole", string(role.ID))
 	refused(t, second(w.UpdateRole(t.Context(), w.owner, role.ID, ETag(role.Version), func(*RoleSpec) error { return nil })), fault.Stale)
 
-	refused(t, w.DeleteRole(t.Context(), w.owner, role.ID, ETag(role.Version)), fault.Stale)
-	if err := w.DeleteRole(t.Context(), w.owner, role.ID, ETag(updated.Version)); err != nil {
+	refused(t, second(w.DeleteRole(t.Context(), w.owner, role.ID, ETag(role.Version))), fault.Stale)
+	if _, err := w.DeleteRole(t.Context(), w.owner, role.ID, ETag(updated.Version)); err != nil {
 		t.Fatal(err)
 	}
 	if roles := w.facts(w.account.PublicKey).Roles; len(roles) != 1 || roles[0].Name != DefaultRole {
@@ -100,15 +100,15 @@ func TestRoleWithUsersStays(t *testing.T) {
 	if user.RoleName != "r" {
 		t.Errorf("user = %+v", user)
 	}
-	refused(t, w.DeleteRole(t.Context(), w.owner, role.ID, ""), fault.Conflict)
+	refused(t, second(w.DeleteRole(t.Context(), w.owner, role.ID, "")), fault.Conflict)
 	if _, err := w.DeleteUser(t.Context(), w.owner, user.ID, ""); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.DeleteRole(t.Context(), w.owner, role.ID, ""); err != nil {
+	if _, err := w.DeleteRole(t.Context(), w.owner, role.ID, ""); err != nil {
 		t.Errorf("a role that only a deleted user had: %v", err)
 	}
 	standard := must(w.Roles(t.Context(), w.owner, w.account.ID, PageQuery{}))(t).Items[0]
-	if err := w.DeleteRole(t.Context(), w.owner, standard.ID, ""); err != nil {
+	if _, err := w.DeleteRole(t.Context(), w.owner, standard.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	_, err := w.CreateUser(t.Context(), w.owner, w.account.ID, Once{}, UserSpec{Name: "v"})
@@ -122,7 +122,7 @@ func TestUserOfARoleThatIsBeingDeleted(t *testing.T) {
 		role := w.role(fmt.Sprint("r", round))
 		won, _ := race(2, func(i int) error {
 			if i == 0 {
-				return w.DeleteRole(t.Context(), w.owner, role.ID, "")
+				return second(w.DeleteRole(t.Context(), w.owner, role.ID, ""))
 			}
 			return second(w.CreateUser(t.Context(), w.owner, w.account.ID, Once{}, UserSpec{Name: fmt.Sprint("u", round), RoleID: role.ID}))
 		})
@@ -170,7 +170,7 @@ func TestJWTFollowsTheRowsThroughRandomActs(t *testing.T) {
 		case act == 1 && len(roles) > 0:
 			must(w.UpdateRole(ctx, w.owner, roles[pick(len(roles))].ID, "", func(s *RoleSpec) error { s.Template = sensorTemplate(); return nil }))(t)
 		case act == 2 && len(roles) > 1:
-			_ = w.DeleteRole(ctx, w.owner, roles[pick(len(roles))].ID, "") // refused if it has users
+			_, _ = w.DeleteRole(ctx, w.owner, roles[pick(len(roles))].ID, "") // refused if it has users
 		case act == 3 && len(roles) > 0:
 			must(w.CreateUser(ctx, w.owner, w.account.ID, Once{}, UserSpec{Name: name, RoleID: roles[pick(len(roles))].ID}))(t)
 		case act == 4 && len(users) > 0:

@@ -84,7 +84,7 @@ func updateLeaseBroker(ctx context.Context, tx pgx.Tx, q lease.Ask, h lease.Hear
 			sequence = @sequence,
 			heard_at = @heard_at,
 			steady_since = @steady_since,
-			peers = COALESCE(@peers, '{}')
+			peers = COALESCE(@peers::text[], '{}')
 		WHERE broker_key = @broker`
 	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{"broker": q.Broker, "incarnation": q.Incarnation, "sequence": q.Sequence,
 		"heard_at": h.At, "steady_since": h.SteadySince, "peers": h.Peers})

@@ -17,10 +17,14 @@ type signable struct {
 	SuspendedAt     *time.Time // likewise
 	AccountBearer   bool       // the account allows bearer credentials
 	EffectiveBearer bool       // so does the plan
+	RoleID          RoleID
 	RoleName        string
 	RoleKey         claims.AccountKey
-	SealedSeed      []byte // the role's
-	RoleBearer      bool   // its credentials are bearer credentials
+	SealedSeed      []byte        // the role's
+	RoleDefault     time.Duration // of credentials' lifetimes; 0: none
+	RoleMaximum     time.Duration // likewise
+	Tags            []string      // the user's
+	RoleBearer      bool          // its credentials are bearer credentials
 	PlanName        string
 	PlanDefault     time.Duration // of credentials' lifetimes; 0: none
 	PlanMaximum     time.Duration // likewise
@@ -33,7 +37,7 @@ func (u signable) account() Account {
 
 // lifetimes are what the user's role and the tenant's plan say of them.
 func (u signable) lifetimes() lifetimes {
-	return lifetimes{Role: u.RoleName, Plan: u.PlanName, PlanDefault: u.PlanDefault, PlanMaximum: u.PlanMaximum}
+	return lifetimes{Role: u.RoleName, Plan: u.PlanName, RoleDefault: u.RoleDefault, RoleMaximum: u.RoleMaximum, PlanDefault: u.PlanDefault, PlanMaximum: u.PlanMaximum}
 }
 
 // admissible refuses to issue what no broker would let in.

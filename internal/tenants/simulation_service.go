@@ -92,12 +92,12 @@ func (f *LoginFacts) take(ctx context.Context, tx pgx.Tx, actor Actor, account A
 		if err := inAccount(err, "/user_id", "user", known.AccountID, account.ID); err != nil {
 			return err
 		}
-		role, f.User.Name = known.RoleID, known.Name
+		role, f.User.Name, f.User.Tags = known.RoleID, known.Name, known.Tags
 	}
 	if role == "" {
 		return fault.New(fault.Invalid, "say whom to ask about: a credential_id, a user_id or a role_id")
 	}
-	in, err := roleByID(ctx, tx, actor, role)
+	in, err := roleByID(ctx, tx, actor, role, f.IssuedAt)
 	if err := inAccount(err, "/role_id", "role", in.AccountID, account.ID); err != nil {
 		return err
 	}

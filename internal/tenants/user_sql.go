@@ -14,16 +14,20 @@ import (
 
 // selectUser takes @now: whether a credential is active depends on it.
 const selectUser = `
-	SELECT users.id, users.tenant_id, users.account_id, users.role_id, roles.name AS role_name, users.name, (
-			SELECT count(*)
-			FROM credentials
-			WHERE credentials.user_id = users.id
-			AND credentials.revoked_at IS NULL
-			AND (credentials.expires_at IS NULL OR credentials.expires_at > @now)
-		) AS active_credentials, users.version, users.created_at, users.updated_at
+	SELECT users.id, users.tenant_id, users.account_id, users.role_id, roles.name AS role_name,
+		CASE WHEN roles.private_user_id IS NOT NULL THEN roles.template END AS own,
+		users.name, users.tags, users.connections, active.credentials AS active_credentials, active.moved AS moved_credentials,
+		users.version, users.created_at, users.updated_at
 	FROM users
 	JOIN roles ON roles.id = users.role_id
 	JOIN accounts ON accounts.id = users.account_id
+	CROSS JOIN LATERAL (
+		SELECT count(*) AS credentials, count(*) FILTER (WHERE stale_since IS NOT NULL AND renewed_at > stale_since IS NOT TRUE) AS moved
+		FROM credentials
+		WHERE credentials.user_id = users.id
+		AND credentials.revoked_at IS NULL
+		AND (credentials.expires_at IS NULL OR credentials.expires_at > @now)
+	) AS active
 	WHERE users.deleted_at IS NULL
 	AND accounts.deleted_at IS NULL`
 
@@ -33,10 +37,11 @@ var userFaults = map[string]*fault.Error{
 
 func insertUser(ctx context.Context, tx pgx.Tx, account Account, id UserID, spec UserSpec, now time.Time) error {
 	const query = `
-		INSERT INTO users (id, tenant_id, account_id, role_id, name, created_at, updated_at)
-		VALUES (@id, @tenant, @account, @role, @name, @now, @now)`
+		INSERT INTO users (id, tenant_id, account_id, role_id, name, tags, connections, created_at, updated_at)
+		VALUES (@id, @tenant, @account, @role, @name, @tags, @connections, @now, @now)`
 	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
-		"id": id, "tenant": account.TenantID, "account": account.ID, "role": spec.RoleID, "name": spec.Name, "now": now,
+		"id": id, "tenant": account.TenantID, "account": account.ID, "role": spec.RoleID, "name": spec.Name,
+		"tags": stored(spec.Tags), "connections": spec.Connections, "now": now,
 	})
 	if err != nil {
 		return fmt.Errorf("insert a user: %w", postgres.Fault(err, userFaults))
@@ -86,6 +91,7 @@ func roleIDInAccount(ctx context.Context, tx pgx.Tx, account Account, id RoleID)
 		FROM roles
 		WHERE tenant_id = @tenant
 		AND account_id = @account
+		AND private_user_id IS NULL
 		AND deleted_at IS NULL
 		AND (id = @id OR @id = '' AND name = @default)`
 	return value[RoleID](ctx, tx, query, pgx.StrictNamedArgs{
@@ -107,16 +113,52 @@ func lockUser(ctx context.Context, tx pgx.Tx, account Account, id UserID) (int64
 	return version, found(err, "user", string(id))
 }
 
-func deleteUser(ctx context.Context, tx pgx.Tx, account Account, id UserID, now time.Time) error {
+func updateUser(ctx context.Context, tx pgx.Tx, user User, spec UserSpec, now time.Time) error {
+	const query = `
+		UPDATE users
+		SET role_id = @role,
+			tags = @tags,
+			connections = @connections,
+			version = version + 1,
+			updated_at = @now
+		WHERE id = @id
+		AND tenant_id = @tenant`
+	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
+		"id": user.ID, "tenant": user.TenantID, "role": spec.RoleID, "tags": stored(spec.Tags), "connections": spec.Connections, "now": now,
+	})
+	return err
+}
+
+// stored is a list as a column that is not null takes it.
+func stored(tags []string) []string { return append([]string{}, tags...) }
+
+// markMoved notes which of the user's credentials say something else than the
+// user is now. One that was renewed has JWTs of several times, so it stays moved.
+func markMoved(ctx context.Context, tx pgx.Tx, user User, spec UserSpec, now time.Time) error {
+	const query = `
+		UPDATE credentials
+		SET role_id = coalesce(role_id, @was),
+			stale_since = CASE WHEN coalesce(role_id, @was) <> @role OR tags <> @tags OR stale_since IS NOT NULL AND renewals > 0 THEN @now::timestamptz END
+		WHERE user_id = @user
+		AND tenant_id = @tenant
+		AND revoked_at IS NULL`
+	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
+		"user": user.ID, "tenant": user.TenantID, "was": user.RoleID, "role": spec.RoleID, "tags": stored(spec.Tags), "now": now,
+	})
+	return err
+}
+
+// deleteUser says whether the user had a number of connections of its own.
+func deleteUser(ctx context.Context, tx pgx.Tx, account Account, id UserID, now time.Time) (capped bool, err error) {
 	const query = `
 		UPDATE users
 		SET deleted_at = @now,
 			version = version + 1,
 			updated_at = @now
 		WHERE id = @id
-		AND tenant_id = @tenant`
-	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{"id": id, "tenant": account.TenantID, "now": now})
-	return err
+		AND tenant_id = @tenant
+		RETURNING connections IS NOT NULL`
+	return value[bool](ctx, tx, query, pgx.StrictNamedArgs{"id": id, "tenant": account.TenantID, "now": now})
 }
 
 func userNames(ctx context.Context, q querier, account Account, keys []claims.UserKey) (map[claims.UserKey]string, error) {

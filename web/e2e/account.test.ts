@@ -51,7 +51,7 @@ test("revoking closes the live connection, the client cannot return, and the pag
   await drawer.getByText("laptop lost").waitFor();
   await drawer.getByRole("button", { name: "Close" }).click();
   // The client heard "Authorization Violation"; its owner can read why.
-  await page.getByRole("link", { name: "Connections" }).click();
+  await page.getByRole("link", { name: "Connections", exact: true }).click();
   const refused = page.getByRole("table", { name: "Refused logins" });
   await refused.getByText("The credential was revoked. Issue another one.").waitFor();
   await refused.getByRole("link", { name: "nats-cli" }).waitFor();
@@ -231,7 +231,7 @@ test("sign-up to creds needs no mouse", async () => {
   await context.close();
 });
 
-test("an account is made, limited, renamed and deleted", async () => {
+test("an account is made, limited, deleted and restored", async () => {
   const { context, page, complaints } = await visit(browser);
   await signUp(page);
   await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Accounts" }).click();
@@ -242,22 +242,31 @@ test("an account is made, limited, renamed and deleted", async () => {
   await page.getByRole("heading", { name: "orders", level: 1 }).waitFor();
 
   await page.getByRole("link", { name: "Settings" }).last().click();
-  await page.getByRole("textbox", { name: "Connections" }).fill("5");
+  await page.getByRole("textbox", { name: "Connections", exact: true }).fill("5");
   await page.getByRole("button", { name: "Save changes" }).click();
   await page.getByText("In force on every broker").waitFor();
-  await page.getByRole("textbox", { name: "Connections" }).fill("99999999");
+  await page.getByRole("textbox", { name: "Connections", exact: true }).fill("99999999");
   await page.getByRole("button", { name: "Save changes" }).click();
-  await page.locator("[aria-invalid=true]").waitFor();
-  expect(await page.getByRole("textbox", { name: "Connections" }).getAttribute("aria-invalid")).toBe("true");
+  await page.locator("[aria-invalid=true]").first().waitFor();
+  expect(await page.getByRole("textbox", { name: "Connections", exact: true }).getAttribute("aria-invalid")).toBe(
+    "true",
+  );
 
   await page.getByRole("button", { name: "Delete account" }).click();
   const confirm = page.getByRole("dialog", { name: "Delete orders?" });
   expect(await confirm.getByRole("button", { name: "Delete account" }).isEnabled()).toBe(false);
   await confirm.getByLabel(/to confirm/).fill("orders");
   await confirm.getByRole("button", { name: "Delete account" }).click();
-  await page.waitForURL(/\/accounts$/);
-  await page.getByRole("table", { name: "Accounts" }).waitFor();
-  expect(await page.getByRole("link", { name: "orders", exact: true }).count()).toBe(0);
+  // Frozen, not gone: it can be had back until it is purged.
+  await page.waitForURL(/\/deletion$/);
+  await page.getByText("This account is being deleted").waitFor();
+  await page.getByRole("button", { name: "Restore" }).click();
+  await page.getByText("This account is being deleted").waitFor({ state: "detached" });
+  await page
+    .getByRole("navigation", { name: /^Pages of orders/ })
+    .getByRole("link", { name: "Settings" })
+    .click();
+  await page.getByRole("button", { name: "Save changes" }).waitFor();
   expect(complaints).toEqual([]);
   await context.close();
 });

@@ -110,6 +110,8 @@ for (const [screen, options] of Object.entries(screens)) {
 
     await open(`${account}/connections`, "hello from e2e");
     await look("connections");
+    await open(`${account}/credentials`, "Active");
+    await look("creds");
     await open(`${account}/settings`, "JetStream");
     await look("account-settings");
     await page.getByRole("button", { name: "Delete account" }).click();
@@ -149,6 +151,8 @@ for (const [screen, options] of Object.entries(screens)) {
     await look("api-tokens");
     await open(`${tenant}/audit`, "Issue credential");
     await look("audit");
+    await open(`${tenant}/events`, "Nothing has happened by itself");
+    await look("events-empty");
     await open(`${tenant}/plan`, "Limits of an account");
     await look("plan");
     await open(`${tenant}/settings`, "Rename team");

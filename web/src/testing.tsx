@@ -10,13 +10,17 @@ import {
 import { render } from "@testing-library/react";
 import type { ReactNode } from "react";
 import { vi } from "vitest";
+import type { Account } from "./api/accounts";
+import type { Credential } from "./api/credentials";
+import type { Role } from "./api/roles";
 import { me } from "./api/session";
+import type { User } from "./api/users";
 import { theme } from "./ui/theme";
 
 /** What a fake server answers to one call. */
 export type Fake = { status?: number; body?: unknown; lost?: boolean };
 
-export type Call = { method: string; path: string; headers: Headers; body: unknown };
+export type Call = { method: string; path: string; query: URLSearchParams; headers: Headers; body: unknown };
 
 /**
  * fakeServer stands in at the network's edge: all of our own code runs. Routes are "POST /v1/sign-up"; what has no
@@ -26,10 +30,11 @@ export function fakeServer(routes: Record<string, Fake | ((call: Call) => Fake)>
   const calls: Call[] = [];
   vi.stubGlobal("fetch", async (request: Request) => {
     const text = await request.clone().text();
-    const { pathname } = new URL(request.url);
+    const { pathname, searchParams } = new URL(request.url);
     const call: Call = {
       method: request.method,
       path: pathname,
+      query: searchParams,
       headers: request.headers,
       body: text ? JSON.parse(text) : undefined,
     };
@@ -72,3 +77,112 @@ export async function show(children: ReactNode) {
   );
   return { ...view, queryClient };
 }
+
+const at = "2026-01-01T00:00:00Z";
+
+const limits: Account["limits"] = {
+  connections: 100,
+  leaf_nodes: 5,
+  subscriptions: 1000,
+  payload_bytes: 1 << 20,
+  data_bytes: -1,
+  exports: 10,
+  imports: 10,
+  wildcard_exports: true,
+  bearer: true,
+  jetstream: {
+    memory_bytes: 1 << 24,
+    disk_bytes: 1 << 30,
+    streams: 10,
+    consumers: 100,
+    ack_pending: -1,
+    memory_max_stream_bytes: -1,
+    disk_max_stream_bytes: -1,
+    max_bytes_required: false,
+  },
+};
+
+export const anAccount: Account = {
+  id: "acc_1",
+  tenant_id: "ten_1",
+  operator_id: "opr_1",
+  name: "orders",
+  description: "",
+  public_key: "AABCDEFGHIJKLMNOPQRSTUVWXYZ",
+  tags: [],
+  status: "active",
+  suspension: null,
+  deleting_at: null,
+  purge_at: null,
+  limits,
+  effective_limits: limits,
+  default_permissions: {},
+  trace: null,
+  cluster_traffic: "system",
+  connection_types: [],
+  effective_connection_types: [],
+  connections_per_type: {},
+  revision: 3,
+  created_at: at,
+  updated_at: at,
+  etag: '"3"',
+};
+
+export const aUser: User = {
+  id: "usr_1",
+  account_id: "acc_1",
+  role_id: "rol_1",
+  role_name: "default",
+  permissions: null,
+  name: "billing",
+  tags: [],
+  connections: null,
+  active_credentials: 1,
+  moved_credentials: 0,
+  created_at: at,
+  updated_at: at,
+  etag: '"1"',
+};
+
+export const aCredential: Credential = {
+  id: "crd_1",
+  account_id: "acc_1",
+  user_id: "usr_1",
+  user: "billing",
+  role_id: "rol_1",
+  tags: [],
+  moved_at: null,
+  name: "laptop",
+  public_key: "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4",
+  status: "active",
+  issued_by: "per_1",
+  issued_at: at,
+  expires_at: null,
+  renewals: 0,
+  renewed_at: null,
+  last_seen: null,
+  revoked_at: null,
+  revoke_reason: "",
+};
+
+export const aRole: Role = {
+  id: "rol_1",
+  account_id: "acc_1",
+  name: "default",
+  description: "",
+  public_key: "A",
+  private: false,
+  permissions: {},
+  connection_types: [],
+  source_networks: [],
+  times: [],
+  time_zone: "",
+  bearer: false,
+  limits: {},
+  default_credential_lifetime: null,
+  max_credential_lifetime: null,
+  moved_credentials: 0,
+  created_at: at,
+  updated_at: at,
+  etag: '"7"',
+};

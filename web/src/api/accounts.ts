@@ -5,6 +5,7 @@ import type { components } from "./schema.gen";
 type Schemas = components["schemas"];
 export type Account = Schemas["Account"];
 export type AccountCreate = Schemas["AccountCreate"];
+export type AccountClone = Schemas["AccountClone"];
 export type AccountUpdate = Schemas["AccountUpdate"];
 export type AccountDelivery = Schemas["AccountDelivery"];
 export type BrokerDelivery = Schemas["BrokerDelivery"];
@@ -13,6 +14,9 @@ export type ConnectionList = Schemas["ConnectionList"];
 export type Endpoints = Schemas["Endpoints"];
 export type RefusedLogin = Schemas["RefusedLogin"];
 export type Limits = Schemas["Limits"];
+export type Retirement = Schemas["Retirement"];
+export type RetiredStream = Schemas["RetiredStream"];
+export type BrokerDisk = Schemas["BrokerDisk"];
 export type Sort = "created_at" | "-created_at" | "name" | "-name";
 
 export const accountsOf = (tenant: string, search: { q?: string; sort?: Sort } = {}) =>
@@ -89,6 +93,48 @@ export function updateAccount(account: Account, body: AccountUpdate): Promise<Ac
   );
 }
 
-export function deleteAccount(id: string): Promise<void> {
-  return done(client.DELETE("/v1/accounts/{account}", { params: { path: { account: id } } }));
+/** What deleting the account takes, and how far it has come: before, meanwhile and after it is gone. */
+export const retirementOf = (account: string) =>
+  queryOptions({
+    queryKey: ["accounts", account, "retirement"],
+    queryFn: ({ signal }) =>
+      answer(client.GET("/v1/accounts/{account}/retirement", { params: { path: { account } }, signal })),
+  });
+
+/** deleteAccount freezes the account; `undo` is an ISO 8601 duration in which it can be restored. */
+export function deleteAccount(account: Account, undo: string): Promise<void> {
+  return done(
+    client.DELETE("/v1/accounts/{account}", {
+      params: { path: { account: account.id }, query: { undo }, header: { "If-Match": account.etag } },
+    }),
+  );
+}
+
+export function restoreAccount(account: Account): Promise<Account> {
+  return answer(
+    client.POST("/v1/accounts/{account}/restore", {
+      params: { path: { account: account.id }, header: { "If-Match": account.etag } },
+    }),
+  );
+}
+
+export function purgeAccount(id: string, name: string): Promise<Retirement> {
+  return answer(client.POST("/v1/accounts/{account}/purge", { params: { path: { account: id } }, body: { name } }));
+}
+
+export function suspendAccount(id: string, reason: string): Promise<Account> {
+  return answer(client.POST("/v1/accounts/{account}/suspend", { params: { path: { account: id } }, body: { reason } }));
+}
+
+export function resumeAccount(id: string): Promise<Account> {
+  return answer(client.POST("/v1/accounts/{account}/resume", { params: { path: { account: id } } }));
+}
+
+export function cloneAccount(id: string, body: AccountClone, idempotencyKey: string): Promise<Account> {
+  return answer(
+    client.POST("/v1/accounts/{account}/clone", {
+      params: { path: { account: id }, header: { "Idempotency-Key": idempotencyKey } },
+      body,
+    }),
+  );
 }

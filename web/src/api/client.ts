@@ -76,7 +76,8 @@ const problems: Middleware = {
   },
 };
 
-export const client = createClient<paths>({
+/** Of what an operation may answer, calls mean the resource: dry runs have a media type of their own. */
+export const client = createClient<paths, "application/json">({
   baseUrl: globalThis.location?.origin,
   credentials: "same-origin",
   // Looked up at each call, so that tests can stand in for the network.
@@ -84,15 +85,18 @@ export const client = createClient<paths>({
 });
 client.use(problems);
 
+/** What a create may answer besides the resource, if it is asked for: see `client`. */
+type DryRunOnly = { "application/vnd.signalbox.dry-run+json": unknown };
+
 /** answer unwraps a call that has a body; refused calls have thrown a Problem before. */
-export async function answer<T>(call: Promise<{ data?: T }>): Promise<T> {
+export async function answer<T>(call: Promise<{ data?: T }>): Promise<Exclude<T, DryRunOnly>> {
   const { data } = await call.catch((error: unknown) => {
     throw toProblem(error);
   });
   if (data === undefined) {
     throw new Problem({ status: 0, title: "Unexpected answer", detail: "The server's answer was empty." });
   }
-  return data;
+  return data as Exclude<T, DryRunOnly>;
 }
 
 /** done awaits a call whose answer has no body. */

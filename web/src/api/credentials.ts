@@ -1,4 +1,4 @@
-import { infiniteQueryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
 import { answer, client, firstPage } from "./client";
 import type { components } from "./schema.gen";
 
@@ -6,6 +6,9 @@ type Schemas = components["schemas"];
 export type Credential = Schemas["Credential"];
 export type CredentialIssue = Schemas["CredentialIssue"];
 export type CredentialIssued = Schemas["CredentialIssued"];
+export type CredentialStatus = Schemas["CredentialStatus"];
+export type CredentialHistoryItem = Schemas["CredentialHistoryItem"];
+export type CredentialSort = "-created_at" | "expires_at";
 
 export const credentialsOf = (user: string) =>
   infiniteQueryOptions({
@@ -20,6 +23,50 @@ export const credentialsOf = (user: string) =>
     initialPageParam: firstPage,
     getNextPageParam: (page) => page.next_cursor,
   });
+
+export const accountCredentials = (account: string, search: { status?: CredentialStatus; sort: CredentialSort }) =>
+  infiniteQueryOptions({
+    queryKey: ["accounts", account, "credentials", search],
+    queryFn: ({ pageParam, signal }) =>
+      answer(
+        client.GET("/v1/accounts/{account}/credentials", {
+          params: { path: { account }, query: { ...search, cursor: pageParam ?? undefined } },
+          signal,
+        }),
+      ),
+    initialPageParam: firstPage,
+    getNextPageParam: (page) => page.next_cursor,
+  });
+
+export const credentialById = (credential: string) =>
+  queryOptions({
+    queryKey: ["credentials", credential],
+    queryFn: ({ signal }) =>
+      answer(client.GET("/v1/credentials/{credential}", { params: { path: { credential } }, signal })),
+  });
+
+export const historyOf = (credential: string) =>
+  infiniteQueryOptions({
+    queryKey: ["credentials", credential, "history"],
+    queryFn: ({ pageParam, signal }) =>
+      answer(
+        client.GET("/v1/credentials/{credential}/history", {
+          params: { path: { credential }, query: { cursor: pageParam ?? undefined } },
+          signal,
+        }),
+      ),
+    initialPageParam: firstPage,
+    getNextPageParam: (page) => page.next_cursor,
+  });
+
+/** credentialsChanged has every list and page of an account's credentials asked for again. */
+export function credentialsChanged(queryClient: QueryClient, account: string, user: string): Promise<unknown> {
+  return Promise.all([
+    queryClient.invalidateQueries({ queryKey: ["accounts", account] }),
+    queryClient.invalidateQueries({ queryKey: ["users", user] }),
+    queryClient.invalidateQueries({ queryKey: ["credentials"] }),
+  ]);
+}
 
 /**
  * issueCredential answers the creds file, this once. Call it straight from a handler and keep what it answers in

@@ -583,7 +583,8 @@ export interface paths {
     post?: never;
     /**
      * Delete a role
-     * @description Only a role without users can go.
+     * @description Only a role without users can go. Credentials that it signed for users who have been moved to another role since
+     *     (`moved_credentials`) end with it: they are revoked.
      */
     delete: operations["deleteRole"];
     options?: never;
@@ -635,7 +636,17 @@ export interface paths {
     delete: operations["deleteUser"];
     options?: never;
     head?: never;
-    patch?: never;
+    /**
+     * Move a user to another role, or edit it
+     * @description Holds for the credentials that the user has, downloaded and connected ones included: brokers judge them by what the user is
+     *     now, and end connections whose permissions are others, so that clients come back with the new ones. Unmodified nats-servers
+     *     cannot, and refuse credentials issued before the user got another role or other tags: issue new ones for those.
+     *
+     *     A user is in a role, or has `permissions` of its own; setting one ends the other. With `permissions` of its own it keeps all else
+     *     (connection types, networks, hours, limits) from the role it was in, in a role of its own, which no list shows and which
+     *     can be read and edited by its `role_id`. `permissions: null` puts it into the role named `default`. A name never changes.
+     */
+    patch: operations["updateUser"];
     trace?: never;
   };
   "/v1/accounts/{account}/credentials": {
@@ -1025,7 +1036,100 @@ export interface paths {
     /** List operators */
     get: operations["listOperators"];
     put?: never;
+    /**
+     * Create an operator
+     * @description With a signing key and a system account of its own. Brokers enrol under it with an enrolment token for it.
+     */
+    post: operations["createOperator"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/operators/{operator}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    /** Get an operator */
+    get: operations["getOperator"];
+    put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    /**
+     * Update an operator
+     * @description Signs its JWT anew. Brokers take that within seconds; other servers read it when they start.
+     */
+    patch: operations["updateOperator"];
+    trace?: never;
+  };
+  "/v1/operators/{operator}/make-default": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Put new accounts under this operator */
+    post: operations["makeDefaultOperator"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/operators/{operator}/signing-keys": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    /** List an operator's signing keys */
+    get: operations["listSigningKeys"];
+    put?: never;
+    /**
+     * Add the next signing key
+     * @description It is in the operator's JWT from now on, and signs nothing before the next rotation. There is one at most.
+     */
+    post: operations["addSigningKey"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/operators/{operator}/signing-keys/rotate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Rotate the signing key
+     * @description In the background, while clients stay connected: once every broker trusts the next key (a new one if there is none), all accounts are
+     *     signed with it; once every broker has those, the old key leaves the operator's JWT and its seed is forgotten. A broker that is
+     *     down is waited for.
+     */
+    post: operations["rotateSigningKey"];
     delete?: never;
     options?: never;
     head?: never;
@@ -1231,7 +1335,7 @@ export interface paths {
     get?: never;
     /**
      * Say where a broker can be reached
-     * @description Called by the broker at each start, with the token it got when it enrolled. It gets its user of the system account anew,
+     * @description Called by the broker at each start, and when it hears that the operator has another JWT, with the token it got when it enrolled. It gets its user of the system account anew,
      *     with the permissions that this version of control gives to brokers.
      */
     put: operations["announceBroker"];
@@ -1752,6 +1856,8 @@ export interface components {
     };
     AccountCreate: {
       name: string;
+      /** @description The operator to put the account under. Only staff may say, for any tenant. Absent: the default one. */
+      operator_id?: string;
       description?: string;
       /** @description In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here. */
       tags?: string[];
@@ -2178,6 +2284,108 @@ export interface components {
       items: components["schemas"]["RefusedLogin"][];
       next_cursor: components["schemas"]["Cursor"];
     };
+    DryRun: {
+      changes: components["schemas"]["ClaimsChange"][];
+      affected: components["schemas"]["Affected"];
+      warnings: string[];
+      /** @description What brokers go by before and after. Times of issue and ids are of the dry run. */
+      claims: components["schemas"]["ClaimsBeforeAfter"][];
+    };
+    ClaimsChange: {
+      /** @description Empty for a credential. */
+      account_id: string;
+      /**
+       * @description JSON pointer into the account's claims. Signing keys, which is what roles are, go by their key; what Signalbox tells its brokers alone stands beneath `/signalbox`, and a credential that would be issued beneath `/credential`.
+       * @example /nats/limits/conn
+       */
+      path: string;
+      /** @description Null when it is not there. */
+      from: unknown;
+      to: unknown;
+    };
+    ClaimsBeforeAfter: {
+      account_id: string;
+      /** @description Its name. */
+      account: string;
+      /** @description Null when the account is new. */
+      before: {
+        [key: string]: unknown;
+      } | null;
+      after: {
+        [key: string]: unknown;
+      };
+    };
+    Affected: {
+      /**
+       * Format: int64
+       * @description Of the accounts at this moment.
+       */
+      connections: number;
+      /**
+       * Format: int64
+       * @description Those that the change ends. Clients may come back where they are still let in.
+       * @example 3
+       */
+      connections_closed: number;
+      /**
+       * Format: int64
+       * @description Those that stay and are held to other limits or default permissions.
+       */
+      connections_changed: number;
+      /**
+       * Format: int64
+       * @description Of the connections that would be closed.
+       */
+      subscriptions: number;
+      /**
+       * Format: int64
+       * @description Whose role or credentials change.
+       */
+      users: number;
+      /**
+       * Format: int64
+       * @description Active ones of which the same is true.
+       */
+      credentials: number;
+      /** Format: int64 */
+      brokers_asked: number;
+      /**
+       * Format: int64
+       * @description Fewer than asked: the numbers of connections are too small.
+       */
+      brokers_answered: number;
+      by_broker: components["schemas"]["AffectedBroker"][];
+      /** @description The connections that would be closed; of many, some. */
+      closing: components["schemas"]["ClosingConnection"][];
+    };
+    AffectedBroker: {
+      /** @example broker-1 */
+      broker: string;
+      /** Format: int64 */
+      connections: number;
+      /** Format: int64 */
+      closed: number;
+    };
+    ClosingConnection: {
+      /** @example broker-1 */
+      broker: string;
+      /**
+       * Format: int64
+       * @description The connection's number on its broker.
+       */
+      id: number;
+      user_public_key: string;
+      /** @description The user's name. */
+      user: string;
+      /** @example MQTT */
+      connection_type: string;
+      /** @example 192.0.2.7:4711 */
+      address: string;
+      /** @description What the client calls itself. */
+      name: string;
+      /** Format: int64 */
+      subscriptions: number;
+    };
     /** @description One of `credential_id`, `user_id` and `role_id` is needed. */
     SimulationRequest: {
       account_id: string;
@@ -2269,7 +2477,12 @@ export interface components {
     /** @enum {string} */
     ConnectionType: "STANDARD" | "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS";
     Subject: string;
-    /** @description Without `allow` everything is allowed that `deny` does not name. */
+    /**
+     * @description Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
+     *     nothing, deny `>` and allow nothing. In what may be subscribed to, `subject queue` is for the queue group of that name only. `{{name()}}`,
+     *     `{{subject()}}`, `{{tag(key)}}`, `{{account-name()}}`, `{{account-subject()}}` and `{{account-tag(key)}}` stand for what they are
+     *     of the user who connects.
+     */
     Permission: {
       allow?: components["schemas"]["Subject"][];
       deny?: components["schemas"]["Subject"][];
@@ -2284,12 +2497,31 @@ export interface components {
     Permissions: {
       publish?: components["schemas"]["Permission"];
       subscribe?: components["schemas"]["Permission"];
-      responses?: components["schemas"]["ResponsePermission"];
+      /** @description Absent or, in a patch, null: replies need permission as anything else. */
+      responses?: components["schemas"]["ResponsePermission"] | null;
     };
     /** @description Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit. */
     RoleLimits: {
       subscriptions?: components["schemas"]["LimitValue"];
       payload_bytes?: components["schemas"]["LimitValue"];
+      /**
+       * Format: int64
+       * @description Of each user at one time, all its credentials together; -1 is unlimited.
+       */
+      connections_per_user?: number;
+    };
+    /** @description A part of each day. One that ends before it starts goes on past midnight. */
+    TimeRange: {
+      /**
+       * @description `hh:mm:ss`
+       * @example 08:00:00
+       */
+      start: string;
+      /**
+       * @description `hh:mm:ss`
+       * @example 18:00:00
+       */
+      end: string;
     };
     RoleCreate: {
       name: string;
@@ -2299,9 +2531,17 @@ export interface components {
       connection_types?: components["schemas"]["ConnectionType"][];
       /** @description CIDR; absent or empty: anywhere. */
       source_networks?: string[];
+      /** @description When users may be connected; they are disconnected at the end. Absent or empty: always. */
+      times?: components["schemas"]["TimeRange"][];
+      /** @description Of `times`, a name of the tz database such as Europe/Berlin; needed with them. */
+      time_zone?: string;
       /** @description Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password. */
       bearer?: boolean;
       limits?: components["schemas"]["RoleLimits"];
+      /** @description Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says. */
+      default_credential_lifetime?: string | null;
+      /** @description ISO 8601 duration. Null or absent: as the plan says. */
+      max_credential_lifetime?: string | null;
     };
     RoleUpdate: {
       name?: string;
@@ -2309,9 +2549,17 @@ export interface components {
       permissions?: components["schemas"]["Permissions"];
       connection_types?: components["schemas"]["ConnectionType"][];
       source_networks?: string[];
+      /** @description When users may be connected; they are disconnected at the end. Absent or empty: always. */
+      times?: components["schemas"]["TimeRange"][];
+      /** @description Of `times`, a name of the tz database such as Europe/Berlin; needed with them. */
+      time_zone?: string;
       /** @description Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password. */
       bearer?: boolean;
       limits?: components["schemas"]["RoleLimits"];
+      /** @description Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says. */
+      default_credential_lifetime?: string | null;
+      /** @description ISO 8601 duration. Null or absent: as the plan says. */
+      max_credential_lifetime?: string | null;
     };
     Role: {
       id: components["schemas"]["Id"];
@@ -2320,15 +2568,35 @@ export interface components {
       description: string;
       /** @description The scoped signing key, `A…`. */
       public_key: string;
+      /** @description One user's own permissions; in no list. */
+      private: boolean;
       permissions: components["schemas"]["Permissions"];
       connection_types: components["schemas"]["ConnectionType"][];
       source_networks: string[];
+      times: components["schemas"]["TimeRange"][];
+      time_zone: string;
       /** @description Lets users in by their JWT alone, without proof that they hold its seed. MQTT clients need it: they send the JWT as password. */
       bearer: boolean;
       limits: components["schemas"]["RoleLimits"];
+      /** @description Of credentials that nobody chose one for, as an ISO 8601 duration such as P90D. Null or absent: as the plan says. */
+      default_credential_lifetime: string | null;
+      /** @description ISO 8601 duration. Null or absent: as the plan says. */
+      max_credential_lifetime: string | null;
+      /**
+       * Format: int64
+       * @description Credentials in use that it signed for users who have been moved to another role since. They end when the role is deleted.
+       */
+      moved_credentials: number;
       created_at: components["schemas"]["Time"];
       updated_at: components["schemas"]["Time"];
       etag: string;
+    };
+    RoleDeleted: {
+      /**
+       * Format: int64
+       * @description Credentials that the role had signed for users who have been moved to another since.
+       */
+      credentials_revoked: number;
     };
     RolePage: {
       items: components["schemas"]["Role"][];
@@ -2339,18 +2607,50 @@ export interface components {
       name: string;
       /** @description Absent: the account's role named `default`. */
       role_id?: string;
+      permissions?: components["schemas"]["OwnPermissions"];
+      tags?: components["schemas"]["UserTags"];
+      connections?: components["schemas"]["UserConnections"];
     };
+    UserUpdate: {
+      /** @description Null: the account's role named `default`. */
+      role_id?: string | null;
+      permissions?: components["schemas"]["OwnPermissions"];
+      tags?: components["schemas"]["UserTags"];
+      connections?: components["schemas"]["UserConnections"];
+    };
+    /** @description What the user may do, instead of what a role says. Null or absent: its role's. */
+    OwnPermissions: {
+      publish?: components["schemas"]["Permission"];
+      subscribe?: components["schemas"]["Permission"];
+      responses?: components["schemas"]["ResponsePermission"];
+    } | null;
+    /** @description In lower case. `{{tag(team)}}` in a role's subjects stands for `blue` for a user with the tag `team:blue`. */
+    UserTags: string[];
+    /**
+     * Format: int64
+     * @description Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
+     */
+    UserConnections: number | null;
     User: {
       id: components["schemas"]["Id"];
       account_id: components["schemas"]["Id"];
       role_id: components["schemas"]["Id"];
+      /** @description The user's own name, if it has permissions of its own. */
       role_name: string;
+      permissions: components["schemas"]["OwnPermissions"];
       name: string;
+      tags: components["schemas"]["UserTags"];
+      connections: components["schemas"]["UserConnections"];
       /**
        * Format: int64
        * @description Credentials neither revoked nor expired.
        */
       active_credentials: number;
+      /**
+       * Format: int64
+       * @description Those of them that were issued when the user was in another role or had other tags. Unmodified nats-servers refuse them.
+       */
+      moved_credentials: number;
       created_at: components["schemas"]["Time"];
       updated_at: components["schemas"]["Time"];
       etag: string;
@@ -2379,6 +2679,17 @@ export interface components {
       id: components["schemas"]["Id"];
       account_id: components["schemas"]["Id"];
       user_id: components["schemas"]["Id"];
+      /** @description The user's name. */
+      user: string;
+      /** @description The role that signed it. Null: issued by a version that did not keep it. */
+      role_id: string | null;
+      /** @description The user's when it was issued. */
+      tags: string[];
+      /**
+       * Format: date-time
+       * @description Since when its user is in another role or has other tags. Brokers go by what the user is now; unmodified nats-servers refuse the credential.
+       */
+      moved_at: string | null;
       name: string;
       public_key: string;
       status: components["schemas"]["CredentialStatus"];
@@ -2453,6 +2764,8 @@ export interface components {
       creds?: string;
       /** @description What to call the file. Absent when you keep the seed. */
       file_name?: string;
+      /** @description Why it does not work yet. Absent when it does. */
+      warning?: string;
     };
     /** @description The users are said in one of three ways: `names`, `name_prefix` and `count`, or `entries`. */
     CredentialBatchIssue: {
@@ -2577,13 +2890,62 @@ export interface components {
     Operator: {
       id: components["schemas"]["Id"];
       name: string;
+      description: string;
+      /** @description In the operator's JWT. */
+      tags: string[];
+      /** @description Who signs up gets an account under it while it is the default. */
+      first_account: boolean;
       public_key: string;
+      /** @description The key that signs accounts now. */
       signing_public_key: string;
       system_account_public_key: string;
+      /** @description Always true: only signing keys sign accounts. */
+      strict_signing_key_usage: boolean;
+      /** @description New accounts go under it. */
       is_default: boolean;
+      jwt: string;
       /** Format: int64 */
       revision: number;
       created_at: components["schemas"]["Time"];
+      updated_at: components["schemas"]["Time"];
+      etag: string;
+    };
+    OperatorCreate: {
+      name: string;
+      description?: string;
+      tags?: string[];
+      /**
+       * @description Who signs up gets an account under it while it is the default.
+       * @default true
+       */
+      first_account: boolean;
+    };
+    OperatorUpdate: {
+      name?: string;
+      description?: string;
+      tags?: string[];
+      first_account?: boolean;
+    };
+    SigningKey: {
+      public_key: string;
+      /**
+       * @description `next`: trusted by brokers once they have the operator's JWT; `active`: signs; `leaving`: trusted until nothing is signed with it; `retired`: its seed is forgotten.
+       * @enum {string}
+       */
+      status: "next" | "active" | "leaving" | "retired";
+      created_at: components["schemas"]["Time"];
+      /** Format: date-time */
+      retired_at: string | null;
+    };
+    SigningKeyList: {
+      items: components["schemas"]["SigningKey"][];
+    };
+    SigningKeyRotate: {
+      /**
+       * @description The attached servers have been restarted with the operator's JWT that has the next key. Needed where there are some.
+       * @default false
+       */
+      servers_restarted: boolean;
     };
     OperatorPage: {
       items: components["schemas"]["Operator"][];
@@ -2720,11 +3082,16 @@ export interface components {
     BrokerAnnounced: {
       /** @description A user of the system account for the broker's public key. */
       user_jwt: string;
+      /** @description The operator's JWT as it is now. */
+      operator_jwt: string;
+      system_account_jwt: string;
     };
     BrokerAnnouncement: {
       cluster: string;
       control_url: string;
       endpoints: components["schemas"]["Endpoints"];
+      /** @description Of the operator JWT that the broker goes by: the first 16 bytes of its SHA-256, in hex. A signing key is used once all brokers go by a JWT that has it. */
+      operator_jwt_id?: string;
     };
     Broker: {
       id: components["schemas"]["Id"];
@@ -2784,6 +3151,15 @@ export interface components {
     };
   };
   responses: {
+    /** @description With `dry_run`: what would change. */
+    Rehearsed: {
+      headers: {
+        [name: string]: unknown;
+      };
+      content: {
+        "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
+      };
+    };
     /** @description It did not work; `detail` says why and `errors` where. */
     Refused: {
       headers: {
@@ -2795,6 +3171,8 @@ export interface components {
     };
   };
   parameters: {
+    /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+    Rehearse: boolean;
     TenantId: components["schemas"]["Id"];
     AccountId: components["schemas"]["Id"];
     RoleId: components["schemas"]["Id"];
@@ -3338,6 +3716,8 @@ export interface operations {
   deleteAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3368,6 +3748,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Proof"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       /** @description Deleted. */
@@ -3382,7 +3763,10 @@ export interface operations {
   };
   updateAccount: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -3457,6 +3841,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3465,6 +3850,8 @@ export interface operations {
   suspendAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3497,6 +3884,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3505,6 +3893,8 @@ export interface operations {
   resumeAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3528,6 +3918,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3535,7 +3926,10 @@ export interface operations {
   };
   cloneAccount: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -3556,6 +3950,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The new account. */
       201: {
         headers: {
@@ -3596,7 +3991,10 @@ export interface operations {
   };
   updateMappings: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -3639,6 +4037,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Mappings"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3670,6 +4069,8 @@ export interface operations {
   restoreAccount: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -3696,6 +4097,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Account"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3887,7 +4289,10 @@ export interface operations {
   };
   createRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -3906,24 +4311,37 @@ export interface operations {
          *       "permissions": {
          *         "publish": {
          *           "allow": [
-         *             "readings.>"
+         *             "readings.{{tag(site)}}.>"
          *           ]
          *         },
          *         "subscribe": {
          *           "allow": [
-         *             "_INBOX.>"
+         *             "_INBOX.>",
+         *             "commands.> workers"
          *           ]
          *         }
          *       },
          *       "connection_types": [
          *         "WEBSOCKET"
-         *       ]
+         *       ],
+         *       "times": [
+         *         {
+         *           "start": "06:00:00",
+         *           "end": "22:00:00"
+         *         }
+         *       ],
+         *       "time_zone": "Europe/Berlin",
+         *       "limits": {
+         *         "connections_per_user": 2
+         *       },
+         *       "default_credential_lifetime": "P90D"
          *     }
          */
         "application/json": components["schemas"]["RoleCreate"];
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The role. */
       201: {
         headers: {
@@ -3964,7 +4382,10 @@ export interface operations {
   };
   deleteRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -3976,7 +4397,17 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description Deleted. */
+      /** @description Deleted, and some credentials with it. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RoleDeleted"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
+        };
+      };
+      /** @description Deleted; it ended no credential. */
       204: {
         headers: {
           [name: string]: unknown;
@@ -3988,7 +4419,10 @@ export interface operations {
   };
   updateRole: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -4047,6 +4481,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Role"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -4086,7 +4521,10 @@ export interface operations {
   };
   createUser: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4100,13 +4538,18 @@ export interface operations {
       content: {
         /**
          * @example {
-         *       "name": "billing"
+         *       "name": "billing",
+         *       "tags": [
+         *         "team:orders"
+         *       ],
+         *       "connections": 5
          *     }
          */
         "application/json": components["schemas"]["UserCreate"];
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The user. */
       201: {
         headers: {
@@ -4148,6 +4591,8 @@ export interface operations {
   deleteUser: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -4173,6 +4618,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Proof"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       /** @description Deleted. */
@@ -4181,6 +4627,58 @@ export interface operations {
           [name: string]: unknown;
         };
         content?: never;
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  updateUser: {
+    parameters: {
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        user: components["parameters"]["UserId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "tags": [
+         *         "team:blue"
+         *       ],
+         *       "connections": 3
+         *     }
+         */
+        "application/json": components["schemas"]["UserUpdate"];
+        /**
+         * @example {
+         *       "tags": [
+         *         "team:blue"
+         *       ],
+         *       "connections": 3
+         *     }
+         */
+        "application/merge-patch+json": components["schemas"]["UserUpdate"];
+      };
+    };
+    responses: {
+      /** @description The user as it is now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["User"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
+        };
       };
       default: components["responses"]["Refused"];
     };
@@ -4291,7 +4789,10 @@ export interface operations {
   };
   issueCredential: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4312,6 +4813,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The credential, with its secret part this once. */
       201: {
         headers: {
@@ -4470,6 +4972,8 @@ export interface operations {
   revokeCredential: {
     parameters: {
       query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
         /**
          * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
          *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
@@ -4501,6 +5005,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Credential"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -4843,6 +5348,223 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["OperatorPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  createOperator: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name": "Europe",
+         *       "description": "The brokers in Europe",
+         *       "tags": [
+         *         "region:eu"
+         *       ]
+         *     }
+         */
+        "application/json": components["schemas"]["OperatorCreate"];
+      };
+    };
+    responses: {
+      /** @description The operator. */
+      201: {
+        headers: {
+          Location: components["headers"]["Location"];
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operator"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getOperator: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The operator. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operator"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  updateOperator: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "tags": [
+         *         "region:eu",
+         *         "tier:gold"
+         *       ]
+         *     }
+         */
+        "application/json": components["schemas"]["OperatorUpdate"];
+        /**
+         * @example {
+         *       "tags": [
+         *         "region:eu",
+         *         "tier:gold"
+         *       ]
+         *     }
+         */
+        "application/merge-patch+json": components["schemas"]["OperatorUpdate"];
+      };
+    };
+    responses: {
+      /** @description The operator as it is now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operator"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  makeDefaultOperator: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The operator, which is the default now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operator"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listSigningKeys: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description All that it has had, oldest first. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SigningKeyList"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  addSigningKey: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The key. */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SigningKey"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  rotateSigningKey: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        /**
+         * @example {
+         *       "servers_restarted": true
+         *     }
+         */
+        "application/json": components["schemas"]["SigningKeyRotate"];
+      };
+    };
+    responses: {
+      /** @description It has begun. */
+      202: {
+        headers: {
+          Location: components["headers"]["Location"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
         };
       };
       default: components["responses"]["Refused"];

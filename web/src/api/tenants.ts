@@ -9,6 +9,7 @@ export type Member = Schemas["Member"];
 export type ApiToken = Schemas["ApiToken"];
 export type ApiTokenCreate = Schemas["ApiTokenCreate"];
 export type AuditEvent = Schemas["AuditEvent"];
+export type TenantEvent = Schemas["Event"];
 
 export const tenantById = (tenant: string) =>
   queryOptions({
@@ -56,6 +57,20 @@ export const auditOf = (tenant: string) =>
     queryFn: ({ pageParam, signal }) =>
       answer(
         client.GET("/v1/tenants/{tenant}/audit", {
+          params: { path: { tenant }, query: { cursor: pageParam ?? undefined } },
+          signal,
+        }),
+      ),
+    initialPageParam: firstPage,
+    getNextPageParam: (page) => page.next_cursor,
+  });
+
+export const eventsOf = (tenant: string) =>
+  infiniteQueryOptions({
+    queryKey: ["tenants", tenant, "events"],
+    queryFn: ({ pageParam, signal }) =>
+      answer(
+        client.GET("/v1/tenants/{tenant}/events", {
           params: { path: { tenant }, query: { cursor: pageParam ?? undefined } },
           signal,
         }),

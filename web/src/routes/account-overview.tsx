@@ -4,10 +4,9 @@ import { deliveryOf, endpointsOf } from "../api/accounts";
 import { useAccount } from "../features/accounts/AccountContext";
 import { BrokerTable } from "../features/accounts/BrokerTable";
 import { EndpointFacts } from "../features/accounts/EndpointFacts";
-import { allLimits, valueAt } from "../features/accounts/limits";
+import { jetStreamFacts, limitFacts } from "../features/accounts/limitFacts";
 import { Loaded } from "../features/problems/Loaded";
 import { Facts } from "../ui/Facts";
-import { formatLimit } from "../ui/format";
 import { Key } from "../ui/Key";
 import { TextLink } from "../ui/links";
 import { Panel } from "../ui/Panel";
@@ -58,7 +57,8 @@ export function AccountOverviewPage() {
           </Panel>
         </Stack>
         <Panel
-          title="Limits"
+          title="Limits in force"
+          description="The account's own, within what the plan allows."
           actions={
             <TextLink to="/accounts/$account/settings" params={{ account: account.id }} size="sm">
               Change
@@ -67,10 +67,13 @@ export function AccountOverviewPage() {
         >
           <Facts
             numeric
-            items={allLimits.map((limit) => [
-              limit.pointer.startsWith("/jetstream") ? `JetStream ${limit.label.toLowerCase()}` : limit.label,
-              formatLimit(valueAt(account.limits, limit.pointer), limit.unit),
-            ])}
+            items={[
+              ...limitFacts(account.effective_limits),
+              ...jetStreamFacts(account.effective_limits).map(([name, value]): [string, string] => [
+                `JetStream: ${name.charAt(0).toLowerCase()}${name.slice(1)}`,
+                value,
+              ]),
+            ]}
           />
         </Panel>
       </SimpleGrid>

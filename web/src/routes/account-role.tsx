@@ -2,20 +2,22 @@ import { Drawer, Text } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { rolesOf } from "../api/roles";
+import { useAccount, useMayChange } from "../features/accounts/AccountContext";
 import { Loaded } from "../features/problems/Loaded";
 import { RoleEditor } from "../features/roles/RoleEditor";
-import { useMay } from "../features/shell/useTenant";
 import { PanelSkeleton } from "../ui/Skeletons";
 
 const route = getRouteApi("/signed-in/accounts/$account/roles/$role");
 
 export function AccountRolePage() {
-  const { account, role: id } = route.useParams();
+  const { role: id } = route.useParams();
+  const account = useAccount();
   const navigate = route.useNavigate();
-  const roles = useInfiniteQuery(rolesOf(account));
-  const mayEdit = useMay("developer");
+  const roles = useInfiniteQuery(rolesOf(account.id));
+  const mayEdit = useMayChange();
   const role = roles.data?.pages.flatMap((page) => page.items).find((candidate) => candidate.id === id);
-  const close = () => void navigate({ to: "/accounts/$account/roles", params: { account }, resetScroll: false });
+  const close = () =>
+    void navigate({ to: "/accounts/$account/roles", params: { account: account.id }, resetScroll: false });
   return (
     <Drawer
       opened

@@ -2,10 +2,9 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Outlet, useParams } from "@tanstack/react-router";
 import { Plus, ShieldCheck } from "lucide-react";
 import { rolesOf } from "../api/roles";
-import { useAccount } from "../features/accounts/AccountContext";
+import { useAccount, useMayChange } from "../features/accounts/AccountContext";
 import { Loaded } from "../features/problems/Loaded";
 import { RoleTable } from "../features/roles/RoleTable";
-import { useMay } from "../features/shell/useTenant";
 import { EmptyState } from "../ui/EmptyState";
 import { ButtonLink } from "../ui/links";
 import { LoadMore } from "../ui/LoadMore";
@@ -16,7 +15,7 @@ export function AccountRolesPage() {
   const account = useAccount();
   const { role: open } = useParams({ strict: false });
   const roles = useInfiniteQuery(rolesOf(account.id));
-  const mayCreate = useMay("developer");
+  const mayCreate = useMayChange();
   const createButton = mayCreate && (
     <ButtonLink
       to="/accounts/$account/roles/$role"

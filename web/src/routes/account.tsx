@@ -1,13 +1,18 @@
 import { Group, Skeleton, Stack, Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 import { accountById, endpointsOf } from "../api/accounts";
 import { Problem } from "../api/client";
+import { me } from "../api/session";
 import { AccountContext } from "../features/accounts/AccountContext";
 import { DeliveryStatus } from "../features/accounts/DeliveryStatus";
+import { ExpiryNotice } from "../features/creds/ExpiryNotice";
+import { SuspendedNotice } from "../features/accounts/Suspension";
 import { Loaded } from "../features/problems/Loaded";
-import { NotFound } from "../features/shell/NotFound";
+import { DeletingNotice } from "../features/retirement/DeletingNotice";
+import { RetiredAccount } from "../features/retirement/RetiredAccount";
+import { useMay } from "../features/shell/useTenant";
 import { CopyIcon } from "../ui/CopyButton";
 import { Key } from "../ui/Key";
 import { TextLink } from "../ui/links";
@@ -21,15 +26,28 @@ const tabs = [
   { to: "/accounts/$account/connect", label: "Connect", exact: false },
   { to: "/accounts/$account", label: "Overview", exact: true },
   { to: "/accounts/$account/users", label: "Users", exact: false },
+  { to: "/accounts/$account/credentials", label: "Creds", exact: false },
   { to: "/accounts/$account/roles", label: "Roles", exact: false },
   { to: "/accounts/$account/connections", label: "Connections", exact: false },
   { to: "/accounts/$account/settings", label: "Settings", exact: false },
 ] as const;
 
+/** Of an account that is being deleted: nothing leads to what cannot be done any more. */
+const deletingTabs = [
+  { to: "/accounts/$account/deletion", label: "Deletion", exact: false },
+  ...tabs.filter((tab) => tab.label !== "Connect"),
+];
+
 export function AccountLayout() {
   const { account: id } = route.useParams();
-  const account = useQuery(accountById(id));
+  const account = useQuery({
+    ...accountById(id),
+    // What is being deleted goes by itself.
+    refetchInterval: (query) => (query.state.data?.status === "deleting" ? 3_000 : false),
+  });
   const endpoints = useQuery(endpointsOf(id));
+  const mayDecide = useMay("admin");
+  const { person } = useSuspenseQuery(me).data;
   const { pathname } = useLocation();
   const tabBar = useRef<HTMLElement>(null);
   const loaded = account.data !== undefined;
@@ -40,7 +58,7 @@ export function AccountLayout() {
     if (bar && open) bar.scrollLeft = open.offsetLeft - bar.offsetLeft - 24;
   }, [pathname, loaded]);
 
-  if (account.error instanceof Problem && account.error.status === 404) return <NotFound />;
+  if (account.error instanceof Problem && account.error.status === 404) return <RetiredAccount account={id} />;
   return (
     <Loaded
       query={account}
@@ -55,6 +73,7 @@ export function AccountLayout() {
     >
       {(data) => {
         const url = endpoints.data?.nats[0];
+        const deleting = data.status === "deleting";
         return (
           <Page
             title={data.name}
@@ -86,12 +105,14 @@ export function AccountLayout() {
             }
           >
             <nav aria-label={`Pages of ${data.name}`} className={classes.tabs} ref={tabBar}>
-              {tabs.map((tab) => (
+              {(deleting ? deletingTabs : tabs).map((tab) => (
                 <Link key={tab.label} to={tab.to} params={{ account: id }} activeOptions={{ exact: tab.exact }}>
                   {tab.label}
                 </Link>
               ))}
             </nav>
+            <SuspendedNotice account={data} mayResume={mayDecide && !deleting} isStaff={person.is_staff} />
+            {deleting ? <DeletingNotice account={data} mayDecide={mayDecide} /> : <ExpiryNotice account={data} />}
             <AccountContext value={data}>
               <Outlet />
             </AccountContext>

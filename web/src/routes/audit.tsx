@@ -1,10 +1,11 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { ScrollText } from "lucide-react";
-import { apiTokensOf, auditOf, membersOf } from "../api/tenants";
+import { auditOf } from "../api/tenants";
 import { Loaded } from "../features/problems/Loaded";
 import { useMay } from "../features/shell/useTenant";
 import { AuditTable } from "../features/tenants/AuditTable";
+import { useActors } from "../features/tenants/useActors";
 import { EmptyState } from "../ui/EmptyState";
 import { LoadMore } from "../ui/LoadMore";
 import { Notice } from "../ui/Notice";
@@ -18,15 +19,7 @@ export function AuditPage() {
   const { tenant } = route.useParams();
   const admin = useMay("admin");
   const events = useInfiniteQuery({ ...auditOf(tenant), enabled: admin });
-  const members = useInfiniteQuery({ ...membersOf(tenant), enabled: admin });
-  const tokens = useInfiniteQuery({ ...apiTokensOf(tenant), enabled: admin });
-  const actors = new Map<string, string>();
-  for (const page of members.data?.pages ?? []) {
-    for (const member of page.items) actors.set(member.person_id, member.email);
-  }
-  for (const page of tokens.data?.pages ?? []) {
-    for (const token of page.items) actors.set(token.id, `API token ${token.name}`);
-  }
+  const actors = useActors();
   return (
     <Page title="Audit" description="Who did what in this team, newest first.">
       {admin ? (

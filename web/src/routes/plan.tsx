@@ -2,7 +2,7 @@ import { SimpleGrid, Stack } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { planOf } from "../api/tenants";
-import { jetStreamLimits, limits, valueAt } from "../features/accounts/limits";
+import { jetStreamFacts, limitFacts } from "../features/accounts/limitFacts";
 import { Loaded } from "../features/problems/Loaded";
 import { PlanUse } from "../features/tenants/PlanUse";
 import { Facts } from "../ui/Facts";
@@ -35,22 +35,10 @@ export function PlanPage() {
             </Panel>
             <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
               <Panel title="Limits of an account" description="The most that each account's settings may ask for.">
-                <Facts
-                  numeric
-                  items={limits.map((limit) => [
-                    limit.label,
-                    formatLimit(valueAt(data.account_limits, limit.pointer), limit.unit),
-                  ])}
-                />
+                <Facts numeric items={limitFacts(data.account_limits)} />
               </Panel>
               <Panel title="JetStream of an account" description="Streams, key-value buckets and object stores.">
-                <Facts
-                  numeric
-                  items={jetStreamLimits.map((limit) => [
-                    limit.label,
-                    formatLimit(valueAt(data.account_limits, limit.pointer), limit.unit),
-                  ])}
-                />
+                <Facts numeric items={jetStreamFacts(data.account_limits)} />
               </Panel>
             </SimpleGrid>
           </Stack>

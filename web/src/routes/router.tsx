@@ -8,6 +8,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { Problem } from "../api/client";
+import type { CredentialStatus } from "../api/credentials";
 import { me } from "../api/session";
 import { RouteProblem } from "../features/shell/RouteProblem";
 import { NotFound } from "../features/shell/NotFound";
@@ -95,6 +96,11 @@ const audit = createRoute({
   path: "/audit",
   component: lazyRouteComponent(() => import("./audit"), "AuditPage"),
 });
+const events = createRoute({
+  getParentRoute: () => tenant,
+  path: "/events",
+  component: lazyRouteComponent(() => import("./events"), "EventsPage"),
+});
 const plan = createRoute({
   getParentRoute: () => tenant,
   path: "/plan",
@@ -141,6 +147,21 @@ const role = createRoute({
   path: "$role",
   component: lazyRouteComponent(() => import("./account-role"), "AccountRolePage"),
 });
+const credentialStates: readonly CredentialStatus[] = ["active", "expiring", "expired", "revoked"];
+const credentials = createRoute({
+  getParentRoute: () => account,
+  path: "/credentials",
+  validateSearch: (search: Record<string, unknown>): { status?: CredentialStatus } => {
+    const status = credentialStates.find((state) => state === search.status);
+    return status ? { status } : {};
+  },
+  component: lazyRouteComponent(() => import("./account-credentials"), "AccountCredentialsPage"),
+});
+const credential = createRoute({
+  getParentRoute: () => credentials,
+  path: "$credential",
+  component: lazyRouteComponent(() => import("./account-credential"), "AccountCredentialPage"),
+});
 const connections = createRoute({
   getParentRoute: () => account,
   path: "/connections",
@@ -150,6 +171,12 @@ const accountSettings = createRoute({
   getParentRoute: () => account,
   path: "/settings",
   component: lazyRouteComponent(() => import("./account-settings"), "AccountSettingsPage"),
+});
+
+const accountDeletion = createRoute({
+  getParentRoute: () => account,
+  path: "/deletion",
+  component: lazyRouteComponent(() => import("./account-deletion"), "AccountDeletionPage"),
 });
 
 const operators = createRoute({
@@ -163,14 +190,16 @@ const routeTree = root.addChildren([
   logIn,
   signedIn.addChildren([
     home,
-    tenant.addChildren([overview, accounts, members, apiTokens, audit, plan, tenantSettings]),
+    tenant.addChildren([overview, accounts, members, apiTokens, events, audit, plan, tenantSettings]),
     account.addChildren([
       accountOverview,
       connect,
       users.addChildren([user]),
+      credentials.addChildren([credential]),
       roles.addChildren([role]),
       connections,
       accountSettings,
+      accountDeletion,
     ]),
     operators,
   ]),

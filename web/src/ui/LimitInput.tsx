@@ -10,6 +10,8 @@ type LimitInputProps = {
   value: number;
   /** The most that may be chosen; -1 is unlimited. */
   maximum: number;
+  /** How much of it is used now, in words. */
+  use?: string;
   onChange: (value: number) => void;
   error?: string;
   disabled?: boolean;
@@ -24,7 +26,17 @@ const byteUnits = [
 ];
 
 /** LimitInput is a number or "unlimited", with the maximum beside it; bytes in the largest unit that divides them. */
-export function LimitInput({ label, description, unit, value, maximum, onChange, error, disabled }: LimitInputProps) {
+export function LimitInput({
+  label,
+  description,
+  unit,
+  value,
+  maximum,
+  use,
+  onChange,
+  error,
+  disabled,
+}: LimitInputProps) {
   const id = useId();
   const [scale, setScale] = useState(() => scaleOf(unit, value === -1 ? maximum : value));
   const unlimited = value === -1;
@@ -33,7 +45,7 @@ export function LimitInput({ label, description, unit, value, maximum, onChange,
     <Input.Wrapper
       id={id}
       label={label}
-      description={[description, maximum === -1 ? "no maximum" : `at most ${formatLimit(maximum, unit)}`]
+      description={[description, maximum === -1 ? "no maximum" : `at most ${formatLimit(maximum, unit)}`, use]
         .filter(Boolean)
         .join("; ")}
       error={error}

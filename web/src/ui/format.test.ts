@@ -1,5 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { durationOf, formatBytes, formatLimit, formatRelative, plural, secondsOf, shortenKey } from "./format";
+import {
+  durationOf,
+  formatBytes,
+  formatDuration,
+  formatLimit,
+  formatRelative,
+  formatRemaining,
+  plural,
+  secondsOf,
+  shortenKey,
+} from "./format";
 
 describe("formatBytes", () => {
   it.each([
@@ -47,17 +57,39 @@ describe("durations", () => {
     ["PT1M30S", 90],
     ["P1DT2H", 93_600],
     ["PT0.5S", 0.5],
+    ["P4W2D", 30 * 86_400],
+    ["P2M4W1DT4H", 90 * 86_400],
+    ["P1Y", 365 * 86_400],
   ])("%s is %d seconds", (text, seconds) => expect(secondsOf(text)).toBe(seconds));
 
-  it.each(["", "P", "PT", "5s", "P1Y"])("%j is none", (text) => expect(secondsOf(text)).toBeUndefined());
+  it.each(["", "P", "PT", "5s", "1Y"])("%j is none", (text) => expect(secondsOf(text)).toBeUndefined());
 
   it("reads back what it writes", () => {
     for (const seconds of [0, 5, 86_400, 0.25]) expect(secondsOf(durationOf(seconds))).toBe(seconds);
   });
 });
 
+it.each([
+  ["P2M4W1DT4H", "90 days"],
+  ["PT36H", "36 hours"],
+  ["PT24H", "1 day"],
+  ["PT90S", "90 seconds"],
+  ["forever", "forever"],
+])("%s is said %s", (duration, words) => expect(formatDuration(duration)).toBe(words));
+
 it("plural counts", () => {
   expect(plural(1, "client")).toBe("1 client");
   expect(plural(0, "client")).toBe("0 clients");
   expect(plural(1200, "entry", "entries")).toBe("1,200 entries");
+});
+
+it.each([
+  [0, "0 seconds"],
+  [-5, "0 seconds"],
+  [61, "1 minute 1 second"],
+  [7 * 86_400, "7 days"],
+  [6 * 86_400 + 4 * 3600 + 59, "6 days 4 hours"],
+])("%d seconds remain as %s", (seconds, words) => {
+  const now = Date.parse("2026-01-01T00:00:00Z");
+  expect(formatRemaining(new Date(now + seconds * 1000).toISOString(), now)).toBe(words);
 });

@@ -46,6 +46,27 @@ export function formatRelative(time: string, now: number): string {
   return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(Math.trunc(seconds / size), unit);
 }
 
+/** formatRemaining counts down in the two units that matter: "6 days 4 hours", "3 minutes 20 seconds"; "0 seconds" when over. */
+export function formatRemaining(until: string, now: number): string {
+  const seconds = Math.max(0, Math.round((Date.parse(until) - now) / 1000));
+  const units: [size: number, one: string][] = [
+    [86_400, "day"],
+    [3600, "hour"],
+    [60, "minute"],
+    [1, "second"],
+  ];
+  const first = units.findIndex(([size]) => seconds >= size);
+  if (first === -1) return plural(0, "second");
+  const parts: string[] = [];
+  let rest = seconds;
+  for (const [size, one] of units.slice(first, first + 2)) {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    if (count > 0) parts.push(plural(count, one));
+  }
+  return parts.join(" ");
+}
+
 /** formatExact is the reader's own time zone with its name, to the second. */
 export function formatExact(time: string): string {
   return new Date(time).toLocaleString("en-GB", {
@@ -64,12 +85,29 @@ export function plural(count: number, one: string, many = `${one}s`): string {
   return `${formatCount(count)} ${count === 1 ? one : many}`;
 }
 
-/** secondsOf reads an ISO 8601 duration of days and less; undefined when it is not one. */
+const year = 365 * 86_400;
+
+/** secondsOf reads an ISO 8601 duration; a year has 365 days and a month a twelfth of it, as control reckons. */
 export function secondsOf(duration: string): number | undefined {
-  const match = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$/.exec(duration);
+  const match = /^P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$/.exec(
+    duration,
+  );
   if (!match || duration === "P" || duration.endsWith("T")) return undefined;
-  const [days, hours, minutes, seconds] = match.slice(1).map((part) => Number(part ?? 0));
-  return (days ?? 0) * 86_400 + (hours ?? 0) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0);
+  const sizes = [year, year / 12, 7 * 86_400, 86_400, 3600, 60, 1];
+  return sizes.reduce((sum, size, index) => sum + size * Number(match[index + 1] ?? 0), 0);
+}
+
+/** formatDuration says a duration in the largest unit that divides it: "90 days"; as it is when it is not one. */
+export function formatDuration(duration: string): string {
+  const seconds = secondsOf(duration);
+  if (seconds === undefined) return duration;
+  const units: [size: number, one: string][] = [
+    [86_400, "day"],
+    [3600, "hour"],
+    [60, "minute"],
+  ];
+  const [size, one] = units.find(([candidate]) => seconds >= candidate && seconds % candidate === 0) ?? [1, "second"];
+  return plural(seconds / size, one);
 }
 
 /** durationOf writes seconds as an ISO 8601 duration: PT5S. */

@@ -4,6 +4,7 @@ import { DataTable } from "../../ui/DataTable";
 import { formatLimit } from "../../ui/format";
 import { Key } from "../../ui/Key";
 import { TextLink } from "../../ui/links";
+import { Status } from "../../ui/Status";
 import { Time } from "../../ui/Time";
 import { DeliveryStatus } from "./DeliveryStatus";
 
@@ -29,7 +30,15 @@ export function AccountTable({ accounts }: { accounts: Account[] }) {
             </>
           ),
         },
-        { header: "Delivery", cell: (account) => <DeliveryStatus account={account.id} /> },
+        {
+          header: "State",
+          cell: (account) =>
+            account.status === "active" ? (
+              <DeliveryStatus account={account.id} />
+            ) : (
+              <Status tone="stopped">{account.status === "deleting" ? "Being deleted" : "Suspended"}</Status>
+            ),
+        },
         {
           header: "Public key",
           cell: (account) => <Key value={account.public_key} what={`public key of ${account.name}`} />,

@@ -8,7 +8,7 @@ import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
 import { LimitFields } from "./LimitFields";
-import { allLimits, changedLimits, type LimitValues, valuesOf } from "./limits";
+import { changedLimits, type LimitForm, limitFormOf, limitPointers } from "./limits";
 
 type CreateAccountDrawerProps = {
   tenant: string;
@@ -40,23 +40,19 @@ export function CreateAccountForm({ tenant, onCancel, onCreated }: CreateAccount
   const [name, setName] = useState("");
   const [description, setDescription] = useState("");
   // Absent: the plan's.
-  const [limits, setLimits] = useState<LimitValues>();
+  const [limits, setLimits] = useState<LimitForm>();
   const withKey = useIdempotencyKey();
   const planLimits = plan.data?.account_limits;
 
   const { act, pending, problem } = useAct(async () => {
-    const own = limits && planLimits ? changedLimits(valuesOf(planLimits), limits) : undefined;
+    const own = limits && planLimits ? changedLimits(limitFormOf(planLimits), limits) : undefined;
     const body = { name: name.trim(), description: description.trim(), ...(own && { limits: own }) };
     const account = await withKey(body, (key) => createAccount(tenant, body, key));
     await queryClient.invalidateQueries({ queryKey: ["tenants", tenant] });
     onCreated(account);
   });
   const form = useFocusOnError(problem);
-  const errors = placeFieldErrors(problem, [
-    "/name",
-    "/description",
-    ...(limits ? allLimits.map((limit) => `/limits${limit.pointer}`) : []),
-  ]);
+  const errors = placeFieldErrors(problem, ["/name", "/description", ...(limits ? limitPointers : [])]);
 
   return (
     <form
@@ -98,17 +94,10 @@ export function CreateAccountForm({ tenant, onCancel, onCreated }: CreateAccount
             label="Limit it below the plan"
             description="Otherwise the account may use all that the plan allows an account."
             checked={limits !== undefined}
-            onChange={(event) => setLimits(event.currentTarget.checked ? valuesOf(planLimits) : undefined)}
+            onChange={(event) => setLimits(event.currentTarget.checked ? limitFormOf(planLimits) : undefined)}
           />
         )}
-        {limits && planLimits && (
-          <LimitFields
-            values={limits}
-            plan={planLimits}
-            errors={errors}
-            onChange={(pointer, value) => setLimits({ ...limits, [pointer]: value })}
-          />
-        )}
+        {limits && planLimits && <LimitFields value={limits} plan={planLimits} errors={errors} onChange={setLimits} />}
         {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onCancel}>

@@ -1,23 +1,13 @@
 import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
-import { fakeServer, problemBody, show } from "../../testing";
+import { aRole, aUser, fakeServer, problemBody, show } from "../../testing";
 import { IssueCredsDialog } from "./IssueCredsDialog";
 
 const seed = "SUAGJBVVE2FW4PXVH3KHVDJVGRJXJX2UO4XWBYRYGZPPE5SBE6YWZQ4P5Q";
 const creds = `-----BEGIN NATS USER JWT-----\neyJ0\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n${seed}\n------END USER NKEY SEED------\n`;
 
-const user = {
-  id: "usr_1",
-  account_id: "acc_1",
-  role_id: "rol_1",
-  role_name: "default",
-  name: "billing",
-  active_credentials: 0,
-  created_at: "2026-01-01T00:00:00Z",
-  updated_at: "2026-01-01T00:00:00Z",
-  etag: "1",
-};
+const user = { ...aUser, active_credentials: 0 };
 
 const issued = {
   credential: {
@@ -37,23 +27,7 @@ const issued = {
   file_name: "billing.creds",
 };
 
-const defaultRole = {
-  id: "rol_1",
-  account_id: "acc_1",
-  name: "default",
-  description: "",
-  public_key: "A",
-  permissions: {},
-  connection_types: [],
-  source_networks: [],
-  bearer: false,
-  limits: {},
-  created_at: "2026-01-01T00:00:00Z",
-  updated_at: "2026-01-01T00:00:00Z",
-  etag: "1",
-};
-
-const roles = { body: { items: [defaultRole], next_cursor: null } };
+const roles = { body: { items: [aRole], next_cursor: null } };
 
 function setup(routes: Parameters<typeof fakeServer>[0]) {
   const calls = fakeServer({ "GET /v1/accounts/acc_1/roles": roles, ...routes });
@@ -136,8 +110,5 @@ it("lands the server's word about a pasted seed on the public key, and sends the
   const field = screen.getByLabelText("Public key");
   expect(field.getAttribute("aria-invalid")).toBe("true");
   await waitFor(() => expect(document.activeElement).toBe(field));
-  const sent = calls.find((call) => call.method === "POST")?.body as { expires_at: string };
-  const days = (Date.parse(sent.expires_at) - Date.now()) / 86_400_000;
-  expect(days).toBeGreaterThan(29.9);
-  expect(days).toBeLessThan(30.1);
+  expect(calls.find((call) => call.method === "POST")?.body).toMatchObject({ expires_in: "P30D" });
 });

@@ -1,18 +1,8 @@
-import { Button, Group, Modal, Select, Stack, Switch, Text, TextInput } from "@mantine/core";
-import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { Button, Group, Modal, Stack } from "@mantine/core";
 import { useState } from "react";
-import { type CredentialIssued, issueCredential } from "../../api/credentials";
-import { type Role, rolesOf } from "../../api/roles";
-import { createUser, type User } from "../../api/users";
-import { CodeBlock } from "../../ui/CodeBlock";
-import { Notice } from "../../ui/Notice";
-import { placeFieldErrors } from "../problems/fieldErrors";
-import { ProblemNotice } from "../problems/ProblemNotice";
-import { useAct, useFocusOnError } from "../problems/useAct";
-import { useIdempotencyKey } from "../problems/useIdempotencyKey";
-import { roleSentence } from "../roles/roleSentence";
-import { expiresAt, expiries } from "./expiry";
-import { SecretFile } from "./SecretFile";
+import type { User } from "../../api/users";
+import { IssuedCreds, UnsavedNotice } from "./IssuedCreds";
+import { IssueForm, type Outcome } from "./IssueForm";
 
 type IssueCredsDialogProps = {
   account: string;
@@ -57,11 +47,7 @@ export function IssueCredsDialog({ account, user, opened, onClose }: IssueCredsD
       {issued ? (
         <Stack gap="md">
           <IssuedCreds issued={issued} onSaved={() => setSaved(true)} />
-          {unsaved && warned && (
-            <Notice tone="stopped" role="alert" title="You have not saved this file">
-              Closing forgets it. The credential stays, but nobody could use it.
-            </Notice>
-          )}
+          {unsaved && warned && <UnsavedNotice />}
           <Group justify="flex-end">
             <Button variant={unsaved ? "default" : "filled"} onClick={close}>
               {unsaved && warned ? "Close without saving" : "Done"}
@@ -73,165 +59,4 @@ export function IssueCredsDialog({ account, user, opened, onClose }: IssueCredsD
       )}
     </Modal>
   );
-}
-
-type Outcome = { made?: User; issued?: CredentialIssued };
-
-function IssuedCreds({ issued, onSaved }: { issued: CredentialIssued; onSaved: () => void }) {
-  if (issued.creds !== undefined && issued.file_name !== undefined) {
-    return <SecretFile fileName={issued.file_name} content={issued.creds} onSaved={onSaved} />;
-  }
-  return (
-    <Stack gap="sm">
-      <Text size="sm">You keep the seed, so this is the JWT alone. Put the two together in a creds file.</Text>
-      <CodeBlock label="user JWT" code={issued.jwt} maxRows={8} />
-    </Stack>
-  );
-}
-
-type IssueFormProps = {
-  account: string;
-  user?: User;
-  isNew: boolean;
-  onChange: (outcome: Outcome) => void;
-  onCancel: () => void;
-};
-
-function IssueForm({ account, user, isNew, onChange, onCancel }: IssueFormProps) {
-  const queryClient = useQueryClient();
-  const roles = useInfiniteQuery(rolesOf(account));
-  const allRoles = roles.data?.pages.flatMap((page) => page.items) ?? [];
-  const [userName, setUserName] = useState(user?.name ?? "");
-  const [roleId, setRoleId] = useState<string | null>(user?.role_id ?? null);
-  const [name, setName] = useState("");
-  const [expiry, setExpiry] = useState("");
-  const [ownSeed, setOwnSeed] = useState(false);
-  const [publicKey, setPublicKey] = useState("");
-  // What the problem is about decides whose /name it names.
-  const [step, setStep] = useState<"user" | "credential">(user ? "credential" : "user");
-  const withKey = useIdempotencyKey();
-  const role = chosenRole(allRoles, roleId);
-
-  const { act, pending, problem } = useAct(async () => {
-    let holder = user;
-    if (!holder) {
-      setStep("user");
-      const body = { name: userName.trim(), ...(roleId && { role_id: roleId }) };
-      holder = await withKey(body, (key) => createUser(account, body, key));
-      onChange({ made: holder });
-      await queryClient.invalidateQueries({ queryKey: ["accounts", account, "users"] });
-    }
-    setStep("credential");
-    const body = {
-      name: name.trim(),
-      expires_at: expiresAt(expiry, Date.now()),
-      ...(ownSeed && { public_key: publicKey.trim() }),
-    };
-    const issued = await issueCredential(holder.id, body);
-    onChange({ made: isNew ? holder : undefined, issued });
-    await Promise.all([
-      queryClient.invalidateQueries({ queryKey: ["users", holder.id] }),
-      queryClient.invalidateQueries({ queryKey: ["accounts", account, "users"] }),
-    ]);
-  });
-  const form = useFocusOnError(problem);
-  const errors = placeFieldErrors(
-    problem,
-    step === "user" ? ["/name", "/role_id"] : ["/name", "/expires_at", ...(ownSeed ? ["/public_key"] : [])],
-  );
-  const of = (owner: typeof step, pointer: string) => (step === owner ? errors.at(pointer) : undefined);
-
-  return (
-    <form
-      ref={form}
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        act();
-      }}
-    >
-      <Stack gap="md">
-        {isNew && (
-          <TextInput
-            label="User name"
-            description="Who or what connects, such as billing. Letters, digits, - and _."
-            data-autofocus
-            maxLength={64}
-            readOnly={user !== undefined}
-            value={userName}
-            onChange={(event) => setUserName(event.currentTarget.value)}
-            error={of("user", "/name")}
-          />
-        )}
-        {isNew && !user ? (
-          <Select
-            label="Role"
-            data={allRoles.map(({ id, name: label }) => ({ value: id, label }))}
-            value={role?.id ?? null}
-            onChange={setRoleId}
-            placeholder={roles.isPending ? "Loading roles…" : "default"}
-            error={of("user", "/role_id")}
-            description={role && roleSentence(role)}
-            inputWrapperOrder={["label", "input", "description", "error"]}
-          />
-        ) : (
-          role && (
-            <Text size="sm">
-              Role <strong>{role.name}</strong>.{" "}
-              <Text span c="dimmed">
-                {roleSentence(role)}
-              </Text>
-            </Text>
-          )
-        )}
-        <TextInput
-          label="What these creds are for"
-          description="Optional, such as a machine's name: it tells them apart when one has to be revoked."
-          data-autofocus={isNew ? undefined : true}
-          maxLength={64}
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-          error={of("credential", "/name")}
-        />
-        <Select
-          label="Expiry"
-          data={expiries}
-          value={expiry}
-          onChange={(next) => setExpiry(next ?? "")}
-          error={of("credential", "/expires_at")}
-        />
-        <Switch
-          label="I keep the seed myself"
-          description="Give us the public half of a user nkey; you get a JWT and nobody but you ever has the seed."
-          checked={ownSeed}
-          onChange={(event) => setOwnSeed(event.currentTarget.checked)}
-        />
-        {ownSeed && (
-          <TextInput
-            label="Public key"
-            description="Starts with U. Never paste a seed, which starts with S."
-            ff="monospace"
-            autoComplete="off"
-            value={publicKey}
-            onChange={(event) => setPublicKey(event.currentTarget.value)}
-            error={of("credential", "/public_key")}
-          />
-        )}
-        {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onCancel}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={pending}>
-            {isNew ? "Create user and issue creds" : "Issue creds"}
-          </Button>
-        </Group>
-      </Stack>
-    </form>
-  );
-}
-
-/** chosenRole is the role that the server will take: `default` when none was picked. */
-function chosenRole(roles: Role[], id: string | null): Role | undefined {
-  return roles.find((role) => (id ? role.id === id : role.name === "default"));
 }

@@ -1,26 +1,10 @@
 import { screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it } from "vitest";
-import type { Credential } from "../../api/credentials";
-import { fakeServer, problemBody, show } from "../../testing";
+import { aCredential, fakeServer, problemBody, show } from "../../testing";
 import { RevokeDialog } from "./RevokeDialog";
 
-const credential: Credential = {
-  id: "crd_1",
-  account_id: "acc_1",
-  user_id: "usr_1",
-  name: "laptop",
-  public_key: "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4",
-  status: "active",
-  issued_by: "per_1",
-  issued_at: "2026-01-01T00:00:00Z",
-  expires_at: null,
-  renewals: 0,
-  renewed_at: null,
-  last_seen: null,
-  revoked_at: null,
-  revoke_reason: "",
-};
+const credential = aCredential;
 
 const connection = (broker: string, user_public_key: string) => ({ broker, user_public_key, address: "192.0.2.1" });
 

@@ -2,8 +2,8 @@ import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { connectionsOf } from "../../api/accounts";
-import { type Credential, revokeCredential } from "../../api/credentials";
-import { plural, shortenKey } from "../../ui/format";
+import { type Credential, credentialsChanged, revokeCredential } from "../../api/credentials";
+import { plural } from "../../ui/format";
 import { Notice } from "../../ui/Notice";
 import { Status } from "../../ui/Status";
 import { DeliveryProgress } from "../accounts/DeliveryProgress";
@@ -11,6 +11,7 @@ import { closesWords } from "../accounts/closes";
 import { placeFieldErrors } from "../problems/fieldErrors";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct } from "../problems/useAct";
+import { nameOf } from "./usable";
 
 type RevokeDialogProps = { credential: Credential | undefined; onClose: () => void };
 
@@ -20,17 +21,26 @@ export function RevokeDialog({ credential, onClose }: RevokeDialogProps) {
     <Modal
       opened={credential !== undefined}
       onClose={onClose}
-      title={credential ? `Revoke ${credential.name || shortenKey(credential.public_key)}?` : ""}
+      title={credential ? `Revoke ${nameOf(credential)}?` : ""}
       closeButtonProps={{ "aria-label": "Close" }}
     >
-      {credential && <Revoke key={credential.id} credential={credential} onClose={onClose} />}
+      {credential && <RevokeForm key={credential.id} credential={credential} onClose={onClose} />}
     </Modal>
   );
 }
 
-function Revoke({ credential, onClose }: { credential: Credential; onClose: () => void }) {
+type RevokeFormProps = {
+  credential: Credential;
+  /** What the list will say, unless the person says otherwise. */
+  suggestedReason?: string;
+  /** On the button that leaves it be. */
+  leaveWord?: string;
+  onClose: () => void;
+};
+
+export function RevokeForm({ credential, suggestedReason = "", leaveWord = "Cancel", onClose }: RevokeFormProps) {
   const queryClient = useQueryClient();
-  const [reason, setReason] = useState("");
+  const [reason, setReason] = useState(suggestedReason);
   const [before, setBefore] = useState<number>();
   const [revoked, setRevoked] = useState(false);
   const connections = useQuery({
@@ -44,8 +54,7 @@ function Revoke({ credential, onClose }: { credential: Credential; onClose: () =
     await revokeCredential(credential.id, reason.trim());
     setRevoked(true);
     await Promise.all([
-      queryClient.invalidateQueries({ queryKey: ["users", credential.user_id] }),
-      queryClient.invalidateQueries({ queryKey: ["accounts", credential.account_id, "users"] }),
+      credentialsChanged(queryClient, credential.account_id, credential.user_id),
       connections.refetch(),
     ]);
   });
@@ -100,7 +109,7 @@ function Revoke({ credential, onClose }: { credential: Credential; onClose: () =
         {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onClose}>
-            Cancel
+            {leaveWord}
           </Button>
           <Button type="submit" color="red.8" loading={pending}>
             Revoke

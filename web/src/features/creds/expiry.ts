@@ -1,4 +1,4 @@
-/** What the dialogs offer, in days; "" is never. */
+/** What dialogs offer, in days; "" is never. */
 export const expiries = [
   { value: "", label: "Never" },
   { value: "1", label: "In 24 hours" },
@@ -8,7 +8,18 @@ export const expiries = [
   { value: "365", label: "In a year" },
 ];
 
+/** The same for creds, where saying nothing leaves it to the role and the plan. */
+export const lifetimes = [
+  { value: "", label: "As the role and the plan have it" },
+  ...expiries.filter(({ value }) => value !== ""),
+];
+
 /** expiresAt turns a choice into the API's `expires_at`; undefined is never. */
 export function expiresAt(days: string, now: number): string | undefined {
   return days === "" ? undefined : new Date(now + Number(days) * 86_400_000).toISOString();
+}
+
+/** expiresIn turns a choice into the API's `expires_in`; undefined leaves it to the role and the plan. */
+export function expiresIn(days: string): string | undefined {
+  return days === "" ? undefined : `P${days}D`;
 }

@@ -2,25 +2,20 @@ import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
 import type { Role } from "../../api/roles";
-import { fakeServer, problemBody, show } from "../../testing";
+import { anAccount, aRole, aUser, fakeServer, problemBody, show } from "../../testing";
 import { RoleEditor } from "./RoleEditor";
 import { bodyOf, newRole } from "./roleForm";
 
 const role: Role = {
-  ...bodyOf({ ...newRole, name: "sensor", publish: { reach: "only", only: ["readings.>"], never: [] } }),
-  id: "rol_1",
-  account_id: "acc_1",
-  public_key: "A",
-  created_at: "2026-01-01T00:00:00Z",
-  updated_at: "2026-01-01T00:00:00Z",
-  etag: '"7"',
+  ...aRole,
+  ...bodyOf({ ...newRole, name: "sensor", publish: { reach: "only", only: ["readings.>"] } }),
 };
 
 const delivered = { body: { revision: 1, in_force: true, brokers: [] } };
 
 it("does not send 'only these' without a subject, which would allow everything", async () => {
   const calls = fakeServer({});
-  await show(<RoleEditor account="acc_1" readOnly={false} onClose={() => {}} />);
+  await show(<RoleEditor account={anAccount} readOnly={false} onClose={() => {}} />);
   await userEvent.type(screen.getByLabelText("Name"), "sensor");
   const publish = screen.getByRole("radiogroup", { name: "May publish to" });
   await userEvent.click(within(publish).getByLabelText("Only these subjects"));
@@ -32,7 +27,7 @@ it("does not send 'only these' without a subject, which would allow everything",
 it("creates what was chosen, and says it in plain words before", async () => {
   const calls = fakeServer({ "POST /v1/accounts/acc_1/roles": { status: 201, body: role } });
   const onClose = vi.fn();
-  await show(<RoleEditor account="acc_1" readOnly={false} onClose={onClose} />);
+  await show(<RoleEditor account={anAccount} readOnly={false} onClose={onClose} />);
   await userEvent.type(screen.getByLabelText("Name"), "sensor");
   const publish = screen.getByRole("radiogroup", { name: "May publish to" });
   await userEvent.click(within(publish).getByLabelText("Only these subjects"));
@@ -61,7 +56,7 @@ it("lands a wrong subject on its list, naming it", async () => {
       body: problemBody(400, [{ pointer: "/permissions/publish/allow/0", detail: "has an empty token" }]),
     },
   });
-  await show(<RoleEditor account="acc_1" role={role} readOnly={false} onClose={() => {}} />);
+  await show(<RoleEditor account={anAccount} role={role} readOnly={false} onClose={() => {}} />);
   await userEvent.click(screen.getByRole("button", { name: "Save role" }));
   expect(await screen.findByText("“readings.>”: has an empty token")).toBeTruthy();
   expect(screen.queryByRole("alert")).toBeNull();
@@ -74,7 +69,7 @@ it("saves against the version it was opened with, and tells when someone was fas
       stale ? { status: 412, body: problemBody(412) } : { body: { ...role, etag: '"8"' } },
     "GET /v1/accounts/acc_1/delivery": delivered,
   });
-  await show(<RoleEditor account="acc_1" role={role} readOnly={false} onClose={() => {}} />);
+  await show(<RoleEditor account={anAccount} role={role} readOnly={false} onClose={() => {}} />);
   await userEvent.click(screen.getByRole("button", { name: "Save role" }));
   await screen.findByText("In force on every broker");
   expect(calls.find((call) => call.method === "PATCH")?.headers.get("If-Match")).toBe('"7"');
@@ -82,4 +77,37 @@ it("saves against the version it was opened with, and tells when someone was fas
   await userEvent.click(screen.getByRole("button", { name: "Save role" }));
   await screen.findByText("Someone changed this role meanwhile");
   expect(calls.findLast((call) => call.method === "PATCH")?.headers.get("If-Match")).toBe('"8"');
+});
+
+it("forbids both ways with one word, and one way only when asked to", async () => {
+  const calls = fakeServer({ "POST /v1/accounts/acc_1/roles": { status: 201, body: role } });
+  const onClose = vi.fn();
+  await show(<RoleEditor account={anAccount} readOnly={false} onClose={onClose} />);
+  await userEvent.type(screen.getByLabelText("Name"), "clerk");
+  const never = within(screen.getByRole("group", { name: "Never" }));
+  await userEvent.type(
+    never.getByRole("combobox", { name: "Subjects it never may publish or subscribe to" }),
+    "audit.>{Enter}",
+  );
+  await userEvent.click(never.getByRole("button", { name: "Close one way only…" }));
+  await userEvent.type(never.getByRole("combobox", { name: "Never subscribe to" }), "salaries.>{Enter}");
+  await userEvent.click(screen.getByRole("button", { name: "Create role" }));
+  await waitFor(() => expect(onClose).toHaveBeenCalled());
+  expect(calls.find((call) => call.method === "POST")?.body).toMatchObject({
+    permissions: {
+      publish: { allow: [], deny: ["audit.>"] },
+      subscribe: { allow: [], deny: ["audit.>", "salaries.>"] },
+    },
+  });
+});
+
+it("shows what a variable comes to for a user", async () => {
+  fakeServer({ "GET /v1/accounts/acc_1/users": { body: { items: [aUser], next_cursor: null } } });
+  await show(<RoleEditor account={anAccount} readOnly={false} onClose={() => {}} />);
+  const publish = screen.getByRole("radiogroup", { name: "May publish to" });
+  await userEvent.click(within(publish).getByLabelText("Only these subjects"));
+  const subjects = screen.getByRole("combobox", { name: "Subjects it may publish to" });
+  // Typed braces are key names to user-event, so each is doubled.
+  await userEvent.type(subjects, "{{{{account-name()}}.{{{{name()}}.>{Enter}");
+  expect(await screen.findByText("orders.billing.>")).toBeTruthy();
 });

@@ -14,19 +14,24 @@ import {
 } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import type { Account } from "../../api/accounts";
 import { createRole, deleteRole, type Role, updateRole } from "../../api/roles";
+import { DurationInput } from "../../ui/DurationInput";
 import { Notice } from "../../ui/Notice";
 import { DeliveryProgress } from "../accounts/DeliveryProgress";
 import { placeFieldErrors } from "../problems/fieldErrors";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
+import { AnswerFields } from "./AnswerFields";
 import { PermissionFields } from "./PermissionFields";
 import { bodyOf, formOf, missingSubjects, newRole, type RoleForm } from "./roleForm";
 import { connectionTypeNames, roleSentence } from "./roleSentence";
+import { TimeFields } from "./TimeFields";
+import { TemplatePreview } from "./TemplatePreview";
 import type { ConnectionType } from "../../api/roles";
 
-type RoleEditorProps = { account: string; role?: Role; readOnly: boolean; onClose: () => void };
+type RoleEditorProps = { account: Account; role?: Role; readOnly: boolean; onClose: () => void };
 
 const pointers = [
   "/name",
@@ -41,6 +46,11 @@ const pointers = [
   "/source_networks",
   "/bearer",
   "/limits/subscriptions",
+  "/limits/connections_per_user",
+  "/default_credential_lifetime",
+  "/max_credential_lifetime",
+  "/times",
+  "/time_zone",
   "/limits/payload_bytes",
 ];
 
@@ -61,7 +71,7 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
   const incomplete = missingSubjects(form.publish) || missingSubjects(form.subscribe);
   const { act, pending, problem, forget } = useAct(async () => {
     if (!base) {
-      await withKey(body, (key) => createRole(account, body, key));
+      await withKey(body, (key) => createRole(account.id, body, key));
       onClose();
     } else {
       const updated = await updateRole(base, body);
@@ -69,10 +79,18 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
       setForm(formOf(updated));
       setSaved(true);
     }
-    await queryClient.invalidateQueries({ queryKey: ["accounts", account, "roles"] });
+    await queryClient.invalidateQueries({ queryKey: ["accounts", account.id, "roles"] });
   });
   const formRef = useFocusOnError(problem);
-  const errors = placeFieldErrors(problem, pointers, (pointer) => itemAt(body, pointer));
+  const rangePointers = form.times.ranges.flatMap((_, index) => [
+    `/times/${index}`,
+    `/times/${index}/start`,
+    `/times/${index}/end`,
+  ]);
+  const errors = placeFieldErrors(problem, [...pointers, ...rangePointers], (pointer) => itemAt(body, pointer));
+
+  const inForce = account.effective_connection_types;
+  const allowed = (type: string) => inForce.length === 0 || inForce.includes(type);
 
   const [stale, setStale] = useState<Role>();
   if (role && base && role.etag !== base.etag && role.id === base.id && stale?.etag !== role.etag && !saved) {
@@ -114,20 +132,8 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
                 error={errors.at("/description")}
               />
             </Stack>
-            <PermissionFields
-              verb="publish"
-              value={form.publish}
-              onChange={(publish) => set({ publish })}
-              allowError={errors.at("/permissions/publish/allow") ?? subjectsMissing(tried, form.publish)}
-              denyError={errors.at("/permissions/publish/deny")}
-            />
-            <PermissionFields
-              verb="subscribe"
-              value={form.subscribe}
-              onChange={(subscribe) => set({ subscribe })}
-              allowError={errors.at("/permissions/subscribe/allow") ?? subjectsMissing(tried, form.subscribe)}
-              denyError={errors.at("/permissions/subscribe/deny")}
-            />
+            <PermissionFields value={form} onChange={set} errors={errors} tried={tried} />
+            <TemplatePreview account={account} form={form} />
             <AnswerFields
               value={form.answers}
               onChange={(answers) => set({ answers })}
@@ -137,14 +143,20 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
             <Divider color="var(--sb-border)" />
             <Checkbox.Group
               label="Connection types"
-              description="None checked: all of them."
+              description="Over what its clients may connect. None checked: all that the account allows."
               value={form.connectionTypes}
               onChange={(types) => set({ connectionTypes: types as ConnectionType[] })}
               error={errors.at("/connection_types")}
             >
               <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="xs" mt="xs">
                 {Object.entries(connectionTypeNames).map(([type, name]) => (
-                  <Checkbox key={type} value={type} label={name.charAt(0).toUpperCase() + name.slice(1)} />
+                  <Checkbox
+                    key={type}
+                    value={type}
+                    label={name.charAt(0).toUpperCase() + name.slice(1)}
+                    description={allowed(type) ? undefined : "Not allowed in this account"}
+                    disabled={!allowed(type) && !form.connectionTypes.includes(type as ConnectionType)}
+                  />
                 ))}
               </SimpleGrid>
             </Checkbox.Group>
@@ -158,6 +170,7 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
               onChange={(sourceNetworks) => set({ sourceNetworks })}
               error={errors.at("/source_networks")}
             />
+            <TimeFields value={form.times} onChange={(times) => set({ times })} errors={errors} />
             <Switch
               label="Let its users in by JWT alone"
               description="Without proof that they hold the seed. MQTT clients need it: they send the JWT as password."
@@ -166,29 +179,41 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
               error={errors.at("/bearer")}
             />
             <SimpleGrid cols={{ base: 1, xs: 2 }}>
-              <NumberInput
+              <CountField
+                label="Connections of one user"
+                value={form.connectionsPerUser}
+                onChange={(connectionsPerUser) => set({ connectionsPerUser })}
+                error={errors.at("/limits/connections_per_user")}
+              />
+              <CountField
                 label="Subscriptions of one connection"
-                description="Empty: as the account."
-                placeholder="As the account"
-                min={1}
-                allowDecimal={false}
-                thousandSeparator=","
-                hideControls
                 value={form.subscriptions}
-                onChange={(value) => set({ subscriptions: typeof value === "number" ? value : "" })}
+                onChange={(subscriptions) => set({ subscriptions })}
                 error={errors.at("/limits/subscriptions")}
               />
-              <NumberInput
+              <CountField
                 label="Largest message in bytes"
-                description="Empty: as the account."
-                placeholder="As the account"
-                min={1}
-                allowDecimal={false}
-                thousandSeparator=","
-                hideControls
                 value={form.payloadBytes}
-                onChange={(value) => set({ payloadBytes: typeof value === "number" ? value : "" })}
+                onChange={(payloadBytes) => set({ payloadBytes })}
                 error={errors.at("/limits/payload_bytes")}
+              />
+            </SimpleGrid>
+            <SimpleGrid cols={{ base: 1, xs: 2 }}>
+              <DurationInput
+                label="Creds live for"
+                description="Unless whoever issues them says otherwise."
+                placeholder="As the plan"
+                value={form.defaultLifetime}
+                onChange={(defaultLifetime) => set({ defaultLifetime })}
+                error={errors.at("/default_credential_lifetime")}
+              />
+              <DurationInput
+                label="Creds live at most for"
+                description="Nobody can issue creds that live longer."
+                placeholder="As the plan"
+                value={form.maxLifetime}
+                onChange={(maxLifetime) => set({ maxLifetime })}
+                error={errors.at("/max_credential_lifetime")}
               />
             </SimpleGrid>
           </Stack>
@@ -215,7 +240,7 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
                 size="xs"
                 variant="default"
                 onClick={() => {
-                  void queryClient.invalidateQueries({ queryKey: ["accounts", account, "roles"] }).then(() => {
+                  void queryClient.invalidateQueries({ queryKey: ["accounts", account.id, "roles"] }).then(() => {
                     forget();
                     onClose();
                   });
@@ -230,7 +255,7 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
         ) : (
           problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />
         )}
-        {saved && base && <DeliveryProgress key={base.etag} account={account} />}
+        {saved && base && <DeliveryProgress key={base.etag} account={account.id} />}
         {!readOnly && (
           <Group justify="space-between" gap="sm">
             {base && base.name !== "default" ? <DeleteRole role={base} onDeleted={onClose} /> : <span />}
@@ -249,8 +274,27 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
   );
 }
 
-function subjectsMissing(tried: boolean, permission: RoleForm["publish"]): string | undefined {
-  return tried && missingSubjects(permission) ? "Name at least one subject, or choose Nothing." : undefined;
+type CountFieldProps = {
+  label: string;
+  value: number | "";
+  onChange: (value: number | "") => void;
+  error?: string;
+};
+
+/** CountField is a limit below the account's, or none. */
+function CountField({ onChange, ...rest }: CountFieldProps) {
+  return (
+    <NumberInput
+      {...rest}
+      description="Empty: as the account."
+      placeholder="As the account"
+      min={1}
+      allowDecimal={false}
+      thousandSeparator=","
+      hideControls
+      onChange={(value) => onChange(typeof value === "number" ? value : "")}
+    />
+  );
 }
 
 /** itemAt finds what a pointer of the body names, so that a message can quote the wrong item of a list. */
@@ -261,47 +305,6 @@ function itemAt(body: unknown, pointer: string): string | undefined {
     value = (value as Record<string, unknown>)[part];
   }
   return typeof value === "string" ? value : undefined;
-}
-
-type AnswerFieldsProps = {
-  value: RoleForm["answers"];
-  onChange: (value: RoleForm["answers"]) => void;
-  maxError?: string;
-  expiryError?: string;
-};
-
-function AnswerFields({ value, onChange, maxError, expiryError }: AnswerFieldsProps) {
-  return (
-    <Stack gap="sm">
-      <Switch
-        label="May answer requests"
-        description="On the reply subject of a request it received, even where it may not publish otherwise."
-        checked={value.on}
-        onChange={(event) => onChange({ ...value, on: event.currentTarget.checked })}
-      />
-      {value.on && (
-        <SimpleGrid cols={{ base: 1, xs: 2 }}>
-          <NumberInput
-            label="Answers to one request"
-            description="-1 is unlimited."
-            min={-1}
-            allowDecimal={false}
-            value={value.maxMessages}
-            onChange={(next) => onChange({ ...value, maxMessages: typeof next === "number" ? next : 1 })}
-            error={maxError}
-          />
-          <NumberInput
-            label="Seconds to answer in"
-            description="0 is no limit."
-            min={0}
-            value={value.seconds}
-            onChange={(next) => onChange({ ...value, seconds: typeof next === "number" ? next : 0 })}
-            error={expiryError}
-          />
-        </SimpleGrid>
-      )}
-    </Stack>
-  );
 }
 
 function DeleteRole({ role, onDeleted }: { role: Role; onDeleted: () => void }) {

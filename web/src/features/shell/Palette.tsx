@@ -3,6 +3,7 @@ import { Spotlight, type SpotlightActionGroupData } from "@mantine/spotlight";
 import { useInfiniteQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import {
+  Bell,
   Box,
   Boxes,
   Gauge,
@@ -55,6 +56,12 @@ export default function Palette() {
           label: "Members",
           leftSection: <Users size={icon} />,
           onClick: () => void navigate({ to: "/t/$tenant/members", params }),
+        },
+        {
+          id: "events",
+          label: "Events",
+          leftSection: <Bell size={icon} />,
+          onClick: () => void navigate({ to: "/t/$tenant/events", params }),
         },
         ...(admin
           ? [

@@ -1,7 +1,7 @@
 import { Divider, Stack, Text } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { Link, useLocation } from "@tanstack/react-router";
-import { Boxes, Gauge, KeySquare, LayoutDashboard, Network, ScrollText, Settings, Users } from "lucide-react";
+import { Bell, Boxes, Gauge, KeySquare, LayoutDashboard, Network, ScrollText, Settings, Users } from "lucide-react";
 import { me } from "../../api/session";
 import classes from "./Shell.module.css";
 import { useMay, useTenant } from "./useTenant";
@@ -35,6 +35,9 @@ export function Rail() {
             </Link>
             <Link to="/t/$tenant/members" params={{ tenant: tenant.tenant_id }} className={classes.link}>
               <Users size={17} aria-hidden /> Members
+            </Link>
+            <Link to="/t/$tenant/events" params={{ tenant: tenant.tenant_id }} className={classes.link}>
+              <Bell size={17} aria-hidden /> Events
             </Link>
             {admin && (
               <>

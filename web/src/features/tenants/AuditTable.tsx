@@ -4,6 +4,7 @@ import { DataTable } from "../../ui/DataTable";
 import { Key } from "../../ui/Key";
 import { TextLink } from "../../ui/links";
 import { Time } from "../../ui/Time";
+import { Actor } from "./Actor";
 import { actionWords } from "./auditWords";
 
 type AuditTableProps = {
@@ -27,7 +28,7 @@ export function AuditTable({ events, actors }: AuditTableProps) {
             </Text>
           ),
         },
-        { header: "Who", cell: (event) => actors.get(event.actor) ?? <Key value={event.actor} what="actor's id" /> },
+        { header: "Who", cell: (event) => <Actor id={event.actor} actors={actors} /> },
         { header: "To what", cell: (event) => <Target id={event.target} /> },
         { header: "When", cell: (event) => <Time value={event.created_at} /> },
       ]}

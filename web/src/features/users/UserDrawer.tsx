@@ -2,6 +2,7 @@ import { Button, Drawer, Group, Stack, Text, Title } from "@mantine/core";
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { KeyRound, Plus } from "lucide-react";
 import { useState } from "react";
+import type { Connection } from "../../api/accounts";
 import { type Credential, credentialsOf } from "../../api/credentials";
 import { rolesOf } from "../../api/roles";
 import { deleteUser, type User, userById } from "../../api/users";
@@ -14,15 +15,16 @@ import { Panel } from "../../ui/Panel";
 import { PanelSkeleton, TableSkeleton } from "../../ui/Skeletons";
 import { TextLink } from "../../ui/links";
 import { Time } from "../../ui/Time";
+import { useMayChange } from "../accounts/AccountContext";
 import { closesWords, useConnections } from "../accounts/closes";
 import { CredentialList } from "../creds/CredentialList";
 import { IssueCredsDialog } from "../creds/IssueCredsDialog";
 import { RevokeDialog } from "../creds/RevokeDialog";
+import { RotateDialog } from "../creds/RotateDialog";
 import { Loaded } from "../problems/Loaded";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct } from "../problems/useAct";
 import { roleSentence } from "../roles/roleSentence";
-import { useMay } from "../shell/useTenant";
 
 /** UserDrawer opens a user beside the list: what it may do, its creds, and their end. */
 export function UserDrawer({ user: id, onClose }: { user: string; onClose: () => void }) {
@@ -32,7 +34,7 @@ export function UserDrawer({ user: id, onClose }: { user: string; onClose: () =>
       opened
       onClose={onClose}
       position="right"
-      size={640}
+      size={720}
       title={user.data ? `User ${user.data.name}` : "User"}
       closeButtonProps={{ "aria-label": "Close" }}
     >
@@ -44,9 +46,12 @@ export function UserDrawer({ user: id, onClose }: { user: string; onClose: () =>
 }
 
 function UserDetail({ user, onDeleted }: { user: User; onDeleted: () => void }) {
-  const mayEdit = useMay("developer");
+  const mayEdit = useMayChange();
   const [issuing, setIssuing] = useState(false);
   const [revoking, setRevoking] = useState<Credential>();
+  const [rotating, setRotating] = useState<Credential>();
+  const connections = useConnections(user.account_id, (connection) => connection.user === user.name);
+  const uses = connections && countByKey(connections);
   const credentials = useInfiniteQuery(credentialsOf(user.id));
   const roles = useInfiniteQuery(rolesOf(user.account_id));
   const role = roles.data?.pages.flatMap((page) => page.items).find((candidate) => candidate.id === user.role_id);
@@ -91,7 +96,12 @@ function UserDetail({ user, onDeleted }: { user: User; onDeleted: () => void }) 
               </EmptyState>
             ) : (
               <>
-                <CredentialList credentials={rows} onRevoke={mayEdit ? setRevoking : undefined} />
+                <CredentialList
+                  credentials={rows}
+                  uses={uses}
+                  onRotate={mayEdit ? setRotating : undefined}
+                  onRevoke={mayEdit ? setRevoking : undefined}
+                />
                 <LoadMore
                   hasMore={credentials.hasNextPage}
                   loading={credentials.isFetchingNextPage}
@@ -105,8 +115,20 @@ function UserDetail({ user, onDeleted }: { user: User; onDeleted: () => void }) 
       {mayEdit && <DeleteUser user={user} onDeleted={onDeleted} />}
       <IssueCredsDialog account={user.account_id} user={user} opened={issuing} onClose={() => setIssuing(false)} />
       <RevokeDialog credential={revoking} onClose={() => setRevoking(undefined)} />
+      <RotateDialog
+        user={user}
+        credential={rotating}
+        credentials={credentials.data?.pages.flatMap((page) => page.items) ?? []}
+        onClose={() => setRotating(undefined)}
+      />
     </Stack>
   );
+}
+
+function countByKey(connections: Connection[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { user_public_key: key } of connections) counts.set(key, (counts.get(key) ?? 0) + 1);
+  return counts;
 }
 
 function DeleteUser({ user, onDeleted }: { user: User; onDeleted: () => void }) {

@@ -1,0 +1,122 @@
+import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { type Account, accountById, resumeAccount, suspendAccount } from "../../api/accounts";
+import { Notice } from "../../ui/Notice";
+import { Panel } from "../../ui/Panel";
+import { Time } from "../../ui/Time";
+import { placeFieldErrors } from "../problems/fieldErrors";
+import { ProblemNotice } from "../problems/ProblemNotice";
+import { useAct } from "../problems/useAct";
+import { closesWords, useConnections } from "./closes";
+import { DeliveryProgress } from "./DeliveryProgress";
+
+/** SuspendAccount keeps everybody out for a while, and everything in place. */
+export function SuspendAccount({ account }: { account: Account }) {
+  const [opened, setOpened] = useState(false);
+  return (
+    <Panel
+      title="Suspend account"
+      description="Every client is disconnected and nobody gets in until it is resumed. Streams, users and creds stay."
+      actions={
+        <Button variant="default" onClick={() => setOpened(true)}>
+          Suspend account
+        </Button>
+      }
+    >
+      <Modal
+        opened={opened}
+        onClose={() => setOpened(false)}
+        title={`Suspend ${account.name}?`}
+        closeButtonProps={{ "aria-label": "Close" }}
+      >
+        <SuspendForm account={account} onClose={() => setOpened(false)} />
+      </Modal>
+    </Panel>
+  );
+}
+
+function SuspendForm({ account, onClose }: { account: Account; onClose: () => void }) {
+  const queryClient = useQueryClient();
+  const connections = useConnections(account.id, () => true);
+  const [reason, setReason] = useState("");
+  const { act, pending, problem } = useAct(async () => {
+    const suspended = await suspendAccount(account.id, reason.trim());
+    onClose();
+    queryClient.setQueryData(accountById(account.id).queryKey, suspended);
+    await queryClient.invalidateQueries({ queryKey: ["tenants", account.tenant_id] });
+  });
+  const errors = placeFieldErrors(problem, ["/reason"]);
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        act();
+      }}
+    >
+      <Stack gap="md">
+        <Text size="sm">
+          {connections ? closesWords(connections) : "Closes every connection."} Nobody gets in until somebody resumes
+          it.
+        </Text>
+        <TextInput
+          label="Reason"
+          description="Shown to everybody who opens the account. Optional."
+          data-autofocus
+          maxLength={256}
+          value={reason}
+          onChange={(event) => setReason(event.currentTarget.value)}
+          error={errors.at("/reason")}
+        />
+        {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
+        <Group justify="flex-end" gap="sm">
+          <Button variant="default" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button type="submit" color="red.8" loading={pending}>
+            Suspend account
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}
+
+type SuspendedNoticeProps = { account: Account; mayResume: boolean; isStaff: boolean };
+
+/** SuspendedNotice heads every page of a suspended account: why, since when, and the way back. */
+export function SuspendedNotice({ account, mayResume, isStaff }: SuspendedNoticeProps) {
+  const queryClient = useQueryClient();
+  const { act, pending, problem } = useAct(async () => {
+    queryClient.setQueryData(accountById(account.id).queryKey, await resumeAccount(account.id));
+    await queryClient.invalidateQueries({ queryKey: ["tenants", account.tenant_id] });
+  });
+  const { suspension } = account;
+  if (!suspension) return null;
+  const byStaff = suspension.by === "staff";
+  return (
+    <>
+      <Notice
+        tone="stopped"
+        role="status"
+        title="This account is suspended"
+        actions={
+          mayResume &&
+          (!byStaff || isStaff) && (
+            <Button size="xs" loading={pending} onClick={act}>
+              Resume
+            </Button>
+          )
+        }
+      >
+        <div>
+          Nobody gets in. Suspended <Time value={suspension.since} />
+          {byStaff && " by the staff of this installation, who alone can resume it"}
+          {suspension.reason && `: ${suspension.reason}`}.
+        </div>
+        <DeliveryProgress key={account.etag} account={account.id} />
+      </Notice>
+      {problem && <ProblemNotice problem={problem} title="Could not resume the account" />}
+    </>
+  );
+}
