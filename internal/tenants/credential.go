@@ -60,6 +60,7 @@ type IssuedCredential struct {
 	JWTExpires *time.Time // nil: never
 	Creds      []byte     // the creds file; nil when the caller keeps the seed
 	FileName   string     // such as orders-billing.creds; empty when the caller keeps the seed
+	Suspended  bool       // the account is, so it works only when that has been resumed
 }
 
 // CredentialStatus says whether a credential can be used.
