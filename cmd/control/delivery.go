@@ -49,6 +49,7 @@ func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) 
 		Disk:           d.disk,
 		Lease:          d.lease,
 		Head:           d.head,
+		Operator:       d.operatorJWT,
 		Sums:           d.sums,
 		Held:           d.held,
 		Pack:           d.pack,
@@ -130,6 +131,10 @@ func entryOf(a tenants.AccountJWT) resolver.Entry {
 func (d *delivery) head(ctx context.Context, operatorID string) (resolver.Revision, error) {
 	head, err := feed.Head(ctx, d.pool, operatorID)
 	return resolver.Revision(head), err
+}
+
+func (d *delivery) operatorJWT(ctx context.Context, operatorID string) (string, error) {
+	return d.domain.OperatorJWTID(ctx, tenants.OperatorID(operatorID))
 }
 
 // applied keeps what a broker says it has in force. Answers to single pushes

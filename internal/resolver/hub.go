@@ -45,6 +45,8 @@ type Source struct {
 	Lease func(ctx context.Context, operatorID string, q lease.Ask) (lease.Answer, []lease.Recall, error)
 	// Head returns the operator's revision.
 	Head func(ctx context.Context, operatorID string) (Revision, error)
+	// Operator returns the id of the operator's JWT, for heads; nil: they do not say it.
+	Operator func(ctx context.Context, operatorID string) (id string, err error)
 	// Sums are the exclusive or of [SumOf] what brokers should hold, by the first
 	// four characters of the accounts' public keys.
 	Sums func(ctx context.Context, operatorID string) (map[string]int64, error)

@@ -271,9 +271,23 @@ func (l *link) announce(head Revision) {
 	if nc == nil {
 		return
 	}
-	if err := nc.PublishRequest(SubjectHead, l.rollCall, mustJSON(headMessage{Replica: l.hub.id, Revision: head})); err != nil {
+	if err := nc.PublishRequest(SubjectHead, l.rollCall, mustJSON(headMessage{Replica: l.hub.id, Revision: head, Operator: l.operatorJWT()})); err != nil {
 		l.fail("announce the head", err)
 	}
+}
+
+// operatorJWT is the id of the operator's JWT; empty when it cannot be read.
+func (l *link) operatorJWT() string {
+	if l.hub.source.Operator == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, answerLimit)
+	defer cancel()
+	id, err := l.hub.source.Operator(ctx, l.OperatorID)
+	if err != nil {
+		l.fail("read the operator's JWT", err)
+	}
+	return id
 }
 
 func (l *link) push(previous Revision, e Entry, whole bool) error {
