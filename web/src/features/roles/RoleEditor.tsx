@@ -223,6 +223,8 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
             permissions: body.permissions,
             connection_types: body.connection_types,
             source_networks: body.source_networks,
+            times: body.times,
+            time_zone: body.time_zone,
           })}
         </Notice>
         {stale && problem?.status !== 412 && (
