@@ -15,7 +15,7 @@ import { LoadMore } from "../../ui/LoadMore";
 import { Notice } from "../../ui/Notice";
 import { Panel } from "../../ui/Panel";
 import { PanelSkeleton, TableSkeleton } from "../../ui/Skeletons";
-import { TextLink } from "../../ui/links";
+import { ButtonLink, TextLink } from "../../ui/links";
 import { Time } from "../../ui/Time";
 import { useMayChange } from "../accounts/AccountContext";
 import { closesWords, useConnections } from "../accounts/closes";
@@ -158,13 +158,22 @@ function UserFacts({ user, onEdit }: { user: User; onEdit?: () => void }) {
           ["Created", <Time key="created" value={user.created_at} />],
         ]}
       />
-      {onEdit && (
-        <Group>
+      <Group gap="sm">
+        {onEdit && (
           <Button variant="default" size="xs" leftSection={<Pencil size={14} />} onClick={onEdit}>
             Edit or move to another role
           </Button>
-        </Group>
-      )}
+        )}
+        <ButtonLink
+          variant="default"
+          size="xs"
+          to="/accounts/$account/simulator"
+          params={{ account: user.account_id }}
+          search={{ user: user.id }}
+        >
+          May this user …?
+        </ButtonLink>
+      </Group>
     </Stack>
   );
 }
