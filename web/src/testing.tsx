@@ -18,7 +18,7 @@ import type { User } from "./api/users";
 import { theme } from "./ui/theme";
 
 /** What a fake server answers to one call. */
-export type Fake = { status?: number; body?: unknown; lost?: boolean };
+export type Fake = { status?: number; body?: unknown; text?: string; lost?: boolean };
 
 export type Call = { method: string; path: string; query: URLSearchParams; headers: Headers; body: unknown };
 
@@ -43,7 +43,8 @@ export function fakeServer(routes: Record<string, Fake | ((call: Call) => Fake)>
     const fake = typeof route === "function" ? route(call) : (route ?? { status: 404, body: problemBody(404) });
     if (fake.lost) throw new TypeError("Failed to fetch");
     const status = fake.status ?? 200;
-    return new Response(fake.body === undefined ? null : JSON.stringify(fake.body), {
+    const json = fake.body === undefined ? null : JSON.stringify(fake.body);
+    return new Response(fake.text ?? json, {
       status,
       headers: { "Content-Type": status < 400 ? "application/json" : "application/problem+json" },
     });
