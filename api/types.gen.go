@@ -262,6 +262,30 @@ func (e RetirementPhase) Valid() bool {
 	}
 }
 
+// Defines values for SigningKeyStatus.
+const (
+	SigningKeyStatusActive  SigningKeyStatus = "active"
+	SigningKeyStatusLeaving SigningKeyStatus = "leaving"
+	SigningKeyStatusNext    SigningKeyStatus = "next"
+	SigningKeyStatusRetired SigningKeyStatus = "retired"
+)
+
+// Valid indicates whether the value is a known member of the SigningKeyStatus enum.
+func (e SigningKeyStatus) Valid() bool {
+	switch e {
+	case SigningKeyStatusActive:
+		return true
+	case SigningKeyStatusLeaving:
+		return true
+	case SigningKeyStatusNext:
+		return true
+	case SigningKeyStatusRetired:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SimulationDecisionSource.
 const (
 	SimulationDecisionSourceAccount SimulationDecisionSource = "account"
@@ -644,6 +668,9 @@ type AccountCreate struct {
 	Limits *LimitsInput `json:"limits,omitempty"`
 	Name   string       `json:"name"`
 
+	// OperatorId The operator to put the account under. Only staff may say, for any tenant. Absent: the default one.
+	OperatorId *string `json:"operator_id,omitempty"`
+
 	// Tags In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here.
 	Tags *[]string `json:"tags,omitempty"`
 
@@ -854,6 +881,10 @@ type Broker struct {
 
 // BrokerAnnounced defines model for BrokerAnnounced.
 type BrokerAnnounced struct {
+	// OperatorJwt The operator's JWT as it is now.
+	OperatorJwt      string `json:"operator_jwt"`
+	SystemAccountJwt string `json:"system_account_jwt"`
+
 	// UserJwt A user of the system account for the broker's public key.
 	UserJwt string `json:"user_jwt"`
 }
@@ -863,6 +894,9 @@ type BrokerAnnouncement struct {
 	Cluster    string    `json:"cluster"`
 	ControlUrl string    `json:"control_url"`
 	Endpoints  Endpoints `json:"endpoints"`
+
+	// OperatorJwtId Of the operator JWT that the broker goes by: the first 16 bytes of its SHA-256, in hex. A signing key is used once all brokers go by a JWT that has it.
+	OperatorJwtId *string `json:"operator_jwt_id,omitempty"`
 }
 
 // BrokerDelivery defines model for BrokerDelivery.
@@ -1233,6 +1267,9 @@ type CredentialBatchIssue struct {
 
 	// RoleId Of users that are made. Absent: the account's role named `default`.
 	RoleId *string `json:"role_id,omitempty"`
+
+	// Tags In lower case. `{{tag(team)}}` in a role's subjects stands for `blue` for a user with the tag `team:blue`.
+	Tags *UserTags `json:"tags,omitempty"`
 }
 
 // CredentialBatchLine A credential (with `index`), or the last line: `summary` or `problem`.
@@ -1343,6 +1380,9 @@ type CredentialIssued struct {
 
 	// Jwt The user JWT.
 	Jwt string `json:"jwt"`
+
+	// Warning Why it does not work yet. Absent when it does.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // CredentialPage defines model for CredentialPage.
@@ -1742,16 +1782,43 @@ type OperationStatus string
 
 // Operator defines model for Operator.
 type Operator struct {
-	CreatedAt Time `json:"created_at"`
+	CreatedAt   Time   `json:"created_at"`
+	Description string `json:"description"`
+	Etag        string `json:"etag"`
+
+	// FirstAccount Who signs up gets an account under it while it is the default.
+	FirstAccount bool `json:"first_account"`
 
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	Id                     Id     `json:"id"`
-	IsDefault              bool   `json:"is_default"`
-	Name                   string `json:"name"`
-	PublicKey              string `json:"public_key"`
-	Revision               int64  `json:"revision"`
-	SigningPublicKey       string `json:"signing_public_key"`
+	Id Id `json:"id"`
+
+	// IsDefault New accounts go under it.
+	IsDefault bool   `json:"is_default"`
+	Jwt       string `json:"jwt"`
+	Name      string `json:"name"`
+	PublicKey string `json:"public_key"`
+	Revision  int64  `json:"revision"`
+
+	// SigningPublicKey The key that signs accounts now.
+	SigningPublicKey string `json:"signing_public_key"`
+
+	// StrictSigningKeyUsage Always true: only signing keys sign accounts.
+	StrictSigningKeyUsage  bool   `json:"strict_signing_key_usage"`
 	SystemAccountPublicKey string `json:"system_account_public_key"`
+
+	// Tags In the operator's JWT.
+	Tags      []string `json:"tags"`
+	UpdatedAt Time     `json:"updated_at"`
+}
+
+// OperatorCreate defines model for OperatorCreate.
+type OperatorCreate struct {
+	Description *string `json:"description,omitempty"`
+
+	// FirstAccount Who signs up gets an account under it while it is the default.
+	FirstAccount *bool     `json:"first_account,omitempty"`
+	Name         string    `json:"name"`
+	Tags         *[]string `json:"tags,omitempty"`
 }
 
 // OperatorDelivery defines model for OperatorDelivery.
@@ -1771,6 +1838,14 @@ type OperatorPage struct {
 
 	// NextCursor Null: this is the last page.
 	NextCursor *Cursor `json:"next_cursor"`
+}
+
+// OperatorUpdate defines model for OperatorUpdate.
+type OperatorUpdate struct {
+	Description  *string   `json:"description,omitempty"`
+	FirstAccount *bool     `json:"first_account,omitempty"`
+	Name         *string   `json:"name,omitempty"`
+	Tags         *[]string `json:"tags,omitempty"`
 }
 
 // OverPlan An account that has less than its settings say, because the plan does not give it more.
@@ -1818,7 +1893,7 @@ type Permissions struct {
 	// of the user who connects.
 	Publish *Permission `json:"publish,omitempty"`
 
-	// Responses Lets a service answer requests on reply subjects it may not otherwise publish to. Null or absent is no.
+	// Responses Absent or, in a patch, null: replies need permission as anything else.
 	Responses *ResponsePermission `json:"responses,omitempty"`
 
 	// Subscribe Without `allow` everything is allowed that `deny` does not name. What is allowed must not be denied altogether; to allow
@@ -2350,6 +2425,30 @@ type SignUp struct {
 
 	// TenantName What your team is called.
 	TenantName string `json:"tenant_name"`
+}
+
+// SigningKey defines model for SigningKey.
+type SigningKey struct {
+	CreatedAt Time       `json:"created_at"`
+	PublicKey string     `json:"public_key"`
+	RetiredAt *time.Time `json:"retired_at"`
+
+	// Status `next`: trusted by brokers once they have the operator's JWT; `active`: signs; `leaving`: trusted until nothing is signed with it; `retired`: its seed is forgotten.
+	Status SigningKeyStatus `json:"status"`
+}
+
+// SigningKeyStatus `next`: trusted by brokers once they have the operator's JWT; `active`: signs; `leaving`: trusted until nothing is signed with it; `retired`: its seed is forgotten.
+type SigningKeyStatus string
+
+// SigningKeyList defines model for SigningKeyList.
+type SigningKeyList struct {
+	Items []SigningKey `json:"items"`
+}
+
+// SigningKeyRotate defines model for SigningKeyRotate.
+type SigningKeyRotate struct {
+	// ServersRestarted The attached servers have been restarted with the operator's JWT that has the next key. Needed where there are some.
+	ServersRestarted *bool `json:"servers_restarted,omitempty"`
 }
 
 // Simulation defines model for Simulation.
@@ -2922,6 +3021,18 @@ type ListOperatorsParams struct {
 	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// CreateOperatorParams defines parameters for CreateOperator.
+type CreateOperatorParams struct {
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateOperatorParams defines parameters for UpdateOperator.
+type UpdateOperatorParams struct {
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListBrokersParams defines parameters for ListBrokers.
 type ListBrokersParams struct {
 	// Limit Items a page.
@@ -2959,6 +3070,12 @@ type ListServersParamsSort string
 
 // AttachServerParams defines parameters for AttachServer.
 type AttachServerParams struct {
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RotateSigningKeyParams defines parameters for RotateSigningKey.
+type RotateSigningKeyParams struct {
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3204,11 +3321,23 @@ type RevokeCredentialJSONRequestBody = CredentialRevoke
 // CreateEnrollmentJSONRequestBody defines body for CreateEnrollment for application/json ContentType.
 type CreateEnrollmentJSONRequestBody = EnrollmentCreate
 
+// CreateOperatorJSONRequestBody defines body for CreateOperator for application/json ContentType.
+type CreateOperatorJSONRequestBody = OperatorCreate
+
+// UpdateOperatorJSONRequestBody defines body for UpdateOperator for application/json ContentType.
+type UpdateOperatorJSONRequestBody = OperatorUpdate
+
+// UpdateOperatorApplicationMergePatchPlusJSONRequestBody defines body for UpdateOperator for application/merge-patch+json ContentType.
+type UpdateOperatorApplicationMergePatchPlusJSONRequestBody = OperatorUpdate
+
 // CheckDriftJSONRequestBody defines body for CheckDrift for application/json ContentType.
 type CheckDriftJSONRequestBody = DriftCheckCreate
 
 // AttachServerJSONRequestBody defines body for AttachServer for application/json ContentType.
 type AttachServerJSONRequestBody = ServerAttach
+
+// RotateSigningKeyJSONRequestBody defines body for RotateSigningKey for application/json ContentType.
+type RotateSigningKeyJSONRequestBody = SigningKeyRotate
 
 // CreatePlanJSONRequestBody defines body for CreatePlan for application/json ContentType.
 type CreatePlanJSONRequestBody = PlanCreate

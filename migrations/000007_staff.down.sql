@@ -2,6 +2,15 @@ BEGIN;
 
 DROP TABLE operations;
 
+ALTER TABLE brokers
+    DROP COLUMN operator_jwt_id;
+DROP TABLE operator_signing_keys;
+ALTER TABLE operators
+    DROP COLUMN description,
+    DROP COLUMN tags,
+    DROP COLUMN first_account,
+    DROP COLUMN version;
+
 -- Of each plan its newest version stays, and its tenants are on that.
 DROP INDEX tenants_plan;
 UPDATE tenants

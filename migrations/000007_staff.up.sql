@@ -27,6 +27,35 @@ COMMENT ON COLUMN plans.max_credential_lifetime IS '0: credentials need not expi
 COMMENT ON COLUMN plans.default_credential_lifetime IS 'of credentials that nobody chose one for; 0: they do not expire';
 COMMENT ON COLUMN tenants.plan_id IS 'the version of a plan that the tenant is on';
 
+ALTER TABLE operators
+    ADD COLUMN description   text    NOT NULL DEFAULT '',
+    ADD COLUMN tags          text[]  NOT NULL DEFAULT '{}',
+    ADD COLUMN first_account boolean NOT NULL DEFAULT true,
+    ADD COLUMN version       bigint  NOT NULL DEFAULT 1;
+COMMENT ON COLUMN operators.tags IS 'in its JWT';
+COMMENT ON COLUMN operators.first_account IS 'who signs up gets an account under it while it is the default';
+COMMENT ON COLUMN operators.version IS 'counts edits; the ETag';
+
+CREATE TABLE operator_signing_keys (
+    public_key  text        PRIMARY KEY,
+    operator_id prefixed_id NOT NULL REFERENCES operators (id),
+    sealed_seed bytea       NOT NULL,
+    status      text        NOT NULL CONSTRAINT operator_signing_keys_status_check CHECK (status IN ('next', 'active', 'leaving', 'retired')),
+    created_at  timestamptz NOT NULL,
+    retired_at  timestamptz
+);
+CREATE UNIQUE INDEX operator_signing_keys_one_next ON operator_signing_keys (operator_id) WHERE status = 'next';
+CREATE UNIQUE INDEX operator_signing_keys_one_active ON operator_signing_keys (operator_id) WHERE status = 'active';
+INSERT INTO operator_signing_keys (public_key, operator_id, sealed_seed, status, created_at)
+SELECT signing_public_key, id, sealed_signing_seed, 'active', created_at
+FROM operators;
+COMMENT ON COLUMN operator_signing_keys.sealed_seed IS 'empty once retired';
+COMMENT ON COLUMN operator_signing_keys.status IS 'all but the retired are in the operator''s JWT; the active one is the operator''s signing_public_key, too';
+
+ALTER TABLE brokers
+    ADD COLUMN operator_jwt_id text NOT NULL DEFAULT '';
+COMMENT ON COLUMN brokers.operator_jwt_id IS 'of the operator JWT that it has confirmed to go by; empty: none yet';
+
 CREATE TABLE operations (
     id          prefixed_id PRIMARY KEY,
     tenant_id   prefixed_id REFERENCES tenants (id),

@@ -82,6 +82,7 @@ CREATE TABLE brokers (
   endpoints jsonb NOT NULL,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  operator_jwt_id text DEFAULT ''::text NOT NULL,
   CONSTRAINT brokers_pkey PRIMARY KEY (id),
   CONSTRAINT brokers_public_key_key UNIQUE (public_key),
   CONSTRAINT brokers_hash_key UNIQUE (token_hash),
@@ -288,6 +289,18 @@ CREATE TABLE operations (
   CONSTRAINT operations_total_check CHECK ((total >= 0))
 );
 
+CREATE TABLE operator_signing_keys (
+  public_key text NOT NULL,
+  operator_id prefixed_id NOT NULL,
+  sealed_seed bytea NOT NULL,
+  status text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  retired_at timestamp with time zone,
+  CONSTRAINT operator_signing_keys_pkey PRIMARY KEY (public_key),
+  CONSTRAINT operator_signing_keys_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id),
+  CONSTRAINT operator_signing_keys_status_check CHECK ((status = ANY (ARRAY['next'::text, 'active'::text, 'leaving'::text, 'retired'::text])))
+);
+
 CREATE TABLE operators (
   id prefixed_id NOT NULL,
   name text NOT NULL,
@@ -302,6 +315,10 @@ CREATE TABLE operators (
   is_default boolean DEFAULT false NOT NULL,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  description text DEFAULT ''::text NOT NULL,
+  tags text[] DEFAULT '{}'::text[] NOT NULL,
+  first_account boolean DEFAULT true NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
   CONSTRAINT operators_pkey PRIMARY KEY (id),
   CONSTRAINT operators_public_key_key UNIQUE (public_key),
   CONSTRAINT operators_name_key UNIQUE (name)
@@ -526,6 +543,8 @@ CREATE INDEX events_page ON public.events USING btree (tenant_id, id);
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX members_person ON public.members USING btree (person_id);
 CREATE INDEX operations_unfinished ON public.operations USING btree (id) WHERE (finished_at IS NULL);
+CREATE UNIQUE INDEX operator_signing_keys_one_active ON public.operator_signing_keys USING btree (operator_id) WHERE (status = 'active'::text);
+CREATE UNIQUE INDEX operator_signing_keys_one_next ON public.operator_signing_keys USING btree (operator_id) WHERE (status = 'next'::text);
 CREATE UNIQUE INDEX operators_one_default ON public.operators USING btree (is_default) WHERE is_default;
 CREATE UNIQUE INDEX people_email_key ON public.people USING btree (lower(email));
 CREATE UNIQUE INDEX plans_name_key ON public.plans USING btree (name) WHERE is_newest;
@@ -566,6 +585,7 @@ COMMENT ON COLUMN audit_events.reason IS 'the one that was given, if any';
 COMMENT ON COLUMN brokers.public_key IS 'the user nkey it made for itself; its seat in the system account';
 COMMENT ON COLUMN brokers.control_url IS 'where control reaches its system account, nats://host:port';
 COMMENT ON COLUMN brokers.endpoints IS 'where tenants'' clients reach it: lists of URLs by protocol';
+COMMENT ON COLUMN brokers.operator_jwt_id IS 'of the operator JWT that it has confirmed to go by; empty: none yet';
 COMMENT ON TABLE connection_buckets IS 'connections that are counted together, while a broker holds places for some';
 COMMENT ON COLUMN connection_buckets.bucket IS 'type:MQTT or user:name';
 COMMENT ON COLUMN connection_buckets.recall IS 'number of the last request to give back what is not used';
@@ -607,8 +627,13 @@ COMMENT ON TABLE operations IS 'long work in steps, each a transaction; whicheve
 COMMENT ON COLUMN operations.tenant_id IS 'whose members may see it; null: staff only';
 COMMENT ON COLUMN operations.state IS 'what it works on, and how far it has come';
 COMMENT ON COLUMN operations.detail IS 'what it waits for; empty: for nothing';
+COMMENT ON COLUMN operator_signing_keys.sealed_seed IS 'empty once retired';
+COMMENT ON COLUMN operator_signing_keys.status IS 'all but the retired are in the operator''s JWT; the active one is the operator''s signing_public_key, too';
 COMMENT ON COLUMN operators.signing_public_key IS 'signs accounts; the operator key itself signs only the operator JWT';
 COMMENT ON COLUMN operators.is_default IS 'new accounts go here unless they name another';
+COMMENT ON COLUMN operators.tags IS 'in its JWT';
+COMMENT ON COLUMN operators.first_account IS 'who signs up gets an account under it while it is the default';
+COMMENT ON COLUMN operators.version IS 'counts edits; the ETag';
 COMMENT ON TABLE people IS 'who can log in; what they may do comes from their memberships';
 COMMENT ON COLUMN people.password_hash IS 'argon2id, with its parameters';
 COMMENT ON TABLE plans IS 'each row is one version of a plan; its terms never change';

@@ -45,9 +45,11 @@ func newDelivery(pool *pgxpool.Pool, domain *tenants.Service, log *slog.Logger) 
 		Page:           d.page,
 		Applied:        d.applied,
 		Refused:        d.refused,
+		Seen:           d.seen,
 		Disk:           d.disk,
 		Lease:          d.lease,
 		Head:           d.head,
+		Operator:       d.operatorJWT,
 		Sums:           d.sums,
 		Held:           d.held,
 		Pack:           d.pack,
@@ -131,6 +133,10 @@ func (d *delivery) head(ctx context.Context, operatorID string) (resolver.Revisi
 	return resolver.Revision(head), err
 }
 
+func (d *delivery) operatorJWT(ctx context.Context, operatorID string) (string, error) {
+	return d.domain.OperatorJWTID(ctx, tenants.OperatorID(operatorID))
+}
+
 // applied keeps what a broker says it has in force. Answers to single pushes
 // are not kept: the broker's whole receipt follows each of them.
 func (d *delivery) applied(ctx context.Context, operatorID string, r resolver.Receipt) error {
@@ -168,6 +174,16 @@ func (d *delivery) refused(ctx context.Context, operatorID, broker string, login
 		})
 	}
 	return d.domain.RecordRefusals(ctx, tenants.OperatorID(operatorID), claims.UserKey(broker), reports)
+}
+
+// seen keeps what a broker says of logins it let in.
+func (d *delivery) seen(ctx context.Context, operatorID, broker string, logins []resolver.SeenLogin) error {
+	reports := make([]tenants.SightingReport, 0, len(logins))
+	for _, l := range logins {
+		reports = append(reports, tenants.SightingReport{AccountKey: claims.AccountKey(l.Account), UserKey: claims.UserKey(l.User),
+			ConnectionType: l.ConnectionType, Address: l.Address, Client: l.Client, Ago: time.Duration(l.Ago) * time.Millisecond})
+	}
+	return d.domain.RecordSightings(ctx, tenants.OperatorID(operatorID), claims.UserKey(broker), reports)
 }
 
 // brokers groups each operator's brokers by the cluster they are in; one that

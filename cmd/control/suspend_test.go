@@ -94,6 +94,25 @@ func TestSuspendedAccountKeepsItsStreamsOverARestart(t *testing.T) {
 	wantMessages("File") // memory is gone, as with any restart
 }
 
+func TestSuspendedAccountIsClosedOnStockServers(t *testing.T) {
+	t.Parallel()
+	s := startClusterStack(t)
+	c := s.signUp("debtor")
+	operator := c.asStaff(s).ID
+	creds := c.issue(c.user("worker", "").ID)
+	stock := s.startStock(operator, "stock", t.TempDir(), c.serverConfig(operator, "full"))
+	worker := eventuallyConnect(t, stock.ClientURL(), creds.file)
+	if _, err := c.changeAccess("suspend"); err != nil {
+		t.Fatal(err)
+	}
+	wantThrownOut(t, worker)
+	wantRefused(t, stock.ClientURL(), creds.file)
+	if _, err := c.changeAccess("resume"); err != nil {
+		t.Fatal(err)
+	}
+	wantEcho(t, eventuallyConnect(t, stock.ClientURL(), creds.file))
+}
+
 // Suspending closes every connection of an account on each broker, and resuming
 // lets them in again, each within a second.
 func TestSuspendAndResumeAreInForceEverywhereAtOnce(t *testing.T) {

@@ -3,9 +3,7 @@ package admission
 import (
 	"iter"
 	"maps"
-	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -70,28 +68,7 @@ func (w *law) open(now time.Time) error {
 // allows says whether a connection that was let in by earlier claims may stay. If
 // its role has changed, it may not: the next one gets the new permissions.
 func (w *law) allows(s *session, was *law, now time.Time) bool {
-	return w.keeps(s.signer, was) && w.takes(s) && !w.delegates(s.user) && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
-}
-
-// keeps says whether a key signs for the account still, by the same template but
-// for the connection types, which also comes to the same subjects.
-func (w *law) keeps(signer string, was *law) bool {
-	before, after := was.signers[signer], w.signers[signer]
-	_, known := w.signers[signer]
-	if !known || before == nil || after == nil {
-		return known && before == after
-	}
-	return reflect.DeepEqual(anyType(*before), anyType(*after)) && (w.namedAs(was) || !namesAccount(after))
-}
-
-// namedAs says whether what a template can say of its account is the same.
-func (w *law) namedAs(was *law) bool { return w.name == was.name && slices.Equal(w.tags, was.tags) }
-
-// namesAccount says whether a template has {{account-name()}} or {{account-tag(…)}} in it.
-func namesAccount(role *jwt.UserPermissionLimits) bool {
-	return slices.ContainsFunc(slices.Concat(role.Pub.Allow, role.Pub.Deny, role.Sub.Allow, role.Sub.Deny), func(subject string) bool {
-		return strings.Contains(strings.ToLower(subject), "account-")
-	})
+	return w.keeps(s, was) && w.takes(s) && !w.delegates(s.user) && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
 }
 
 func anyType(role jwt.UserPermissionLimits) jwt.UserPermissionLimits {
@@ -104,7 +81,7 @@ func (w *law) takes(s *session) bool {
 	if !w.counts.AllowsType(claims.ConnectionType(s.kind)) {
 		return false
 	}
-	role := w.signers[s.signer]
+	role := w.standingOf(s).template
 	if role == nil {
 		return true
 	}
@@ -112,27 +89,10 @@ func (w *law) takes(s *session) bool {
 	return err == nil
 }
 
-// keepsAll says whether all that sign do so by the same templates, types included,
-// in an account that is named as before.
-func (w *law) keepsAll(was *law) bool {
-	for signer, before := range was.signers {
-		after, known := w.signers[signer]
-		if !known || !reflect.DeepEqual(before, after) {
-			return false
-		}
-	}
-	return w.namedAs(was) && slices.Equal(w.counts.ConnectionTypes, was.counts.ConnectionTypes)
-}
-
 // delegates says whether the account leaves the user to an authorization service
 // of its own (auth callout). Signalbox asks none, and so refuses.
 func (w *law) delegates(user string) bool {
 	return len(w.authUsers) > 0 && !slices.Contains(w.authUsers, user)
-}
-
-// concernsOne says whether a law differs from the one before, if at all, in whom it revokes.
-func (w *law) concernsOne(was *law, now time.Time) bool {
-	return w.noBearer == was.noBearer && slices.Equal(w.authUsers, was.authUsers) && w.open(now) == nil && w.keepsAll(was)
 }
 
 // revocations say up to which second what was issued to a user's key is revoked.
@@ -209,6 +169,7 @@ func (a *account) settle(w *law, s *session, alive func(*session) bool) bool {
 	if a.gone || a.law != w {
 		return false
 	}
+	s.role = w.standingOf(s).key
 	a.sessions.add(s, alive)
 	return true
 }
@@ -223,17 +184,28 @@ func (a *account) publish(w *law, now time.Time) (ended []*session) {
 		return nil // nobody has been judged yet
 	}
 	end := func(s *session) {
-		if !w.allows(s, was, now) {
+		if !s.ended && !w.allows(s, was, now) {
+			s.ended = true
 			ended = append(ended, s)
 		}
 	}
-	if w.concernsOne(was, now) {
-		w.revocations.since(was.revocations, maps.Keys(a.sessions.byUser), func(key string) { a.sessions.of(key, end) })
-	} else {
+	differs, everybody := w.since(was)
+	if everybody || w.open(now) != nil {
 		a.sessions.of(jwt.All, end)
+	} else {
+		w.revocations.since(was.revocations, maps.Keys(a.sessions.byUser), func(key string) { a.sessions.of(key, end) })
+		for _, role := range differs.roles {
+			a.sessions.inRole(role, end)
+		}
+		for _, name := range differs.users {
+			a.sessions.named(name, end)
+		}
 	}
 	for _, s := range ended {
 		a.sessions.remove(s)
+	}
+	for _, name := range differs.users {
+		a.sessions.named(name, func(s *session) { a.sessions.move(s, w.standingOf(s).key) })
 	}
 	return ended
 }

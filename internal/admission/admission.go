@@ -45,9 +45,10 @@ type Config struct {
 	// that there is no such account. The claims are not changed.
 	Account func(key string) (*jwt.AccountClaims, claims.RevocationPages, error)
 	// Release says that claims which Account returned are not held any more. Nil does nothing.
-	Release func(key string)
-	Refused func(Refusal) // is told of each login that is not let in, and must not wait; nil is fine
-	Gate    func() error  // nil when tenants may come in, else why not; nil itself is an open gate
+	Release  func(key string)
+	Refused  func(Refusal) // is told of each login that is not let in, and must not wait; nil is fine
+	Admitted func(Login)   // is told of each login that is let in, and must not wait; nil is fine
+	Gate     func() error  // nil when tenants may come in, else why not; nil itself is an open gate
 	// Shares are the places for connections that are counted; nil: there are none.
 	Shares *lease.Holder
 	Logger *slog.Logger
@@ -95,7 +96,7 @@ func (a *Admission) Check(c server.ClientAuthentication) bool {
 	l := login{at: time.Now()}
 	err := a.admit(c, &l)
 	if err == nil {
-		a.counts.admitted.Add(1)
+		a.admitted(&l)
 		return true
 	}
 	a.refuse(l.refusal, err)

@@ -16,8 +16,11 @@ type session struct {
 	kind   kind
 	issued int64
 	signer string
+	tags   []string // as the JWT says
+	role   string   // the key of the role it is in now; what signed it, if that is none
 	bearer bool
 	since  time.Time
+	ended  bool // by a change
 
 	leaf    bool
 	limited bool // by its user, beyond what the account is
@@ -27,7 +30,7 @@ type session struct {
 
 func (v verdict) session(l *login) *session {
 	s := &session{
-		id: l.client.GetID(), user: v.user.Subject, name: v.user.Name, kind: l.source.kind, issued: v.user.IssuedAt, signer: v.user.Issuer, bearer: v.user.BearerToken,
+		id: l.client.GetID(), user: v.user.Subject, name: v.user.Name, kind: l.source.kind, issued: v.user.IssuedAt, signer: v.user.Issuer, tags: l.user.Tags, bearer: v.user.BearerToken,
 		since: l.at, leaf: l.client.Kind() == server.LEAF, limits: v.user.NatsLimits,
 	}
 	s.limited = s.limits.Payload != jwt.NoLimit || s.limits.Subs != jwt.NoLimit
@@ -43,6 +46,8 @@ func (v verdict) session(l *login) *session {
 type sessions struct {
 	byID    map[uint64]*session
 	byUser  map[string][]*session
+	byName  map[string][]*session            // the users'
+	byRole  map[string]map[*session]struct{} // the most connections of all in one place, so a set
 	pruneAt int
 }
 
@@ -50,7 +55,8 @@ const pruneAtLeast = 16
 
 func (x *sessions) add(s *session, alive func(*session) bool) {
 	if x.byID == nil {
-		x.byID, x.byUser = map[uint64]*session{}, map[string][]*session{}
+		x.byID, x.byUser, x.byName = map[uint64]*session{}, map[string][]*session{}, map[string][]*session{}
+		x.byRole = map[string]map[*session]struct{}{}
 	}
 	if len(x.byID) >= max(x.pruneAt, pruneAtLeast) {
 		x.prune(alive)
@@ -61,18 +67,48 @@ func (x *sessions) add(s *session, alive func(*session) bool) {
 	}
 	x.byID[s.id] = s
 	x.byUser[s.user] = append(x.byUser[s.user], s)
+	x.byName[s.name] = append(x.byName[s.name], s)
+	x.addTo(s.role, s)
 }
 
 func (x *sessions) remove(s *session) {
 	if x.byID[s.id] == s {
 		delete(x.byID, s.id)
 	}
-	others := slices.DeleteFunc(x.byUser[s.user], func(other *session) bool { return other == s })
+	without(x.byUser, s.user, s)
+	without(x.byName, s.name, s)
+	x.removeFrom(s.role, s)
+}
+
+// without takes a session off one of the lists of an index.
+func without(index map[string][]*session, key string, s *session) {
+	others := slices.DeleteFunc(index[key], func(other *session) bool { return other == s })
 	if len(others) == 0 {
-		delete(x.byUser, s.user)
+		delete(index, key)
 		return
 	}
-	x.byUser[s.user] = others
+	index[key] = others
+}
+
+func (x *sessions) addTo(role string, s *session) {
+	if x.byRole[role] == nil {
+		x.byRole[role] = map[*session]struct{}{}
+	}
+	x.byRole[role][s] = struct{}{}
+}
+
+func (x *sessions) removeFrom(role string, s *session) {
+	delete(x.byRole[role], s)
+	if len(x.byRole[role]) == 0 {
+		delete(x.byRole, role)
+	}
+}
+
+// move notes that a session stays, in another role.
+func (x *sessions) move(s *session, role string) {
+	x.removeFrom(s.role, s)
+	s.role = role
+	x.addTo(role, s)
 }
 
 func (x *sessions) prune(alive func(*session) bool) {
@@ -92,6 +128,20 @@ func (x *sessions) of(key string, take func(*session)) {
 		return
 	}
 	for _, s := range x.byID {
+		take(s)
+	}
+}
+
+// named calls take with the sessions of a user.
+func (x *sessions) named(name string, take func(*session)) {
+	for _, s := range x.byName[name] {
+		take(s)
+	}
+}
+
+// inRole calls take with the sessions of a role's users, or of what another key signed.
+func (x *sessions) inRole(role string, take func(*session)) {
+	for s := range x.byRole[role] {
 		take(s)
 	}
 }

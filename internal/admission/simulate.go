@@ -164,7 +164,7 @@ func (s *simulation) note(check string, o Outcome, detail string) {
 
 // owner says whose the permissions and restrictions of the user are.
 func (s *simulation) owner() string {
-	if s.signers[s.signed.Issuer] != nil {
+	if s.standing(s.signed.Issuer, s.signed.Name, nil).template != nil {
 		return "role"
 	}
 	return "user"
@@ -345,7 +345,7 @@ func (s *simulation) written() jwt.Permissions {
 	if s.byDefault {
 		return s.defaults
 	}
-	if role := s.signers[s.signed.Issuer]; role != nil {
+	if role := s.standing(s.signed.Issuer, s.signed.Name, nil).template; role != nil {
 		return role.Permissions
 	}
 	return s.user.Permissions
@@ -355,7 +355,7 @@ func (s *simulation) becomes(written, subject string, deny bool) bool {
 	if written == subject {
 		return true
 	}
-	filled, err := s.expand(jwt.StringList{written}, s.signed, deny)
+	filled, err := s.expand(jwt.StringList{written}, s.user, deny)
 	return err == nil && slices.Contains(filled, subject)
 }
 

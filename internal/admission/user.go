@@ -61,14 +61,20 @@ func (w *law) scoped(user *jwt.UserClaims) (*jwt.UserClaims, error) {
 		return user, nil
 	case !user.HasEmptyPermissions():
 		return nil, refused(RoleMismatch, "the credential is a role's, and has permissions or limits of its own")
-	case role.ProxyRequired:
+	}
+	in := w.standing(user.Issuer, user.Name, user.Tags)
+	switch {
+	case in.template == nil:
+		return nil, refused(UnknownSigningKey, "the user was moved to a role that the account does not have")
+	case in.template.ProxyRequired:
 		return nil, refused(ProxyRequired, "the role's users may come through a proxy only")
 	}
-	filled, err := w.fill(*role, user)
+	withRole := *user
+	withRole.Tags = in.tags
+	filled, err := w.fill(*in.template, &withRole)
 	if err != nil {
 		return nil, refused(RoleTemplate, "%v", err)
 	}
-	withRole := *user
 	withRole.UserPermissionLimits = filled
 	return &withRole, nil
 }

@@ -35,6 +35,7 @@ func (b *Broker) useAdmission(trust *resolver.Trust) error {
 		Account:       b.resolver.Claims,
 		Release:       b.resolver.Release,
 		Refused:       b.refused,
+		Admitted:      b.seen,
 		Gate:          b.gate.Err,
 		Shares:        b.shares,
 		Logger:        b.log,
@@ -65,6 +66,15 @@ func (b *Broker) refused(r admission.Refusal) {
 		return
 	}
 	b.follower.Refused(resolver.RefusedLogin{Account: r.Account, User: r.User, Reason: string(r.Reason), ConnectionType: r.Kind, Address: r.Host}, r.Detail)
+}
+
+// seen tells control of logins, so that people see which credentials are in use.
+func (b *Broker) seen(l admission.Login) {
+	if l.Account == b.identity.SystemAccount {
+		return
+	}
+	b.follower.Seen(resolver.Sighting{Account: l.Account, User: l.User, ConnectionType: l.Kind, Address: l.Host, At: l.At,
+		Name: l.Name, Language: l.Language, Version: l.Version})
 }
 
 func (b *Broker) contact() admission.Contact {

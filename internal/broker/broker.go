@@ -59,7 +59,8 @@ type Config struct {
 type Broker struct {
 	cfg       Config
 	log       *slog.Logger
-	identity  identity
+	identity  identity // as it was at the start
+	kept      identity // as it is on disk; known to announce's goroutine only
 	options   *server.Options
 	server    *server.Server
 	store     *resolver.Store
@@ -240,6 +241,7 @@ func (b *Broker) startTasks() error {
 			b.log.Error("cannot follow control", "error", err)
 		}
 	})
+	b.kept = b.identity
 	b.tasks.Go(func() { b.announce(ctx) })
 	b.tasks.Go(func() { b.beat(ctx) })
 	if b.metrics != nil {

@@ -72,26 +72,70 @@ func (b *Broker) enroll(ctx context.Context, i identity) (identity, error) {
 	}, nil
 }
 
-// announce says where the broker is, once control is there to hear it, and takes
-// the permissions that control gives to brokers by now. Nothing else in the
-// broker depends on it.
+// announce says where the broker is, and which operator JWT it goes by, once
+// control is there to hear it, and again when control goes by another. It
+// takes the permissions that control gives to brokers by now, and the operator's JWT.
 func (b *Broker) announce(ctx context.Context) {
 	if b.cfg.ControlURL == "" {
 		return
 	}
+	for {
+		again, err := b.announceOnce(ctx)
+		if err != nil && ctx.Err() == nil {
+			b.log.Error("cannot announce this broker: control may not know where it is", "error", err)
+		}
+		if again {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.follower.OperatorChanged():
+		}
+	}
+}
+
+// announceOnce reports whether there is news to announce since.
+func (b *Broker) announceOnce(ctx context.Context) (again bool, err error) {
 	target := b.cfg.ControlURL + "/v1/brokers/" + url.PathEscape(b.identity.BrokerID) + "/announcement"
+	said := struct {
+		announcement
+		OperatorJWTID string `json:"operator_jwt_id"`
+	}{b.announcement(), b.resolver.Trust().ID()}
 	var renewed struct {
-		UserJWT string `json:"user_jwt"`
+		UserJWT          string `json:"user_jwt"`
+		OperatorJWT      string `json:"operator_jwt"`
+		SystemAccountJWT string `json:"system_account_jwt"`
 	}
-	err := b.insist(ctx, "announce this broker", func() error {
-		return call(ctx, http.MethodPut, target, b.identity.Token, b.announcement(), &renewed)
+	err = b.insist(ctx, "announce this broker", func() error {
+		return call(ctx, http.MethodPut, target, b.identity.Token, said, &renewed)
 	})
-	if err == nil {
-		err = b.renew(renewed.UserJWT)
+	if err != nil {
+		return false, err
 	}
-	if err != nil && ctx.Err() == nil {
-		b.log.Error("cannot announce this broker: control may not know where it is", "error", err)
+	if err := b.renew(renewed.UserJWT); err != nil {
+		return false, err
 	}
+	if renewed.OperatorJWT == "" || renewed.OperatorJWT == b.kept.OperatorJWT && renewed.SystemAccountJWT == b.kept.SystemAccountJWT {
+		return false, nil
+	}
+	before := b.resolver.Trust().ID()
+	next := b.kept
+	next.OperatorJWT, next.SystemAccountJWT = renewed.OperatorJWT, renewed.SystemAccountJWT
+	if err := b.resolver.Renew(next.OperatorJWT, next.SystemAccountJWT, func() error { return b.keepIdentity(next) }); err != nil {
+		return false, fmt.Errorf("take the operator's new JWT: %w", err)
+	}
+	b.log.Info("this broker goes by a new JWT of its operator")
+	return b.resolver.Trust().ID() != before, nil
+}
+
+// keepIdentity is called by announce's goroutine alone.
+func (b *Broker) keepIdentity(i identity) error {
+	if err := writeIdentity(filepath.Join(b.cfg.DataDir, identityFile), i); err != nil {
+		return err
+	}
+	b.kept = i
+	return nil
 }
 
 // renew logs in to the system account anew, if that changes what the broker may
@@ -101,17 +145,17 @@ func (b *Broker) renew(userJWT string) error {
 	if err != nil {
 		return fmt.Errorf("read the broker's user JWT: %w", err)
 	}
-	before, err := claims.DecodeUser(b.identity.UserJWT)
+	before, err := claims.DecodeUser(b.kept.UserJWT)
 	if err == nil && reflect.DeepEqual(before.Permissions, now.Permissions) {
 		return nil
 	}
-	identity := b.identity
+	identity := b.kept
 	identity.UserJWT = userJWT
 	login, err := identity.login()
 	if err != nil {
 		return err
 	}
-	if err := writeIdentity(filepath.Join(b.cfg.DataDir, identityFile), identity); err != nil {
+	if err := b.keepIdentity(identity); err != nil {
 		return err
 	}
 	b.log.Info("control has given this broker other permissions in the system account")

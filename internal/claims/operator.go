@@ -1,6 +1,8 @@
 package claims
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -15,6 +17,7 @@ import (
 type Operator struct {
 	Key           OperatorKey
 	Name          string
+	Tags          []string
 	SigningKeys   []OperatorKey
 	SystemAccount AccountKey // empty: none
 }
@@ -27,6 +30,13 @@ type OperatorFacts struct {
 	IssuedAt time.Time
 	Expires  time.Time // zero: never
 	ID       string    // jti
+}
+
+// OperatorJWTID names an operator's JWT. Its jti does not: two that are signed in
+// the same second have the same.
+func OperatorJWTID(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:16])
 }
 
 // EncodeOperator signs an operator JWT with the operator's own seed.
@@ -42,7 +52,7 @@ func EncodeOperator(o Operator, seed Seed) (string, error) {
 		return "", errors.New("sign operator claims: the seed is another operator's, or a signing key's")
 	}
 	c := jwt.NewOperatorClaims(string(o.Key))
-	c.Name = o.Name
+	c.Name, c.Tags = o.Name, o.Tags
 	c.SystemAccount = string(o.SystemAccount)
 	c.StrictSigningKeyUsage = true
 	for _, k := range o.SigningKeys {
@@ -54,7 +64,7 @@ func EncodeOperator(o Operator, seed Seed) (string, error) {
 
 func (o Operator) validate() error {
 	_, err := ParseOperatorKey(string(o.Key))
-	errs := []error{fault.At("/public_key", err), fault.At("/name", ValidateName(o.Name))}
+	errs := []error{fault.At("/public_key", err), fault.At("/name", ValidateName(o.Name)), ValidateTags(o.Tags)}
 	for i, k := range o.SigningKeys {
 		if _, err := ParseOperatorKey(string(k)); err != nil {
 			errs = append(errs, fault.At(fmt.Sprintf("/signing_keys/%d", i), err))
@@ -85,7 +95,7 @@ func DecodeOperator(token string) (OperatorFacts, error) {
 		return OperatorFacts{}, fault.New(fault.Invalid, "this operator JWT was not signed by the operator itself")
 	}
 	facts := OperatorFacts{
-		Operator: Operator{Key: key, Name: c.Name, SystemAccount: AccountKey(c.SystemAccount)},
+		Operator: Operator{Key: key, Name: c.Name, Tags: c.Tags, SystemAccount: AccountKey(c.SystemAccount)},
 		Issuer:   key, Strict: c.StrictSigningKeyUsage,
 		IssuedAt: timeOf(c.IssuedAt), Expires: timeOf(c.Expires), ID: c.ID,
 	}

@@ -160,11 +160,20 @@ func tagsOf(pages []PageHash) []string {
 
 // MayNamePages is a quick look at an account JWT that is trusted already. False
 // is certain; true is to be asked of [DecodeAccount].
-func MayNamePages(token string) bool {
+func MayNamePages(token string) bool { return contains(token, pageTag) }
+
+// contains says whether a JWT may have a tag that begins so.
+func contains(token, tag string) bool {
 	_, rest, _ := strings.Cut(token, ".")
 	payload, _, _ := strings.Cut(rest, ".")
 	text, err := base64.RawURLEncoding.DecodeString(payload)
-	return err != nil || bytes.Contains(text, []byte(`"`+pageTag))
+	return err != nil || bytes.Contains(text, []byte(`"`+tag))
+}
+
+// MayDifferForStock is as quick a look, at whether an account JWT says something
+// of its users that only brokers understand, and servers must be told by revocations.
+func MayDifferForStock(token string) bool {
+	return contains(token, pageTag) || contains(token, overridesTag)
 }
 
 // InlineRevocations signs an account JWT anew with these revocations in it,

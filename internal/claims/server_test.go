@@ -374,6 +374,80 @@ func TestStreamLimitHolds(t *testing.T) {
 	}
 }
 
+// Each limit of JetStream is one that a server refuses by, whether it is common
+// to all streams or a tier's.
+func TestJetStreamLimitsHold(t *testing.T) {
+	t.Parallel()
+	roomy := claims.UnlimitedJetStream()
+	roomy.DiskBytes, roomy.MemoryBytes = 1<<16, 1<<16
+	less := func(edit func(*claims.JetStreamLimits)) claims.JetStreamLimits {
+		l := roomy
+		edit(&l)
+		return l
+	}
+	file := jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}, MaxBytes: 1 << 12}
+	memory, endless, large := file, file, file
+	memory.Storage, endless.MaxBytes, large.MaxBytes = jetstream.MemoryStorage, -1, 1<<17
+	for name, c := range map[string]struct {
+		limits claims.JetStreamLimits
+		stream jetstream.StreamConfig
+		code   int // of the refusal; 0: there is none
+	}{
+		"within all":             {roomy, file, 0},
+		"disk":                   {roomy, large, 10047},
+		"largest on disk":        {less(func(l *claims.JetStreamLimits) { l.DiskMaxStreamBytes = 1 << 10 }), file, 10122},
+		"largest in memory":      {less(func(l *claims.JetStreamLimits) { l.MemoryMaxStreamBytes = 1 << 10 }), memory, 10122},
+		"memory's does not bind": {less(func(l *claims.JetStreamLimits) { l.MemoryMaxStreamBytes = 1 << 10 }), file, 0},
+		"size to be said":        {less(func(l *claims.JetStreamLimits) { l.MaxBytesRequired = true }), endless, 10113},
+		"size said":              {less(func(l *claims.JetStreamLimits) { l.MaxBytesRequired = true }), file, 0},
+		"pending":                {less(func(l *claims.JetStreamLimits) { l.AckPending = 5 }), file, 10121},
+	} {
+		common, tiered, other := claims.UnlimitedLimits(), claims.UnlimitedLimits(), claims.UnlimitedLimits()
+		common.JetStream = c.limits
+		tiered.JetStream, tiered.Tiers = claims.JetStreamLimits{}, claims.JetStreamTiers{R1: c.limits, R3: roomy}
+		other.JetStream, other.Tiers = claims.JetStreamLimits{}, claims.JetStreamTiers{R3: c.limits}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setupWorld(t)
+			for kind, l := range map[string]struct {
+				claims.Limits
+				code int
+			}{"common": {common, c.code}, "in its tier": {tiered, c.code}, "in a tier that there is not": {other, 10120}} {
+				w.account.Limits = l.Limits
+				w.pushAccount()
+				if got := errorCode(w.tryStream(c.stream, 10)); got != l.code {
+					t.Errorf("%s: refused with code %d, want %d", kind, got, l.code)
+				}
+			}
+		})
+	}
+}
+
+// errorCode is 0 for no error, and -1 for one that is no answer of JetStream's.
+func errorCode(err error) int {
+	var refused *jetstream.APIError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &refused):
+		return int(refused.ErrorCode)
+	}
+	return -1
+}
+
+// tryStream makes a stream and a consumer with so many messages pending, and
+// removes what it made.
+func (w *world) tryStream(config jetstream.StreamConfig, pending int) error {
+	w.t.Helper()
+	js := must(jetstream.New(w.client(w.credential()).Conn))
+	stream, err := js.CreateStream(w.t.Context(), config)
+	if err != nil {
+		return err
+	}
+	_, err = stream.CreateConsumer(w.t.Context(), jetstream.ConsumerConfig{AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: pending})
+	return errors.Join(err, js.DeleteStream(w.t.Context(), config.Name))
+}
+
 func (w *world) addStream(name string, storage jetstream.StorageType) error {
 	js := must(jetstream.New(w.client(w.credential()).Conn))
 	_, err := js.CreateStream(w.t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{name}, Storage: storage})

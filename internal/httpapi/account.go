@@ -24,7 +24,7 @@ func (s *Server) createAccount(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a, err := s.Tenants.CreateAccount(r.Context(), actorOf(r), pathID[tenants.TenantID](r, "tenant"), once(r), tenants.AccountCreate{
-		Name: spec.Name, Description: spec.Description, Tags: spec.Tags, Limits: limitsPatch(in.Limits), Settings: spec.Settings,
+		OperatorID: tenants.OperatorID(orZero(in.OperatorId)), Name: spec.Name, Description: spec.Description, Tags: spec.Tags, Limits: limitsPatch(in.Limits), Settings: spec.Settings,
 	})
 	if err != nil {
 		return err

@@ -10,19 +10,6 @@ import (
 	"github.com/signalbox-io/signalbox/internal/tenants"
 )
 
-func (s *Server) listOperators(w http.ResponseWriter, r *http.Request) error {
-	page, err := s.Tenants.Operators(r.Context(), actorOf(r), pageQuery(r))
-	if err != nil {
-		return err
-	}
-	return answer(w, http.StatusOK, api.OperatorPage{NextCursor: orNil(page.Next),
-		Items: mapped(page.Items, func(o tenants.Operator) api.Operator {
-			return api.Operator{Id: string(o.ID), Name: o.Name, PublicKey: string(o.PublicKey),
-				SigningPublicKey: string(o.SigningPublicKey), SystemAccountPublicKey: string(o.SystemPublicKey),
-				IsDefault: o.IsDefault, Revision: int64(o.Revision), CreatedAt: o.CreatedAt.UTC()}
-		})})
-}
-
 func (s *Server) listBrokers(w http.ResponseWriter, r *http.Request) error {
 	page, err := s.Tenants.Brokers(r.Context(), actorOf(r), pathID[tenants.OperatorID](r, "operator"), pageQuery(r))
 	if err != nil {
@@ -89,12 +76,12 @@ func (s *Server) announceBroker(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	place := placeOf(in.Cluster, in.ControlUrl, in.Endpoints)
-	userJWT, err := s.Tenants.AnnounceBroker(r.Context(), callOf(r).caller.bearer, pathID[tenants.BrokerID](r, "broker"), place)
+	seat, err := s.Tenants.AnnounceBroker(r.Context(), callOf(r).caller.bearer, pathID[tenants.BrokerID](r, "broker"), place, orZero(in.OperatorJwtId))
 	if err != nil {
 		return err
 	}
 	s.BrokersMoved()
-	return answer(w, http.StatusOK, api.BrokerAnnounced{UserJwt: userJWT})
+	return answer(w, http.StatusOK, api.BrokerAnnounced{UserJwt: seat.BrokerJWT, OperatorJwt: seat.Operator.JWT, SystemAccountJwt: seat.Operator.SystemJWT})
 }
 
 func placeOf(cluster, controlURL string, e api.Endpoints) tenants.BrokerPlace {

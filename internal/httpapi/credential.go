@@ -42,6 +42,10 @@ func (s *Server) issueCredential(w http.ResponseWriter, r *http.Request) error {
 		creds := string(issued.Creds)
 		out.Creds, out.FileName = &creds, &issued.FileName
 	}
+	if issued.Suspended {
+		warning := "The account is suspended. Nobody gets in with these creds until it is resumed."
+		out.Warning = &warning
+	}
 	return created(w, location, out)
 }
 

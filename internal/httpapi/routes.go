@@ -86,7 +86,14 @@ func (s *Server) operations() map[string]handler {
 
 		"simulate": s.simulate,
 
+		"createOperator":      s.createOperator,
 		"listOperators":       s.listOperators,
+		"getOperator":         s.getOperator,
+		"updateOperator":      s.updateOperator,
+		"makeDefaultOperator": s.makeDefaultOperator,
+		"listSigningKeys":     s.listSigningKeys,
+		"addSigningKey":       s.addSigningKey,
+		"rotateSigningKey":    s.rotateSigningKey,
 		"listBrokers":         s.listBrokers,
 		"getOperatorDelivery": s.getOperatorDelivery,
 		"getServerConfig":     s.getServerConfig,

@@ -38,7 +38,7 @@ type Resolver struct {
 	pages     *pages
 	trust     *Trust
 	system    string // the system account's public key
-	systemJWT string
+	systemJWT atomic.Pointer[string]
 	handover  *handover // nil: the server judges logins
 	log       *slog.Logger
 
@@ -113,13 +113,44 @@ func NewResolver(store *Store, trust *Trust, systemAccount, systemJWT string, lo
 		return nil, err
 	}
 	r := &Resolver{
-		store: store, pages: pages, trust: trust, system: systemAccount, systemJWT: systemJWT, log: log,
+		store: store, pages: pages, trust: trust, system: systemAccount, log: log,
 		watcher: Watcher{Knows: func(string) bool { return false }, Updated: func(string) {}},
 		closed:  make(chan struct{}), loads: map[string]*load{}, negative: map[string]time.Time{},
 	}
+	r.systemJWT.Store(&systemJWT)
 	r.sweepPages()
 	return r, nil
 }
+
+// Renew goes by another JWT of the same operator from now on, and by the system
+// account's as one of its keys has signed it, once keep has kept both. The
+// server needs not hear of it: it trusts the [handover], and its system account is there.
+// An operator JWT from before the one gone by, or another operator's, is refused.
+func (r *Resolver) Renew(operatorJWT, systemJWT string, keep func() error) error {
+	keys, err := readOperator(operatorJWT)
+	if err != nil {
+		return err
+	}
+	now := r.trust.Claims()
+	if keys.operator.Subject != now.Subject || keys.operator.IssuedAt < now.IssuedAt {
+		return fmt.Errorf("this JWT of operator %s, of %d, does not follow that of %s, of %d",
+			keys.operator.Subject, keys.operator.IssuedAt, now.Subject, now.IssuedAt)
+	}
+	next := &Trust{}
+	next.keys.Store(keys)
+	if _, err := next.Check(systemJWT, r.system); err != nil {
+		return fmt.Errorf("check the system account: %w", err)
+	}
+	if err := keep(); err != nil {
+		return err
+	}
+	r.systemJWT.Store(&systemJWT)
+	r.trust.keys.Store(keys)
+	return nil
+}
+
+// Trust is what the resolver goes by.
+func (r *Resolver) Trust() *Trust { return r.trust }
 
 // Watch sets who judges logins, in place of the server, and is told of changes.
 // It must come before the server is made.
@@ -167,7 +198,7 @@ func (r *Resolver) Close() { r.close.Do(func() { close(r.closed) }) }
 // the store at once; a miss takes up to a second if control does not answer.
 func (r *Resolver) Fetch(account string) (string, error) {
 	if account == r.system {
-		return r.systemJWT, nil
+		return *r.systemJWT.Load(), nil
 	}
 	if _, err := claims.ParseAccountKey(account); err != nil {
 		return "", err
@@ -233,7 +264,7 @@ func (r *Resolver) firstFetch(account string, l *load) (string, error) {
 // the account and what is delivered for it, until Release.
 func (r *Resolver) Claims(account string) (*jwt.AccountClaims, claims.RevocationPages, error) {
 	if account == r.system {
-		ac, err := r.trust.Check(r.systemJWT, account)
+		ac, err := r.trust.Check(*r.systemJWT.Load(), account)
 		return ac, nil, err
 	}
 	if _, err := claims.ParseAccountKey(account); err != nil {

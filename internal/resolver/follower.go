@@ -64,6 +64,7 @@ type Follower struct {
 	transient []Refusal
 	answers   chan catchUpResult
 	refused   *refused
+	seen      *seen
 	graves    *graves
 	disk      Disk                       // the zero one: nobody looks after it
 	holder    *lease.Holder              // nil: nothing is counted across brokers
@@ -72,6 +73,8 @@ type Follower struct {
 
 	login        atomic.Pointer[Login]
 	loginChanged chan struct{} // holds one
+
+	operatorChanged chan struct{} // holds one
 
 	mu       sync.Mutex
 	progress Progress
@@ -131,7 +134,8 @@ const (
 func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 	return &Follower{
 		resolver: r, store: r.store, broker: broker, log: log,
-		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(), graves: newGraves(), loginChanged: make(chan struct{}, 1),
+		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(), seen: newSeen(), graves: newGraves(),
+		loginChanged: make(chan struct{}, 1), operatorChanged: make(chan struct{}, 1),
 		cursor:   r.store.Applied(),
 		progress: Progress{Applied: r.store.Applied()},
 	}
@@ -254,6 +258,7 @@ func (f *Follower) Run(ctx context.Context, s *server.Server, login Login) error
 	}
 	var beside sync.WaitGroup
 	beside.Go(func() { f.tellRefused(ctx) })
+	beside.Go(func() { f.tellSeen(ctx) })
 	beside.Go(func() { f.tellDisk(ctx) })
 	beside.Go(func() { f.shareCounts(ctx) })
 	f.loop(ctx, pushes, heads, answers, reconnected)
@@ -277,6 +282,9 @@ func (f *Follower) LogIn(login Login) {
 	f.login.Store(&login)
 	signal(f.loginChanged)
 }
+
+// OperatorChanged is sent to when control goes by another operator JWT than this broker.
+func (f *Follower) OperatorChanged() <-chan struct{} { return f.operatorChanged }
 
 func signal(ch chan<- struct{}) {
 	select {
@@ -499,6 +507,9 @@ func (f *Follower) takeHead(ctx context.Context, m *nats.Msg) {
 		return
 	}
 	f.replica = head.Replica
+	if head.Operator != "" && head.Operator != f.resolver.trust.ID() {
+		signal(f.operatorChanged)
+	}
 	f.heed(ctx, head.Revision)
 	if m.Reply == "" {
 		f.report()

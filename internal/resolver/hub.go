@@ -35,6 +35,8 @@ type Source struct {
 	Applied func(ctx context.Context, operatorID string, r Receipt) error
 	// Refused is told which logins a broker did not let in. It may be told twice.
 	Refused func(ctx context.Context, operatorID, broker string, logins []RefusedLogins) error
+	// Seen is told which logins a broker let in. It may be told twice.
+	Seen func(ctx context.Context, operatorID, broker string, logins []SeenLogin) error
 	// Disk is told what a broker says of deleted accounts on its disk, and returns
 	// which of those that it found are deleted for good. It may be told twice.
 	Disk func(ctx context.Context, operatorID string, r DiskReport) (deleted []string, err error)
@@ -43,6 +45,8 @@ type Source struct {
 	Lease func(ctx context.Context, operatorID string, q lease.Ask) (lease.Answer, []lease.Recall, error)
 	// Head returns the operator's revision.
 	Head func(ctx context.Context, operatorID string) (Revision, error)
+	// Operator returns the id of the operator's JWT, for heads; nil: they do not say it.
+	Operator func(ctx context.Context, operatorID string) (id string, err error)
 	// Sums are the exclusive or of [SumOf] what brokers should hold, by the first
 	// four characters of the accounts' public keys.
 	Sums func(ctx context.Context, operatorID string) (map[string]int64, error)
@@ -107,7 +111,7 @@ type Hub struct {
 
 	clusters []Membership // as they were read last; known to Run's goroutine only
 
-	recording sync.Mutex // held while a report of refused logins is stored
+	recording sync.Mutex // held while a report of logins is stored
 
 	mu    sync.Mutex
 	links map[string]*link

@@ -99,6 +99,7 @@ func (l *link) listen(nc *nats.Conn) error {
 		handlers[SubjectCatchUp] = l.beside(l.answerCatchUp)
 		handlers[SubjectApplied] = l.beside(l.takeReceipt)
 		handlers[SubjectRefused] = l.beside(l.takeRefused)
+		handlers[SubjectSeen] = l.beside(l.takeSeen)
 		handlers[SubjectDisk] = l.beside(l.takeDisk)
 		if l.hub.source.Lease != nil {
 			handlers[SubjectLease] = l.beside(l.takeLease)
@@ -270,9 +271,23 @@ func (l *link) announce(head Revision) {
 	if nc == nil {
 		return
 	}
-	if err := nc.PublishRequest(SubjectHead, l.rollCall, mustJSON(headMessage{Replica: l.hub.id, Revision: head})); err != nil {
+	if err := nc.PublishRequest(SubjectHead, l.rollCall, mustJSON(headMessage{Replica: l.hub.id, Revision: head, Operator: l.operatorJWT()})); err != nil {
 		l.fail("announce the head", err)
 	}
+}
+
+// operatorJWT is the id of the operator's JWT; empty when it cannot be read.
+func (l *link) operatorJWT() string {
+	if l.hub.source.Operator == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, answerLimit)
+	defer cancel()
+	id, err := l.hub.source.Operator(ctx, l.OperatorID)
+	if err != nil {
+		l.fail("read the operator's JWT", err)
+	}
+	return id
 }
 
 func (l *link) push(previous Revision, e Entry, whole bool) error {

@@ -42,9 +42,11 @@ const (
 // Pushes are lost when a broker or control is away. So control says every two
 // seconds, and whenever it gets a connection, how far the operator has come:
 //
-//	{"revision":43,"replica":"NB2HI4DT"}
+//	{"revision":43,"replica":"NB2HI4DT","operator":"LQ7X…"}
 //
-// Whoever hears it asks that replica, which lives, for what it misses.
+// Whoever hears it asks that replica, which lives, for what it misses. The operator's
+// JWT is named as well: a broker that goes by another gets it from control over
+// HTTP, where it says which it goes by.
 //
 // Brokers answer with their receipt: that is how control learns whom it reaches.
 // After a silence, when what comes first may have been waiting on the way for
@@ -122,6 +124,7 @@ func inboxOf(broker string) string { return "_INBOX." + broker }
 type headMessage struct {
 	Replica  string   `json:"replica,omitempty"` // who announces it
 	Revision Revision `json:"revision"`
+	Operator string   `json:"operator,omitempty"` // the id of the operator's JWT; empty: as it was
 }
 
 type catchUpRequest struct {

@@ -154,7 +154,8 @@ func FuzzAnswersThatAreFollowedLeadForward(f *testing.F) {
 
 func TestGlanceSeesConfusionAndNeverPanics(t *testing.T) {
 	t.Parallel()
-	trust := &Trust{operator: jwt.NewOperatorClaims("O1"), issuers: map[string]bool{"OS": true}}
+	trust := &Trust{}
+	trust.keys.Store(&trusted{operator: jwt.NewOperatorClaims("O1"), issuers: map[string]bool{"OS": true}})
 	account := freshAccount(t)
 	token := func(claims string) string {
 		return "h." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".s"

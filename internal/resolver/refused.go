@@ -160,9 +160,14 @@ func (f *Follower) tell(ctx context.Context, taken map[RefusedLogin]tally) error
 			FirstAgo: now.Sub(t.first).Milliseconds(), LastAgo: now.Sub(t.last).Milliseconds()})
 	}
 	slices.SortFunc(message.Logins, func(a, b RefusedLogins) int { return cmp.Compare(b.FirstAgo, a.FirstAgo) })
+	return f.deliver(ctx, SubjectRefused, message)
+}
+
+// deliver sends control a message, and waits until it is stored there.
+func (f *Follower) deliver(ctx context.Context, subject string, message any) error {
 	ctx, cancel := context.WithTimeout(ctx, catchUpTimeout)
 	defer cancel()
-	answer, err := f.conn.RequestWithContext(ctx, SubjectRefused, mustJSON(message))
+	answer, err := f.conn.RequestWithContext(ctx, subject, mustJSON(message))
 	if err != nil {
 		return err
 	}

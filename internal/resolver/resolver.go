@@ -73,7 +73,7 @@ type Effect struct {
 // answers only what it was sent.
 func BrokerPermissions(broker claims.UserKey) claims.Template {
 	t := permit(
-		[]string{SubjectCatchUp, SubjectCatchUp + ".*", SubjectApplied, SubjectRefused, SubjectDisk, SubjectLease, SubjectHere, SubjectPeers, SubjectPeers + ".*", lookupWildcard, subjectPage + "*", subjectPeerPage + "*"},
+		[]string{SubjectCatchUp, SubjectCatchUp + ".*", SubjectApplied, SubjectRefused, SubjectSeen, SubjectDisk, SubjectLease, SubjectHere, SubjectPeers, SubjectPeers + ".*", lookupWildcard, subjectPage + "*", subjectPeerPage + "*"},
 		[]string{SubjectUpdate, SubjectHead, SubjectPeers, SubjectPeers + "." + string(broker), subjectPeerPage + "*", subjectDigest + string(broker), subjectForesee, SubjectRecall, SubjectHere, SubjectUsage, inboxOf(string(broker)) + ".>"},
 	)
 	t.Responses = &claims.ResponsePermission{MaxMessages: 1, Expires: 2 * time.Minute}
@@ -83,7 +83,7 @@ func BrokerPermissions(broker claims.UserKey) claims.Template {
 // ControlPermissions is what control's system-account user needs, and no more.
 func ControlPermissions() claims.Template {
 	return permit([]string{SubjectUpdate, fmt.Sprintf(subjectAccountUpdate, "*"), SubjectHead, SubjectRecall, SubjectUsage, subjectDigest + "*", subjectForesee, fmt.Sprintf(subjectConnz, "*"), fmt.Sprintf(subjectJsz, "*"), subjectPurge + "*", "_INBOX.>", stockInbox},
-		[]string{SubjectCatchUp, SubjectCatchUp + ".*", SubjectApplied, SubjectRefused, SubjectDisk, SubjectLease, lookupWildcard, subjectPage + "*", subjectPack, subjectList, "_INBOX.>"})
+		[]string{SubjectCatchUp, SubjectCatchUp + ".*", SubjectApplied, SubjectRefused, SubjectSeen, SubjectDisk, SubjectLease, lookupWildcard, subjectPage + "*", subjectPack, subjectList, "_INBOX.>"})
 }
 
 func permit(publish, subscribe []string) claims.Template {

@@ -96,11 +96,11 @@ func (l *link) sendPack(ctx context.Context, m *nats.Msg) error {
 }
 
 // forStock is the entry with all revocations in its JWT, which may be newer then.
-// It can take tens of milliseconds for an account that has pages, and nothing
-// for others; so brokers are told first, and of a cluster where no server has
+// It can take tens of milliseconds for an account that has pages or users that
+// were moved, and nothing for others; so brokers are told first, and of a cluster where no server has
 // been heard of that needs it, nothing is asked.
 func (h *Hub) forStock(ctx context.Context, operatorID string, e Entry) (Entry, error) {
-	if !claims.MayNamePages(e.JWT) {
+	if !claims.MayDifferForStock(e.JWT) {
 		return e, nil
 	}
 	stock, err := h.source.LookupForStock(ctx, operatorID, e.Account)

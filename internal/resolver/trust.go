@@ -5,15 +5,23 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
-// Trust judges whether claims are the operator's. It reads JWTs with nats-io/jwt
+// Trust judges whether claims are the operator's, whose keys may change while it
+// is in use. It reads JWTs with nats-io/jwt
 // itself, where the rest of Signalbox leaves that to package claims, because
 // nats-server takes its claims in that library's types.
-type Trust struct {
+type Trust struct{ keys atomic.Pointer[trusted] }
+
+// trusted is what one operator JWT says.
+type trusted struct {
+	id       string
 	operator *jwt.OperatorClaims
 	issuers  map[string]bool
 }
@@ -21,6 +29,16 @@ type Trust struct {
 // NewTrust trusts the operator of operatorJWT: its signing keys, and its main
 // key only if the operator does not insist on signing keys.
 func NewTrust(operatorJWT string) (*Trust, error) {
+	keys, err := readOperator(operatorJWT)
+	if err != nil {
+		return nil, err
+	}
+	t := &Trust{}
+	t.keys.Store(keys)
+	return t, nil
+}
+
+func readOperator(operatorJWT string) (*trusted, error) {
 	operator, err := jwt.DecodeOperatorClaims(operatorJWT)
 	if err != nil {
 		return nil, fmt.Errorf("read the operator's JWT: %w", err)
@@ -28,7 +46,7 @@ func NewTrust(operatorJWT string) (*Trust, error) {
 	if !operator.DidSign(operator) {
 		return nil, fmt.Errorf("read the operator's JWT: it is not signed by the operator itself")
 	}
-	t := &Trust{operator: operator, issuers: map[string]bool{}}
+	t := &trusted{id: claims.OperatorJWTID(operatorJWT), operator: operator, issuers: map[string]bool{}}
 	for _, key := range operator.SigningKeys {
 		t.issuers[key] = true
 	}
@@ -39,10 +57,13 @@ func NewTrust(operatorJWT string) (*Trust, error) {
 }
 
 // Operator is the operator's public key.
-func (t *Trust) Operator() string { return t.operator.Subject }
+func (t *Trust) Operator() string { return t.Claims().Subject }
+
+// ID names the operator JWT that is gone by.
+func (t *Trust) ID() string { return t.keys.Load().id }
 
 // Claims are the operator's, as nats-server wants them. Do not change them.
-func (t *Trust) Claims() *jwt.OperatorClaims { return t.operator }
+func (t *Trust) Claims() *jwt.OperatorClaims { return t.keys.Load().operator }
 
 // Check reads an account's JWT and returns its claims if the operator signed
 // them for that account and nats-server will accept them. Claims that have
@@ -59,8 +80,8 @@ func (t *Trust) Check(token, account string) (*jwt.AccountClaims, error) {
 	if account != "" && ac.Subject != account {
 		return nil, fmt.Errorf("the JWT is for account %s, not for %s", ac.Subject, account)
 	}
-	if !t.issuers[ac.Issuer] {
-		return nil, fmt.Errorf("the JWT was not signed by operator %s", t.operator.Subject)
+	if !t.keys.Load().issuers[ac.Issuer] {
+		return nil, fmt.Errorf("the JWT was not signed by operator %s", t.Operator())
 	}
 	problems := jwt.CreateValidationResults()
 	ac.Validate(problems)
@@ -109,8 +130,8 @@ func (t *Trust) glance(token, account string) (glimpse, error) {
 	if g.Subject != account {
 		return glimpse{}, fmt.Errorf("the JWT is for account %s, not for %s", g.Subject, account)
 	}
-	if !t.issuers[g.Issuer] {
-		return glimpse{}, fmt.Errorf("the JWT was not signed by operator %s", t.operator.Subject)
+	if !t.keys.Load().issuers[g.Issuer] {
+		return glimpse{}, fmt.Errorf("the JWT was not signed by operator %s", t.Operator())
 	}
 	return g, nil
 }

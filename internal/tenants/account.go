@@ -149,6 +149,7 @@ func (s AccountSpec) clone() AccountSpec {
 
 // AccountCreate is what people choose about a new account.
 type AccountCreate struct {
+	OperatorID  OperatorID // empty: the default one
 	Name        string
 	Description string
 	Tags        []string

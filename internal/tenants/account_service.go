@@ -9,20 +9,32 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
 	"github.com/signalbox-io/signalbox/internal/feed"
 	"github.com/signalbox-io/signalbox/internal/postgres"
 )
 
 // CreateAccount makes an account with its default role under the default
-// operator. It takes a Developer. A full plan is OverLimit, limits beyond the
+// operator, or another that staff names. It takes a Developer. A full plan is OverLimit, limits beyond the
 // plan's are Invalid at /limits/…, a name in use is a Conflict at /name.
 func (s *Service) CreateAccount(ctx context.Context, actor Actor, tenant TenantID, once Once, p AccountCreate) (Account, error) {
-	if err := actor.Require(tenant, Developer); err != nil {
-		return Account{}, err
+	chosen := p.OperatorID != ""
+	if !chosen || !actor.Staff {
+		if err := actor.Require(tenant, Developer); err != nil {
+			return Account{}, err
+		}
+	}
+	if chosen && !actor.Staff {
+		return Account{}, fault.Field("/operator_id", "only staff choose an account's operator")
 	}
 	id := NewID[AccountID]("acc")
 	fresh := func(tx pgx.Tx) (Account, error) { return s.addAccount(ctx, tx, actor, tenant, id, p, s.clock()) }
-	again := func(tx pgx.Tx, id AccountID) (Account, error) { return accountByID(ctx, tx, actor, id) }
+	again := func(tx pgx.Tx, id AccountID) (Account, error) {
+		if chosen {
+			return lockAccountAnywhere(ctx, tx, id)
+		}
+		return accountByID(ctx, tx, actor, id)
+	}
 	return create(ctx, s, actor, once, id, fresh, again)
 }
 
@@ -41,12 +53,16 @@ func (s *Service) addAccount(ctx context.Context, tx pgx.Tx, actor Actor, tenant
 	if err := errors.Join(spec.validate(), plan.allows(spec.Limits), plan.allowsTypes(spec.Settings.ConnectionTypes)); err != nil {
 		return Account{}, err
 	}
+	operator, err := operatorOrDefault(ctx, tx, p.OperatorID)
+	if err != nil {
+		return Account{}, err
+	}
 	open := RoleSpec{Name: DefaultRole, Template: claims.OpenTemplate()}
-	return s.insertAccount(ctx, tx, actor, plan, tenant, id, "createAccount", spec, []RoleSpec{open}, now)
+	return s.insertAccount(ctx, tx, actor, plan, tenant, operator.ID, id, "createAccount", spec, []RoleSpec{open}, now)
 }
 
 // insertAccount makes an account with these roles. The plan is locked.
-func (s *Service) insertAccount(ctx context.Context, tx pgx.Tx, actor Actor, plan Plan, tenant TenantID, id AccountID, action string, spec AccountSpec, roles []RoleSpec, now time.Time) (Account, error) {
+func (s *Service) insertAccount(ctx context.Context, tx pgx.Tx, actor Actor, plan Plan, tenant TenantID, operator OperatorID, id AccountID, action string, spec AccountSpec, roles []RoleSpec, now time.Time) (Account, error) {
 	if err := spec.validate(); err != nil {
 		return Account{}, err
 	}
@@ -64,7 +80,7 @@ func (s *Service) insertAccount(ctx context.Context, tx pgx.Tx, actor Actor, pla
 	if err != nil {
 		return Account{}, err
 	}
-	account, err := insertAccount(ctx, tx, tenant, id, key, sealed, spec, now)
+	account, err := insertAccount(ctx, tx, tenant, operator, id, key, sealed, spec, now)
 	if err != nil {
 		return Account{}, err
 	}
@@ -114,7 +130,7 @@ func (s *Service) cloneAccount(ctx context.Context, tx pgx.Tx, actor Actor, of, 
 	}
 	spec := source.AccountSpec
 	spec.Name, spec.Limits = name, plan.gives(spec.Limits, left)
-	return s.insertAccount(ctx, tx, actor, plan, source.TenantID, id, "cloneAccount", spec, roles, s.clock())
+	return s.insertAccount(ctx, tx, actor, plan, source.TenantID, source.OperatorID, id, "cloneAccount", spec, roles, s.clock())
 }
 
 // Accounts lists the tenant's accounts, or those of them with one of these statuses.

@@ -105,6 +105,9 @@ func (s *Service) tombstone(ctx context.Context, tx pgx.Tx, account Account) (st
 
 // signForOperator opens the operator's signing key for one signature.
 func (s *Service) signForOperator(ctx context.Context, q querier, operator OperatorID, sign func(claims.Seed) (string, error)) (string, error) {
+	if err := shareSigningKey(ctx, q, operator); err != nil {
+		return "", err
+	}
 	key, sealed, err := signingSeed(ctx, q, operator)
 	if err != nil {
 		return "", err

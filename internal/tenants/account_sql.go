@@ -23,21 +23,19 @@ var accountFaults = map[string]*fault.Error{
 	"accounts_name_key": {Kind: fault.Conflict, Pointer: "/name", Message: "another account has this name"},
 }
 
-// insertAccount puts the account under the default operator, without a JWT: the
-// same transaction has to announce it.
-func insertAccount(ctx context.Context, tx pgx.Tx, tenant TenantID, id AccountID, key claims.AccountKey, sealed []byte, spec AccountSpec, now time.Time) (Account, error) {
+// insertAccount puts the account under the operator, without a JWT: the same
+// transaction has to announce it.
+func insertAccount(ctx context.Context, tx pgx.Tx, tenant TenantID, operator OperatorID, id AccountID, key claims.AccountKey, sealed []byte, spec AccountSpec, now time.Time) (Account, error) {
 	const query = `
 		INSERT INTO accounts (id, tenant_id, operator_id, public_key, sealed_seed, name, description, tags, limits, settings, jwt, revision, created_at, updated_at)
-		SELECT @id, @tenant, operators.id, @key, @sealed, @name, @description, @tags, @limits, @settings, '', 0, @now, @now
-		FROM operators
-		WHERE is_default
+		VALUES (@id, @tenant, @operator, @key, @sealed, @name, @description, @tags, @limits, @settings, '', 0, @now, @now)
 		RETURNING ` + accountColumns
 	account, err := one[Account](ctx, tx, query, pgx.StrictNamedArgs{
-		"id": id, "tenant": tenant, "key": key, "sealed": sealed,
+		"id": id, "tenant": tenant, "operator": operator, "key": key, "sealed": sealed,
 		"name": spec.Name, "description": spec.Description, "tags": notNull(spec.Tags), "limits": spec.Limits, "settings": spec.Settings, "now": now,
 	})
 	if err != nil {
-		return Account{}, fmt.Errorf("insert an account under the default operator: %w", postgres.Fault(err, accountFaults))
+		return Account{}, fmt.Errorf("insert an account: %w", postgres.Fault(err, accountFaults))
 	}
 	return account, nil
 }

@@ -150,7 +150,7 @@ func (s *Service) seat(ctx context.Context, tx pgx.Tx, enrollment Enrollment, ke
 		return Seat{}, err
 	}
 	token, hash := newToken(brokerPrefix)
-	broker, isNew, err := upsertBroker(ctx, tx, operator.ID, key, hash, p, now)
+	broker, isNew, err := upsertBroker(ctx, tx, operator.ID, key, hash, p, claims.OperatorJWTID(operator.JWT), now)
 	if err != nil {
 		return Seat{}, err
 	}
@@ -166,11 +166,12 @@ func (s *Service) seat(ctx context.Context, tx pgx.Tx, enrollment Enrollment, ke
 	return Seat{Broker: broker, Token: token, Operator: operator, BrokerJWT: jwt}, err
 }
 
-// AnnounceBroker notes where the broker can be reached now, and signs its user
-// of the system account anew, with what a broker may do by now. A token that is
-// not that broker's is Unauthenticated.
-func (s *Service) AnnounceBroker(ctx context.Context, brokerToken string, id BrokerID, p BrokerPlace) (userJWT string, err error) {
-	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+// AnnounceBroker notes where the broker can be reached now, and which operator
+// JWT it goes by, and signs its user of the system account anew, with what a broker
+// may do by now. A token that is not that broker's is Unauthenticated.
+func (s *Service) AnnounceBroker(ctx context.Context, brokerToken string, id BrokerID, p BrokerPlace, operatorJWTID string) (Seat, error) {
+	var seat Seat
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		broker, err := brokerByToken(ctx, tx, id, hashToken(brokerToken))
 		if errors.Is(err, pgx.ErrNoRows) {
 			return fault.New(fault.Unauthenticated, "this is not the token that the broker got when it enrolled last")
@@ -181,11 +182,16 @@ func (s *Service) AnnounceBroker(ctx context.Context, brokerToken string, id Bro
 		if err := p.validate(); err != nil {
 			return err
 		}
-		if err := updateBrokerPlace(ctx, tx, id, p, s.clock()); err != nil {
+		if err := updateBrokerPlace(ctx, tx, id, p, operatorJWTID, s.clock()); err != nil {
 			return err
 		}
-		userJWT, err = s.signSystemUser(ctx, tx, broker.OperatorID, broker.PublicKey, broker.Name, brokerTemplate(broker.PublicKey))
+		seat.Broker = broker
+		if seat.Operator, err = operatorByID(ctx, tx, broker.OperatorID); err != nil {
+			return err
+		}
+		seat.BrokerJWT, err = s.signSystemUser(ctx, tx, broker.OperatorID, broker.PublicKey, broker.Name, brokerTemplate(broker.PublicKey))
 		return err
 	})
-	return userJWT, err
+	s.wake()
+	return seat, err
 }

@@ -60,8 +60,8 @@ func TestEnrolledBrokerGetsASeatInTheSystemAccount(t *testing.T) {
 	}
 	place := brokerSpec("b1").BrokerPlace
 	place.Cluster = "west"
-	renewed := must(w.AnnounceBroker(t.Context(), seat.Token, seat.Broker.ID, place))(t)
-	if diff := cmp.Diff(facts.Permissions, must(claims.DecodeUser(renewed))(t).Permissions); diff != "" {
+	renewed := must(w.AnnounceBroker(t.Context(), seat.Token, seat.Broker.ID, place, ""))(t)
+	if diff := cmp.Diff(facts.Permissions, must(claims.DecodeUser(renewed.BrokerJWT))(t).Permissions); diff != "" {
 		t.Errorf("permissions when it announces itself (-want +got):\n%s", diff)
 	}
 	seats := must(w.BrokerSeats(t.Context()))(t)
@@ -103,13 +103,13 @@ func TestSameKeyKeepsItsSeat(t *testing.T) {
 	if again.Broker.ID != first.Broker.ID || again.Broker.Name != "b1-renamed" || again.Token == first.Token {
 		t.Errorf("first %+v, again %+v", first.Broker, again.Broker)
 	}
-	refused(t, second(w.AnnounceBroker(t.Context(), first.Token, first.Broker.ID, brokerSpec("x").BrokerPlace)), fault.Unauthenticated)
-	if _, err := w.AnnounceBroker(t.Context(), again.Token, first.Broker.ID, brokerSpec("x").BrokerPlace); err != nil {
+	refused(t, second(w.AnnounceBroker(t.Context(), first.Token, first.Broker.ID, brokerSpec("x").BrokerPlace, "")), fault.Unauthenticated)
+	if _, err := w.AnnounceBroker(t.Context(), again.Token, first.Broker.ID, brokerSpec("x").BrokerPlace, ""); err != nil {
 		t.Error(err)
 	}
 	// It used nothing up: one place is left.
 	other := must(w.EnrollBroker(t.Context(), token, newUserKey(t), brokerSpec("b2")))(t)
-	refused(t, second(w.AnnounceBroker(t.Context(), again.Token, other.Broker.ID, brokerSpec("x").BrokerPlace)), fault.Unauthenticated)
+	refused(t, second(w.AnnounceBroker(t.Context(), again.Token, other.Broker.ID, brokerSpec("x").BrokerPlace, "")), fault.Unauthenticated)
 	_, err := w.EnrollBroker(t.Context(), w.enrollmentToken(1), newUserKey(t), brokerSpec("b2"))
 	refused(t, err, fault.Conflict, "/name")
 }

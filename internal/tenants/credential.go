@@ -37,16 +37,6 @@ type Credential struct {
 	UpdatedAt    time.Time
 }
 
-// Sighting is a login with a credential, as a broker told of it. Its JSON is how
-// queries answer it.
-type Sighting struct {
-	At             time.Time `json:"at"`
-	Address        string    `json:"address"`         // the client's, without port
-	ConnectionType string    `json:"connection_type"` // STANDARD, WEBSOCKET, …
-	Client         string    `json:"client"`          // what it says of itself; may be empty
-	Broker         string    `json:"broker"`          // its name
-}
-
 // CredentialSpec is what people choose about a credential. Without ExpiresAt and
 // ExpiresIn it lives as long as role and plan have it by default.
 type CredentialSpec struct {
@@ -70,6 +60,7 @@ type IssuedCredential struct {
 	JWTExpires *time.Time // nil: never
 	Creds      []byte     // the creds file; nil when the caller keeps the seed
 	FileName   string     // such as orders-billing.creds; empty when the caller keeps the seed
+	Suspended  bool       // the account is, so it works only when that has been resumed
 }
 
 // CredentialStatus says whether a credential can be used.

@@ -92,7 +92,7 @@ func onlyIfIssued(issued IssuedCredential, err error) (IssuedCredential, error) 
 func (s *Service) mint(u signable, p CredentialSpec) (IssuedCredential, error) {
 	if p.PublicKey != "" {
 		token, err := s.signUser(u, p.PublicKey, p.ExpiresAt)
-		return IssuedCredential{Credential: Credential{PublicKey: p.PublicKey, IssuedAt: s.clock()}, JWT: token, JWTExpires: p.ExpiresAt}, err
+		return IssuedCredential{Credential: Credential{PublicKey: p.PublicKey, IssuedAt: s.clock()}, JWT: token, JWTExpires: p.ExpiresAt, Suspended: u.SuspendedAt != nil}, err
 	}
 	seed, err := claims.NewUserSeed()
 	if err != nil {
@@ -113,6 +113,7 @@ func (s *Service) mint(u signable, p CredentialSpec) (IssuedCredential, error) {
 		JWTExpires: p.ExpiresAt,
 		Creds:      claims.FormatCreds(token, seed),
 		FileName:   credsFileName(u.AccountName, u.Name),
+		Suspended:  u.SuspendedAt != nil,
 	}, nil
 }
 

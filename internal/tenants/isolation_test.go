@@ -163,7 +163,9 @@ func methods(name func() string) []struct {
 var staffMethods = map[string]bool{"Operators": true, "Brokers": true, "CreateEnrollment": true, "OperatorDelivery": true, "RepairDrift": true,
 	"ServerConfig": true, "AttachServer": true, "Servers": true, "Server": true, "UpdateServer": true, "DetachServer": true,
 	"CreatePlan": true, "Plans": true, "PlanVersions": true, "PlanVersion": true, "UpdatePlan": true, "MakeDefaultPlan": true,
-	"SetTenantPlan": true, "MoveTenants": true, "Operation": true}
+	"SetTenantPlan": true, "MoveTenants": true, "Operation": true,
+	"CreateOperator": true, "Operator": true, "UpdateOperator": true, "MakeDefaultOperator": true,
+	"SigningKeys": true, "AddSigningKey": true, "RotateSigningKey": true}
 
 // alsoStaffs are methods about a tenant's things that staff may call, too.
 var alsoStaffs = map[string]bool{"SuspendAccount": true, "ResumeAccount": true}

@@ -30,6 +30,8 @@ type OperationKind string
 const (
 	AnnounceTenant OperationKind = "announce_tenant" // signs a tenant's accounts anew
 	MoveTenants    OperationKind = "move_tenants"    // moves a plan version's tenants to the newest
+
+	RotateSigningKey OperationKind = "rotate_signing_key" // signs an operator's accounts with its next key
 )
 
 // Stages that more than one kind has.

@@ -18,8 +18,8 @@ import (
 // its signing key signs accounts; its system account is where control and
 // brokers talk.
 type Operator struct {
-	ID               OperatorID
-	Name             string
+	ID OperatorID
+	OperatorSpec
 	PublicKey        claims.OperatorKey
 	SigningPublicKey claims.OperatorKey
 	JWT              string
@@ -27,9 +27,49 @@ type Operator struct {
 	SystemJWT        string
 	IsDefault        bool // new accounts go here unless they name another
 	Revision         feed.Revision
+	Version          int64
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
 }
+
+// OperatorSpec is what staff chooses about an operator.
+type OperatorSpec struct {
+	Name         string // unique
+	Description  string // at most 512 characters
+	Tags         []string
+	FirstAccount bool // who signs up gets an account under it while it is the default
+}
+
+func (s OperatorSpec) validate() error {
+	return errors.Join(
+		fault.At("/name", claims.ValidateName(s.Name)),
+		fault.At("/description", claims.ValidateDescription(s.Description)),
+		claims.ValidateTags(s.Tags),
+	)
+}
+
+func (s OperatorSpec) equal(other OperatorSpec) bool {
+	return s.Name == other.Name && s.Description == other.Description && s.FirstAccount == other.FirstAccount && slices.Equal(s.Tags, other.Tags)
+}
+
+// SigningKey is one of an operator's, which signs its accounts, has done so, or will.
+type SigningKey struct {
+	PublicKey claims.OperatorKey
+	Status    SigningKeyStatus
+	CreatedAt time.Time
+	RetiredAt *time.Time
+}
+
+// SigningKeyStatus is where in its life a signing key is.
+type SigningKeyStatus string
+
+// The lives of signing keys: one is active, and at most one is next.
+const (
+	KeyNext    SigningKeyStatus = "next"    // brokers learn to trust it
+	KeyActive  SigningKeyStatus = "active"  // signs
+	KeyLeaving SigningKeyStatus = "leaving" // trusted until nothing is signed with it any more
+	KeyRetired SigningKeyStatus = "retired" // its seed is forgotten
+)
 
 // Broker is a node enrolled under an operator. Where it is told who has heard of
 // a change, it may also stand for an attached [Server]: its id is that one's then,
@@ -40,10 +80,11 @@ type Broker struct {
 	Kind       RecipientKind
 	PublicKey  claims.UserKey
 	BrokerSpec
-	Applied   feed.Revision
-	HeardAt   *time.Time // when it last reported; nil: never
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	OperatorJWTID string // of the operator JWT that it confirmed to go by; empty: none yet
+	Applied       feed.Revision
+	HeardAt       *time.Time // when it last reported; nil: never
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
 }
 
 // RecipientKind tells who must hear of changes.
@@ -247,8 +288,8 @@ func endpointsOf(brokers []Broker) Endpoints {
 // what it was sent.
 func brokerTemplate(broker claims.UserKey) claims.Template {
 	t := claims.OpenTemplate()
-	t.Subscribe.Allow = []string{"$SYS.REQ.CLAIMS.UPDATE", "signalbox.head", "signalbox.peers", "signalbox.peers." + string(broker), "signalbox.peers.revocations.*", "signalbox.digest." + string(broker), "signalbox.recall", "signalbox.here", "signalbox.usage", "_INBOX." + string(broker) + ".>"}
-	t.Publish.Allow = []string{"signalbox.catchup", "signalbox.catchup.*", "signalbox.applied", "signalbox.refused", "signalbox.disk", "signalbox.lease", "signalbox.here", "signalbox.peers", "signalbox.peers.*", "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "signalbox.revocations.*", "signalbox.peers.revocations.*"}
+	t.Subscribe.Allow = []string{"$SYS.REQ.CLAIMS.UPDATE", "signalbox.head", "signalbox.peers", "signalbox.peers." + string(broker), "signalbox.peers.revocations.*", "signalbox.digest." + string(broker), "signalbox.foresee", "signalbox.recall", "signalbox.here", "signalbox.usage", "_INBOX." + string(broker) + ".>"}
+	t.Publish.Allow = []string{"signalbox.catchup", "signalbox.catchup.*", "signalbox.applied", "signalbox.refused", "signalbox.seen", "signalbox.disk", "signalbox.lease", "signalbox.here", "signalbox.peers", "signalbox.peers.*", "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "signalbox.revocations.*", "signalbox.peers.revocations.*"}
 	t.Responses = &claims.ResponsePermission{MaxMessages: 1, Expires: 2 * time.Minute}
 	return t
 }

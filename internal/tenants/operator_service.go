@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -53,7 +54,8 @@ func (s *Service) Bootstrap(ctx context.Context) (Operator, error) {
 		}
 		existing, err := operatorByDefault(ctx, tx)
 		if errors.Is(err, pgx.ErrNoRows) {
-			existing, err = s.addOperator(ctx, tx, now)
+			spec := OperatorSpec{Name: defaultOperator, FirstAccount: true}
+			existing, err = s.addOperator(ctx, tx, NewID[OperatorID]("opr"), spec, true, installation, "bootstrap", now)
 		}
 		operator = existing
 		return err
@@ -78,9 +80,8 @@ func (s *Service) addDefaultPlan(ctx context.Context, tx pgx.Tx, now time.Time) 
 	return err
 }
 
-// addOperator makes the default operator.
-func (s *Service) addOperator(ctx context.Context, tx pgx.Tx, now time.Time) (Operator, error) {
-	o, err := s.newOperator()
+func (s *Service) addOperator(ctx context.Context, tx pgx.Tx, id OperatorID, spec OperatorSpec, isDefault bool, by, action string, now time.Time) (Operator, error) {
+	o, err := s.newOperator(id, spec, isDefault)
 	if err != nil {
 		return Operator{}, fmt.Errorf("make the operator's keys: %w", err)
 	}
@@ -91,12 +92,12 @@ func (s *Service) addOperator(ctx context.Context, tx pgx.Tx, now time.Time) (Op
 	if err := feed.Open(ctx, tx, string(operator.ID)); err != nil {
 		return Operator{}, err
 	}
-	return operator, insertAudit(ctx, tx, nil, installation, "bootstrap", string(operator.ID), now)
+	return operator, insertAudit(ctx, tx, nil, by, action, string(operator.ID), now)
 }
 
 // newOperator makes all keys and both JWTs of an operator.
-func (s *Service) newOperator() (sealedOperator, error) {
-	o := sealedOperator{Operator: Operator{ID: NewID[OperatorID]("opr"), Name: defaultOperator, IsDefault: true}}
+func (s *Service) newOperator(id OperatorID, spec OperatorSpec, isDefault bool) (sealedOperator, error) {
+	o := sealedOperator{Operator: Operator{ID: id, OperatorSpec: spec, IsDefault: isDefault}}
 	var err error
 	if o.PublicKey, o.SealedSeed, err = s.newOperatorKey(); err != nil {
 		return sealedOperator{}, err
@@ -108,7 +109,7 @@ func (s *Service) newOperator() (sealedOperator, error) {
 		return sealedOperator{}, err
 	}
 	said := claims.Operator{
-		Key: o.PublicKey, Name: o.Name, SigningKeys: []claims.OperatorKey{o.SigningPublicKey}, SystemAccount: o.SystemPublicKey,
+		Key: o.PublicKey, Name: o.Name, Tags: o.Tags, SigningKeys: []claims.OperatorKey{o.SigningPublicKey}, SystemAccount: o.SystemPublicKey,
 	}
 	err = s.withSeed(o.SealedSeed, string(o.PublicKey), func(seed claims.Seed) (err error) {
 		o.JWT, err = claims.EncodeOperator(said, seed)
@@ -122,6 +123,97 @@ func (s *Service) newOperator() (sealedOperator, error) {
 		return err
 	})
 	return o, err
+}
+
+// CreateOperator makes an operator with keys and a system account of its own, for
+// staff. A name in use is a Conflict at /name.
+func (s *Service) CreateOperator(ctx context.Context, actor Actor, once Once, spec OperatorSpec) (Operator, error) {
+	if err := actor.requireStaff(); err != nil {
+		return Operator{}, err
+	}
+	if err := spec.validate(); err != nil {
+		return Operator{}, err
+	}
+	id := NewID[OperatorID]("opr")
+	fresh := func(tx pgx.Tx) (Operator, error) {
+		return s.addOperator(ctx, tx, id, spec, false, actor.ID, "createOperator", s.clock())
+	}
+	again := func(tx pgx.Tx, id OperatorID) (Operator, error) { return operatorByID(ctx, tx, id) }
+	return create(ctx, s, actor, once, id, fresh, again)
+}
+
+// Operator is one operator, for staff.
+func (s *Service) Operator(ctx context.Context, actor Actor, id OperatorID) (Operator, error) {
+	if err := actor.requireStaff(); err != nil {
+		return Operator{}, err
+	}
+	operator, err := operatorByID(ctx, s.pool, id)
+	if err != nil {
+		return Operator{}, err
+	}
+	operator.Revision, err = feed.Head(ctx, s.pool, string(id))
+	return operator, err
+}
+
+// UpdateOperator has edit change a copy of what staff chose about the operator,
+// and signs its JWT anew with the result, if it is another. Brokers hear of
+// that; other servers read the JWT when they start.
+func (s *Service) UpdateOperator(ctx context.Context, actor Actor, id OperatorID, match string, edit func(*OperatorSpec) error) (Operator, error) {
+	return s.changeOperator(ctx, actor, id, match, "updateOperator", func(tx pgx.Tx, before Operator, now time.Time) (bool, error) {
+		spec := before.OperatorSpec
+		spec.Tags = slices.Clone(spec.Tags)
+		if err := edit(&spec); err != nil || spec.equal(before.OperatorSpec) {
+			return false, err
+		}
+		if err := spec.validate(); err != nil {
+			return false, err
+		}
+		return true, updateOperator(ctx, tx, id, spec, now)
+	})
+}
+
+// MakeDefaultOperator has new accounts go under the operator from now on, for
+// staff. Those there are stay where they are.
+func (s *Service) MakeDefaultOperator(ctx context.Context, actor Actor, id OperatorID) (Operator, error) {
+	return s.changeOperator(ctx, actor, id, "", "makeDefaultOperator", func(tx pgx.Tx, before Operator, _ time.Time) (bool, error) {
+		if before.IsDefault {
+			return false, nil
+		}
+		return true, moveDefaultOperator(ctx, tx, id)
+	})
+}
+
+// changeOperator changes an operator and then its JWT, if change says that it has.
+func (s *Service) changeOperator(ctx context.Context, actor Actor, id OperatorID, match, action string, change func(tx pgx.Tx, before Operator, now time.Time) (bool, error)) (Operator, error) {
+	if err := actor.requireStaff(); err != nil {
+		return Operator{}, err
+	}
+	var operator Operator
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		if err := lockBootstrap(ctx, tx); err != nil { // there is one default at a time
+			return err
+		}
+		if operator, err = lockOperator(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := matches(match, operator.Version); err != nil {
+			return err
+		}
+		now := s.clock()
+		changed, err := change(tx, operator, now)
+		if err != nil || !changed {
+			return err
+		}
+		if operator, err = s.signOperator(ctx, tx, id); err != nil {
+			return err
+		}
+		return insertAudit(ctx, tx, nil, actor.ID, action, string(id), now)
+	})
+	if err != nil {
+		return Operator{}, err
+	}
+	operator.Revision, err = feed.Head(ctx, s.pool, string(id))
+	return operator, err
 }
 
 // Operators lists all operators, for staff.

@@ -17,7 +17,7 @@ import (
 // their own, and those with credentials in use from before they were moved or
 // had other tags. It reads those, however many others the account has; and one
 // more than there may be, which is then refused.
-func overridesToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Time) ([]claims.UserOverride, error) {
+func overridesToSign(ctx context.Context, q querier, account Account, now time.Time) ([]claims.UserOverride, error) {
 	const query = `
 		WITH differing AS (
 			SELECT id
@@ -42,7 +42,7 @@ func overridesToSign(ctx context.Context, tx pgx.Tx, account Account, now time.T
 		WHERE users.tenant_id = @tenant
 		AND users.deleted_at IS NULL
 		LIMIT @limit`
-	list, err := all[claims.UserOverride](ctx, tx, query, pgx.StrictNamedArgs{
+	list, err := all[claims.UserOverride](ctx, q, query, pgx.StrictNamedArgs{
 		"tenant": account.TenantID, "account": account.ID, "expired": now.Add(-revocationGrace), "limit": claims.MaxOverrides + 1,
 	})
 	if err != nil {

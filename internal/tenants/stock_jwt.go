@@ -19,9 +19,10 @@ const maxStockRevocations = 10_000
 const bytesPerRevocation = (56 + 11 + 4) * 4 / 3
 
 // StockJWT is AccountJWTByKey for a server that knows nothing of revocation
-// pages. An account that has none is the same to it. Of another, all revocations
-// are in the JWT, up to 10,000: those that matter longest. How many had to be
-// left out, it says.
+// pages and of users who are not what their credentials say. An account that has
+// neither is the same to it. Of another, all revocations are in the JWT, up to
+// 10,000: those that matter longest, and before them the credentials of moved
+// users, as if they were revoked. How many had to be left out, it says.
 func (s *Service) StockJWT(ctx context.Context, operator OperatorID, key claims.AccountKey) (AccountJWT, error) {
 	a, err := s.AccountJWTByKey(ctx, operator, key)
 	if err != nil {
@@ -31,7 +32,7 @@ func (s *Service) StockJWT(ctx context.Context, operator OperatorID, key claims.
 }
 
 func (s *Service) forStock(ctx context.Context, operator OperatorID, a AccountJWT) (AccountJWT, error) {
-	if !claims.MayNamePages(a.JWT) {
+	if !claims.MayDifferForStock(a.JWT) {
 		return a, nil
 	}
 	if known, ok := s.stock.get(a); ok {
@@ -55,15 +56,21 @@ func (s *Service) forStock(ctx context.Context, operator OperatorID, a AccountJW
 // of them, at any time, so that servers do not take it for a change.
 func (s *Service) inline(ctx context.Context, tx pgx.Tx, operator OperatorID, a *AccountJWT) error {
 	facts, err := claims.DecodeAccount(a.JWT)
-	if err != nil || len(facts.Pages) == 0 {
-		return err
-	}
-	room := (claims.MaxTokenBytes-len(a.JWT))/bytesPerRevocation + len(facts.Revoked)
-	list, leftOut, err := longestRevocations(ctx, tx, a.Key, facts.IssuedAt.Add(-revocationGrace), min(room, maxStockRevocations))
 	if err != nil {
 		return err
 	}
-	a.LeftOut = leftOut
+	expired := facts.IssuedAt.Add(-revocationGrace)
+	moved, err := movedRevocations(ctx, tx, a.Key, expired)
+	if err != nil || len(facts.Pages) == 0 && len(moved) == 0 {
+		return err
+	}
+	room := min((claims.MaxTokenBytes-len(a.JWT))/bytesPerRevocation+len(facts.Revoked), maxStockRevocations)
+	moved, leftOut := moved[:min(room, len(moved))], int64(max(0, len(moved)-room))
+	list, more, err := longestRevocations(ctx, tx, a.Key, expired, max(1, room-len(moved)))
+	if err != nil {
+		return err
+	}
+	list, a.LeftOut = append(list, moved...), leftOut+more
 	a.JWT, err = s.signForOperator(ctx, tx, operator, func(signer claims.Seed) (string, error) {
 		return claims.InlineRevocations(a.JWT, revokedOf(list), signer)
 	})

@@ -34,11 +34,11 @@ func (s *Service) PackHash(ctx context.Context, operator OperatorID) ([sha256.Si
 	if err != nil {
 		return hash, err
 	}
-	paged, err := pagedJWTs(ctx, s.pool, operator)
+	differing, err := differingJWTs(ctx, s.pool, operator)
 	if err != nil {
 		return hash, err
 	}
-	for _, a := range paged {
+	for _, a := range differing {
 		instead, err := s.forStock(ctx, operator, a)
 		if err != nil {
 			return hash, err

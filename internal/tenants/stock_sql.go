@@ -45,13 +45,21 @@ func packHash(ctx context.Context, q querier, operator OperatorID) (hash [sha256
 	return hash, nil
 }
 
-// pagedJWTs are those that name revocation pages, and perhaps some more.
-func pagedJWTs(ctx context.Context, q querier, operator OperatorID) ([]AccountJWT, error) {
+// differingJWTs are those that are not the same for stock servers, and perhaps some more.
+func differingJWTs(ctx context.Context, q querier, operator OperatorID) ([]AccountJWT, error) {
 	const query = `
 		SELECT ` + accountJWTColumns + `
 		FROM accounts
 		WHERE operator_id = @operator
-		AND id IN (SELECT account_id FROM revocation_pages)`
+		AND id IN (
+			SELECT account_id
+			FROM revocation_pages
+			UNION
+			SELECT account_id
+			FROM credentials
+			WHERE stale_since IS NOT NULL
+			AND revoked_at IS NULL
+		)`
 	return all[AccountJWT](ctx, q, query, pgx.StrictNamedArgs{"operator": operator})
 }
 

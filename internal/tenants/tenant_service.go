@@ -29,6 +29,10 @@ func (s *Service) Found(ctx context.Context, tx pgx.Tx, owner PersonID, name str
 	if err := insertAudit(ctx, tx, &tenant.ID, string(owner), "signUp", string(tenant.ID), now); err != nil {
 		return Tenant{}, err
 	}
+	operator, err := operatorByDefault(ctx, tx)
+	if err != nil || !operator.FirstAccount {
+		return tenant, err
+	}
 	actor := Actor{ID: string(owner), Grants: map[TenantID]MemberRole{tenant.ID: Owner}}
 	_, err = s.addAccount(ctx, tx, actor, tenant.ID, NewID[AccountID]("acc"), AccountCreate{Name: name}, now)
 	return tenant, err

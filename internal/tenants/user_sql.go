@@ -138,7 +138,7 @@ func markMoved(ctx context.Context, tx pgx.Tx, user User, spec UserSpec, now tim
 	const query = `
 		UPDATE credentials
 		SET role_id = coalesce(role_id, @was),
-			stale_since = CASE WHEN coalesce(role_id, @was) <> @role OR tags <> @tags OR stale_since IS NOT NULL AND renewals > 0 THEN @now::timestamptz END
+			stale_since = CASE WHEN coalesce(role_id, @was) <> @role OR tags <> @tags OR stale_since IS NOT NULL AND renewals > 0 THEN greatest(@now, issued_at) END
 		WHERE user_id = @user
 		AND tenant_id = @tenant
 		AND revoked_at IS NULL`

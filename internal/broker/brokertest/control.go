@@ -59,6 +59,7 @@ type Control struct {
 	attached  []string                    // URLs of stock servers
 	ledger    resolver.Ledger
 	logins    []resolver.RefusedLogins // as brokers reported them
+	seen      []resolver.SeenLogin     // likewise
 	disks     map[string]resolver.DiskReport
 	spared    map[string]bool // deleted accounts that no broker is told to erase
 	shares    shares
@@ -131,7 +132,7 @@ func (c *Control) StartSecondHub() {
 // runHub runs a hub, and beside it what a replica does that leads or does not.
 func (c *Control) runHub(beside func(context.Context, *resolver.Hub)) (hub *resolver.Hub, stop func()) {
 	hub = resolver.NewHub(resolver.Source{
-		Changes: c.changes, Lookup: c.lookup, LookupForStock: c.lookup, Page: c.page, Applied: c.applied, Brokers: c.memberships, Refused: c.refusedLogins, Disk: c.disk, Lease: c.lease,
+		Changes: c.changes, Lookup: c.lookup, LookupForStock: c.lookup, Page: c.page, Applied: c.applied, Brokers: c.memberships, Refused: c.refusedLogins, Seen: c.seenLogins, Disk: c.disk, Lease: c.lease,
 		Head:   func(context.Context, string) (resolver.Revision, error) { return c.Revision(), nil },
 		Ledger: c.readLedger, Keep: c.keepLedger,
 	}, c.log)
@@ -388,6 +389,21 @@ func (c *Control) RefusedLogins() []resolver.RefusedLogins {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.logins)
+}
+
+func (c *Control) seenLogins(_ context.Context, _, _ string, logins []resolver.SeenLogin) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = append(c.seen, logins...)
+	c.heard()
+	return nil
+}
+
+// SeenLogins are all that brokers have reported.
+func (c *Control) SeenLogins() []resolver.SeenLogin {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.seen)
 }
 
 func (c *Control) applied(_ context.Context, _ string, r resolver.Receipt) error {

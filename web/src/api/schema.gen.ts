@@ -1036,7 +1036,100 @@ export interface paths {
     /** List operators */
     get: operations["listOperators"];
     put?: never;
+    /**
+     * Create an operator
+     * @description With a signing key and a system account of its own. Brokers enrol under it with an enrolment token for it.
+     */
+    post: operations["createOperator"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/operators/{operator}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    /** Get an operator */
+    get: operations["getOperator"];
+    put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    /**
+     * Update an operator
+     * @description Signs its JWT anew. Brokers take that within seconds; other servers read it when they start.
+     */
+    patch: operations["updateOperator"];
+    trace?: never;
+  };
+  "/v1/operators/{operator}/make-default": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Put new accounts under this operator */
+    post: operations["makeDefaultOperator"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/operators/{operator}/signing-keys": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    /** List an operator's signing keys */
+    get: operations["listSigningKeys"];
+    put?: never;
+    /**
+     * Add the next signing key
+     * @description It is in the operator's JWT from now on, and signs nothing before the next rotation. There is one at most.
+     */
+    post: operations["addSigningKey"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/operators/{operator}/signing-keys/rotate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Rotate the signing key
+     * @description In the background, while clients stay connected: once every broker trusts the next key (a new one if there is none), all accounts are
+     *     signed with it; once every broker has those, the old key leaves the operator's JWT and its seed is forgotten. A broker that is
+     *     down is waited for.
+     */
+    post: operations["rotateSigningKey"];
     delete?: never;
     options?: never;
     head?: never;
@@ -1242,7 +1335,7 @@ export interface paths {
     get?: never;
     /**
      * Say where a broker can be reached
-     * @description Called by the broker at each start, with the token it got when it enrolled. It gets its user of the system account anew,
+     * @description Called by the broker at each start, and when it hears that the operator has another JWT, with the token it got when it enrolled. It gets its user of the system account anew,
      *     with the permissions that this version of control gives to brokers.
      */
     put: operations["announceBroker"];
@@ -1763,6 +1856,8 @@ export interface components {
     };
     AccountCreate: {
       name: string;
+      /** @description The operator to put the account under. Only staff may say, for any tenant. Absent: the default one. */
+      operator_id?: string;
       description?: string;
       /** @description In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here. */
       tags?: string[];
@@ -2402,7 +2497,8 @@ export interface components {
     Permissions: {
       publish?: components["schemas"]["Permission"];
       subscribe?: components["schemas"]["Permission"];
-      responses?: components["schemas"]["ResponsePermission"];
+      /** @description Absent or, in a patch, null: replies need permission as anything else. */
+      responses?: components["schemas"]["ResponsePermission"] | null;
     };
     /** @description Per connection: -1 is unlimited, otherwise at least 1; absent is -1, which still leaves the account's limit. */
     RoleLimits: {
@@ -2668,6 +2764,8 @@ export interface components {
       creds?: string;
       /** @description What to call the file. Absent when you keep the seed. */
       file_name?: string;
+      /** @description Why it does not work yet. Absent when it does. */
+      warning?: string;
     };
     /** @description The users are said in one of three ways: `names`, `name_prefix` and `count`, or `entries`. */
     CredentialBatchIssue: {
@@ -2684,6 +2782,7 @@ export interface components {
       create_users: boolean;
       /** @description Of users that are made. Absent: the account's role named `default`. */
       role_id?: string;
+      tags?: components["schemas"]["UserTags"];
       /** @description Of each credential: what it is for. */
       name?: string;
       /**
@@ -2792,13 +2891,62 @@ export interface components {
     Operator: {
       id: components["schemas"]["Id"];
       name: string;
+      description: string;
+      /** @description In the operator's JWT. */
+      tags: string[];
+      /** @description Who signs up gets an account under it while it is the default. */
+      first_account: boolean;
       public_key: string;
+      /** @description The key that signs accounts now. */
       signing_public_key: string;
       system_account_public_key: string;
+      /** @description Always true: only signing keys sign accounts. */
+      strict_signing_key_usage: boolean;
+      /** @description New accounts go under it. */
       is_default: boolean;
+      jwt: string;
       /** Format: int64 */
       revision: number;
       created_at: components["schemas"]["Time"];
+      updated_at: components["schemas"]["Time"];
+      etag: string;
+    };
+    OperatorCreate: {
+      name: string;
+      description?: string;
+      tags?: string[];
+      /**
+       * @description Who signs up gets an account under it while it is the default.
+       * @default true
+       */
+      first_account: boolean;
+    };
+    OperatorUpdate: {
+      name?: string;
+      description?: string;
+      tags?: string[];
+      first_account?: boolean;
+    };
+    SigningKey: {
+      public_key: string;
+      /**
+       * @description `next`: trusted by brokers once they have the operator's JWT; `active`: signs; `leaving`: trusted until nothing is signed with it; `retired`: its seed is forgotten.
+       * @enum {string}
+       */
+      status: "next" | "active" | "leaving" | "retired";
+      created_at: components["schemas"]["Time"];
+      /** Format: date-time */
+      retired_at: string | null;
+    };
+    SigningKeyList: {
+      items: components["schemas"]["SigningKey"][];
+    };
+    SigningKeyRotate: {
+      /**
+       * @description The attached servers have been restarted with the operator's JWT that has the next key. Needed where there are some.
+       * @default false
+       */
+      servers_restarted: boolean;
     };
     OperatorPage: {
       items: components["schemas"]["Operator"][];
@@ -2935,11 +3083,16 @@ export interface components {
     BrokerAnnounced: {
       /** @description A user of the system account for the broker's public key. */
       user_jwt: string;
+      /** @description The operator's JWT as it is now. */
+      operator_jwt: string;
+      system_account_jwt: string;
     };
     BrokerAnnouncement: {
       cluster: string;
       control_url: string;
       endpoints: components["schemas"]["Endpoints"];
+      /** @description Of the operator JWT that the broker goes by: the first 16 bytes of its SHA-256, in hex. A signing key is used once all brokers go by a JWT that has it. */
+      operator_jwt_id?: string;
     };
     Broker: {
       id: components["schemas"]["Id"];
@@ -5196,6 +5349,223 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["OperatorPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  createOperator: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "name": "Europe",
+         *       "description": "The brokers in Europe",
+         *       "tags": [
+         *         "region:eu"
+         *       ]
+         *     }
+         */
+        "application/json": components["schemas"]["OperatorCreate"];
+      };
+    };
+    responses: {
+      /** @description The operator. */
+      201: {
+        headers: {
+          Location: components["headers"]["Location"];
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operator"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getOperator: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The operator. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operator"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  updateOperator: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "tags": [
+         *         "region:eu",
+         *         "tier:gold"
+         *       ]
+         *     }
+         */
+        "application/json": components["schemas"]["OperatorUpdate"];
+        /**
+         * @example {
+         *       "tags": [
+         *         "region:eu",
+         *         "tier:gold"
+         *       ]
+         *     }
+         */
+        "application/merge-patch+json": components["schemas"]["OperatorUpdate"];
+      };
+    };
+    responses: {
+      /** @description The operator as it is now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operator"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  makeDefaultOperator: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The operator, which is the default now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operator"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listSigningKeys: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description All that it has had, oldest first. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SigningKeyList"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  addSigningKey: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The key. */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SigningKey"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  rotateSigningKey: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        /**
+         * @example {
+         *       "servers_restarted": true
+         *     }
+         */
+        "application/json": components["schemas"]["SigningKeyRotate"];
+      };
+    };
+    responses: {
+      /** @description It has begun. */
+      202: {
+        headers: {
+          Location: components["headers"]["Location"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
         };
       };
       default: components["responses"]["Refused"];

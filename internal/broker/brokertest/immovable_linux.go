@@ -1,4 +1,4 @@
-package broker_test
+package brokertest
 
 import (
 	"os"
@@ -7,9 +7,9 @@ import (
 	"unsafe"
 )
 
-// immovable keeps what is in the folder from being removed, until release is
+// Immovable keeps what is in the folder from being removed, until release is
 // called. Whoever is root is stopped by nothing but the immutable flag (chattr +i).
-func immovable(t *testing.T, folder string) (release func()) {
+func Immovable(t testing.TB, folder string) (release func()) {
 	t.Helper()
 	change := func(mode os.FileMode, flags int) {
 		if os.Geteuid() != 0 {
