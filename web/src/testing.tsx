@@ -12,6 +12,7 @@ import type { ReactNode } from "react";
 import { vi } from "vitest";
 import type { Account } from "./api/accounts";
 import type { Credential } from "./api/credentials";
+import type { Operator } from "./api/operators";
 import type { Role } from "./api/roles";
 import { me } from "./api/session";
 import type { User } from "./api/users";
@@ -186,4 +187,22 @@ export const aRole: Role = {
   created_at: at,
   updated_at: at,
   etag: '"7"',
+};
+
+export const anOperator: Operator = {
+  id: "opr_1",
+  name: "Signalbox",
+  description: "",
+  tags: [],
+  first_account: true,
+  public_key: "O",
+  signing_public_key: "O",
+  system_account_public_key: "A",
+  strict_signing_key_usage: true,
+  is_default: true,
+  jwt: "eyJ0",
+  revision: 12,
+  created_at: at,
+  updated_at: at,
+  etag: '"1"',
 };

@@ -1,10 +1,12 @@
 import { Button, Group, NumberInput, SegmentedControl, Select, Stack, TagsInput } from "@mantine/core";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { dryRunUser } from "../../api/dryRun";
 import { rolesOf } from "../../api/roles";
 import { updateUser, type User, userById } from "../../api/users";
 import { Notice } from "../../ui/Notice";
 import { DeliveryProgress } from "../accounts/DeliveryProgress";
+import { DryRunPreview } from "../dryrun/DryRunPreview";
 import { placeFieldErrors } from "../problems/fieldErrors";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
@@ -140,6 +142,9 @@ export function UserEditor({ user, onDone }: { user: User; onDone: () => void })
           problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />
         )}
         {saved && !changed && <DeliveryProgress key={base.etag} account={user.account_id} />}
+        {changed && (
+          <DryRunPreview body={changes} run={() => dryRunUser(base, changes)} disabled={incomplete || undefined} />
+        )}
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onDone}>
             {saved && !changed ? "Close" : "Cancel"}
