@@ -1267,6 +1267,9 @@ type CredentialBatchIssue struct {
 
 	// RoleId Of users that are made. Absent: the account's role named `default`.
 	RoleId *string `json:"role_id,omitempty"`
+
+	// Tags In lower case. `{{tag(team)}}` in a role's subjects stands for `blue` for a user with the tag `team:blue`.
+	Tags *UserTags `json:"tags,omitempty"`
 }
 
 // CredentialBatchLine A credential (with `index`), or the last line: `summary` or `problem`.

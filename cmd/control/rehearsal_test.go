@@ -143,7 +143,7 @@ func (c *part) connect(s *stack) {
 		at := map[string]string{"tcp": s.nats, "ws": s.ws}[c.via]
 		c.conn, err = nats.Connect(at, nats.UserCredentials(c.file), nats.NoReconnect(), nats.SetCustomDialer(dialer(dial)))
 		if err == nil {
-			err = errors.Join(onlyErr(c.conn.SubscribeSync("orders.new")), onlyErr(c.conn.SubscribeSync("plain")), c.conn.Flush())
+			err = errors.Join(second(c.conn.SubscribeSync("orders.new")), second(c.conn.SubscribeSync("plain")), c.conn.Flush())
 		}
 	}
 	if err != nil {
@@ -154,8 +154,6 @@ func (c *part) connect(s *stack) {
 type dialer func(network, address string) (net.Conn, error)
 
 func (d dialer) Dial(network, address string) (net.Conn, error) { return d(network, address) }
-
-func onlyErr[T any](_ T, err error) error { return err }
 
 // alive asks the server, unless the connection is known to be gone.
 func (c *part) alive() bool {

@@ -113,8 +113,10 @@ func TestAccountWhoseBrokerIsDownIsFinishedWhenThatReturns(t *testing.T) {
 		t.Errorf("while one is down, the disks hold %t %t %t", f.brokers[0].holds(key), f.brokers[1].holds(key), down.holds(key))
 	}
 
+	start := time.Now()
 	down.start()
 	done := c.awaitPhase(c.account, "done")
+	t.Logf("done %v after the broker's start", time.Since(start))
 	if down.holds(key) || done.Brokers[2].Bytes == 0 {
 		t.Errorf("the broker that returned holds it still: %t, %+v", down.holds(key), done.Brokers[2])
 	}

@@ -196,9 +196,10 @@ func TestDeletingAnAccountCanBeUndoneWithAllThatIsStored(t *testing.T) {
 
 	var p proof
 	c.must("DELETE", "/v1/accounts/"+c.account+"?wait=PT30S", nil, &p)
-	if !p.InForce {
-		t.Errorf("proof = %+v, want it in force", p)
+	if !p.InForce || p.Brokers[0].Milliseconds == nil {
+		t.Fatalf("proof = %+v, want it in force", p)
 	}
+	t.Logf("everybody was out %.1f ms after the commit", *p.Brokers[0].Milliseconds)
 	if client, err := connect(t, s.nats, stored.file); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("the first login after the proof: %v, %v", client, err)
 	}
@@ -254,8 +255,10 @@ func TestPurgeErasesAnAccountAndNoOther(t *testing.T) {
 	if status, body, err := c.call("POST", "/v1/accounts/"+c.account+"/purge", map[string]any{"name": "other"}); status != http.StatusBadRequest {
 		t.Errorf("purge by another name: %d %s, %v", status, body, err)
 	}
+	start := time.Now()
 	c.must("POST", "/v1/accounts/"+c.account+"/purge", map[string]any{"name": "doomed"}, nil)
 	done := c.awaitPhase(c.account, "done")
+	t.Logf("%d bytes were gone and that confirmed %v after the purge", done.Brokers[0].Bytes, time.Since(start))
 	if done.PurgedAt == nil || done.Brokers[0].State != "erased" || done.Brokers[0].Bytes < 200_000 || len(done.Streams) != 0 {
 		t.Errorf("retirement = %+v", done)
 	}

@@ -203,30 +203,37 @@ func validateSize(text string) error {
 	return nil
 }
 
-// reached is what a destination can become, as a subject with wildcards.
-func (d Destination) reached() string {
+// reached are the tokens of what a destination can become, with wildcards.
+func (d Destination) reached() []string {
 	tokens := strings.Split(d.Subject, ".")
 	for i, token := range tokens {
 		number, ok := strings.CutPrefix(token, "$")
-		if ok && isNumber(number) || strings.Contains(token, "{{wildcard(") {
+		switch {
+		case ok && isNumber(number) || strings.HasPrefix(strings.ToLower(token), "{{wildcard("):
 			tokens[i] = "*"
-		} else if strings.Contains(token, "{{") {
-			return strings.Join(append(tokens[:i], ">"), ".") // one token, or several
+		case strings.Contains(token, "{{"): // one token, or several
+			return append(tokens[:i], ">")
 		}
 	}
-	return strings.Join(tokens, ".")
+	return tokens
 }
 
 // refuseCycles refuses mappings that lead, over at least one other, back to
 // their own subject. A mapping may lead to its own: that is how to say that the
 // rest is dropped.
 func refuseCycles(mappings []Mapping) error {
+	subjects := make([][]string, len(mappings))
+	for i, m := range mappings {
+		subjects[i] = strings.Split(m.Subject, ".")
+	}
 	next := make([][]int, len(mappings))
 	for i, m := range mappings {
-		for j, other := range mappings {
-			leads := func(d Destination) bool { return overlap(d.reached(), other.Subject) }
-			if i != j && slices.ContainsFunc(m.Destinations, leads) {
-				next[i] = append(next[i], j)
+		for _, d := range m.Destinations {
+			reached := d.reached()
+			for j, subject := range subjects {
+				if i != j && !slices.Contains(next[i], j) && overlap(reached, subject) {
+					next[i] = append(next[i], j)
+				}
 			}
 		}
 	}

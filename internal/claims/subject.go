@@ -145,16 +145,15 @@ func coversSubject(wide, narrow string) bool {
 	return len(w) == len(n)
 }
 
-// overlap says whether there is a subject that both match. Both are valid.
-func overlap(a, b string) bool {
-	at, bt := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range min(len(at), len(bt)) {
+// overlap says whether there is a subject that two, given as their tokens, both match.
+func overlap(a, b []string) bool {
+	for i := range min(len(a), len(b)) {
 		switch {
-		case at[i] == ">" || bt[i] == ">":
+		case a[i] == ">" || b[i] == ">":
 			return true
-		case at[i] != bt[i] && at[i] != "*" && bt[i] != "*":
+		case a[i] != b[i] && a[i] != "*" && b[i] != "*":
 			return false
 		}
 	}
-	return len(at) == len(bt)
+	return len(a) == len(b)
 }

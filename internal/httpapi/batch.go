@@ -61,7 +61,7 @@ func batchSpec(in api.CredentialBatchIssue) (tenants.BatchSpec, error) {
 		return tenants.BatchSpec{}, err
 	}
 	spec := tenants.BatchSpec{CreateUsers: in.CreateUsers == nil || *in.CreateUsers, RoleID: tenants.RoleID(orZero(in.RoleId)),
-		Name: orZero(in.Name), Life: tenants.CredentialLife{ExpiresAt: utc(in.ExpiresAt), ExpiresIn: life}}
+		Tags: orZero(in.Tags), Name: orZero(in.Name), Life: tenants.CredentialLife{ExpiresAt: utc(in.ExpiresAt), ExpiresIn: life}}
 	switch {
 	case in.Names != nil && in.NamePrefix == nil && in.Count == nil && in.Entries == nil:
 		spec.Field = "names"

@@ -42,6 +42,21 @@ var fixedClaims = map[string]string{
 	"account.SigningKeys[].Template.Data":          "no server enforces it",
 	"account.SigningKeys[].Template.ProxyRequired": "brokers trust no proxies",
 
+	"operator.Audience":              "no server looks at it",
+	"operator.Expires":               "operators do not expire: their signing keys are rotated",
+	"operator.ID":                    "made of the rest when it is signed",
+	"operator.IssuedAt":              "when it is signed",
+	"operator.Issuer":                "the operator itself",
+	"operator.NotBefore":             "it holds from when a server has it",
+	"operator.Subject":               "the operator's key, for as long as it lives",
+	"operator.Type":                  "an operator's",
+	"operator.Version":               "the library's",
+	"operator.StrictSigningKeyUsage": "always: the operator's own key signs nothing but its JWT",
+	"operator.SystemAccount":         "made with the operator: brokers and control talk in it, and a server cannot change it while it runs",
+	"operator.AccountServerURL":      "it has a secret in it, which server-config gives to who may know it, and the JWT is public",
+	"operator.OperatorServiceURLs":   "brokers come and go: endpoints tells where they are now",
+	"operator.AssertServerVersion":   "an operator's servers may be of any version while they are updated one by one",
+
 	"user.Audience":      "no server looks at it",
 	"user.ID":            "made of the rest when it is signed",
 	"user.IssuedAt":      "when it is signed: revocations go by it",
@@ -60,6 +75,10 @@ const scoped = "user JWTs are scoped: this stands in the role's template, so tha
 
 // claimsSetBy say for each other claim which request changes it.
 var claimsSetBy = map[string]claimChange{
+	"operator.Name":        operator(body{"name": "renamed"}),
+	"operator.Tags":        operator(body{"tags": []string{"region:eu"}}),
+	"operator.SigningKeys": {then: byStaff("POST", "/v1/operators/{operator}/signing-keys", nil)},
+
 	"account.Name":           account(body{"name": "renamed"}),
 	"account.Description":    account(body{"description": "changed"}),
 	"account.Tags":           account(body{"tags": []string{"team:red"}}),
@@ -143,12 +162,18 @@ type claimChange struct {
 	first, then func(*claimScene)
 }
 
+// send is a request of the tenant's owner.
 func send(method, path string, b body) func(*claimScene) {
-	return func(c *claimScene) {
-		if got := c.owner.do(method, c.at(path), b); got.status >= 300 {
-			c.t.Fatalf("%s: status = %d\n%s", got.request, got.status, got.body)
-		}
-	}
+	return func(c *claimScene) { c.ask(c.owner, method, path, b) }
+}
+
+// byStaff is a request of the installation's staff.
+func byStaff(method, path string, b any) func(*claimScene) {
+	return func(c *claimScene) { c.ask(c.staff, method, path, b) }
+}
+
+func operator(change body) claimChange {
+	return claimChange{then: byStaff("PATCH", "/v1/operators/{operator}", change)}
 }
 
 func account(change body) claimChange {
@@ -183,10 +208,18 @@ func mapping(destination body) claimChange {
 type claimScene struct {
 	*tenant
 	t     *testing.T
+	staff caller
 	issue body // with which a credential is issued to look at its JWT
 }
 
 func (c *claimScene) at(path string) string { return at(c.t, path, c.ids) }
+
+func (c *claimScene) ask(as caller, method, path string, b any) {
+	c.t.Helper()
+	if got := as.do(method, c.at(path), b); got.status >= 300 {
+		c.t.Fatalf("%s: status = %d\n%s", got.request, got.status, got.body)
+	}
+}
 
 func (c *claimScene) user(name string) {
 	var user api.User
@@ -214,14 +247,22 @@ func (c *claimScene) claims() map[string]any {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return map[string]any{"account": a, "user": u}
+	var operator api.Operator
+	c.staff.do("GET", c.at("/v1/operators/{operator}"), nil).want(200, &operator)
+	o, err := jwt.DecodeOperatorClaims(operator.Jwt)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return map[string]any{"operator": o, "account": a, "user": u}
 }
 
 // Every field of the library's claims can be set through the API, which is
 // tried, or is fixed for a reason. A new one fails until it is either.
 func TestEveryClaimIsSetThroughTheAPIOrFixedForAReason(t *testing.T) {
 	t.Parallel()
-	roots := map[string]reflect.Type{"account": reflect.TypeFor[jwt.AccountClaims](), "user": reflect.TypeFor[jwt.UserClaims]()}
+	roots := map[string]reflect.Type{
+		"operator": reflect.TypeFor[jwt.OperatorClaims](), "account": reflect.TypeFor[jwt.AccountClaims](), "user": reflect.TypeFor[jwt.UserClaims](),
+	}
 	known := map[string]bool{}
 	for root, typ := range roots {
 		eachClaim(typ, root, func(path string) { known[path] = true })
@@ -240,11 +281,15 @@ func TestEveryClaimIsSetThroughTheAPIOrFixedForAReason(t *testing.T) {
 
 	s := setup(t)
 	s.exec(`UPDATE plans SET max_accounts = -1`)
-	owner := s.signUp("Claims")
+	owner, staff := s.signUp("Claims"), s.signUp("Staff")
+	s.exec(`UPDATE people SET is_staff = true WHERE email = $1`, staff.email)
 	for i, path := range slices.Sorted(maps.Keys(claimsSetBy)) {
 		t.Run(path, func(t *testing.T) {
 			owner.furnish(fmt.Sprint("account ", i))
-			c := &claimScene{tenant: owner, t: t, issue: body{}}
+			c := &claimScene{tenant: owner, t: t, staff: staff.logIn(), issue: body{}}
+			var made api.Account
+			owner.owner.do("GET", c.at("/v1/accounts/{account}"), nil).want(200, &made)
+			c.ids["operator"] = made.OperatorId
 			change := claimsSetBy[path]
 			if change.first != nil {
 				change.first(c)

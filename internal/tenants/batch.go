@@ -17,6 +17,7 @@ type BatchSpec struct {
 	Field       string       // what the request calls them: names, entries or name_prefix; faults point there
 	CreateUsers bool         // the users are made, and must not be there yet; otherwise they must
 	RoleID      RoleID       // of users that are made; empty: the role named [DefaultRole]
+	Tags        []string     // likewise
 	Name        string       // of each credential
 	Life        CredentialLife
 }
@@ -57,6 +58,12 @@ func (s BatchSpec) validate() error {
 	errs := faults{CredentialSpec{Name: s.Name}.validate()}
 	if !s.CreateUsers && s.RoleID != "" {
 		errs.add(fault.Field("/role_id", "users that exist have a role"))
+	}
+	if !s.CreateUsers && len(s.Tags) > 0 {
+		errs.add(fault.Field("/tags", "users that exist have their own"))
+	}
+	for _, e := range fault.All(claims.ValidateTags(s.Tags)) {
+		errs.add(e)
 	}
 	users, keys := make(map[string]int, len(s.Entries)), map[claims.UserKey]int{}
 	for i, e := range s.Entries {

@@ -65,8 +65,7 @@ type batch struct {
 	from     int64
 	account  Account
 	plan     Plan
-	role     signable // of users that are made; its name is empty
-	roleID   RoleID
+	role     signable // what users that are made are; its name is empty
 	expiries expiries
 }
 
@@ -179,12 +178,14 @@ func (b *batch) check(ctx context.Context, tx pgx.Tx, now time.Time) error {
 	if !b.spec.CreateUsers {
 		return nil
 	}
-	if b.roleID, err = sharedRole(ctx, tx, b.account, b.spec.RoleID); err != nil {
+	role, err := sharedRole(ctx, tx, b.account, b.spec.RoleID)
+	if err != nil {
 		return err
 	}
-	if b.role, err = roleToSign(ctx, tx, b.account, b.roleID); err != nil {
+	if b.role, err = roleToSign(ctx, tx, b.account, role); err != nil {
 		return err
 	}
+	b.role.Tags = stored(b.spec.Tags)
 	if _, err := b.expiries.of(b.role, now, b.spec.Life); err != nil {
 		return err
 	}
@@ -307,7 +308,7 @@ func (b *batch) makeUsers(ctx context.Context, tx pgx.Tx, of []BatchIssued, now 
 	if err := b.room(ctx, tx, int64(len(of))); err != nil {
 		return nil, err
 	}
-	if err := holdRole(ctx, tx, b.account, b.roleID); err != nil {
+	if err := holdRole(ctx, tx, b.account, b.role.RoleID); err != nil {
 		return nil, err
 	}
 	ids := make([]string, 0, len(of))
@@ -315,5 +316,5 @@ func (b *batch) makeUsers(ctx context.Context, tx pgx.Tx, of []BatchIssued, now 
 		of[i].UserID = NewID[UserID]("usr")
 		ids = append(ids, string(of[i].UserID))
 	}
-	return ids, insertBatchUsers(ctx, tx, b.account, b.roleID, of, now)
+	return ids, insertBatchUsers(ctx, tx, b.account, b.role, of, now)
 }

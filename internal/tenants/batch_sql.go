@@ -182,13 +182,13 @@ func shareUsers(ctx context.Context, tx pgx.Tx, account Account, of []BatchIssue
 	return err
 }
 
-func insertBatchUsers(ctx context.Context, tx pgx.Tx, account Account, role RoleID, of []BatchIssued, now time.Time) error {
+func insertBatchUsers(ctx context.Context, tx pgx.Tx, account Account, like signable, of []BatchIssued, now time.Time) error {
 	const query = `
-		INSERT INTO users (id, tenant_id, account_id, role_id, name, created_at, updated_at)
-		SELECT made.id, @tenant, @account, @role, made.name, @now, @now
+		INSERT INTO users (id, tenant_id, account_id, role_id, name, tags, created_at, updated_at)
+		SELECT made.id, @tenant, @account, @role, made.name, @tags, @now, @now
 		FROM unnest(@ids::text[], @names::text[]) AS made (id, name)`
 	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
-		"tenant": account.TenantID, "account": account.ID, "role": role, "now": now,
+		"tenant": account.TenantID, "account": account.ID, "role": like.RoleID, "tags": like.Tags, "now": now,
 		"ids":   column(of, func(c BatchIssued) UserID { return c.UserID }),
 		"names": column(of, func(c BatchIssued) string { return c.UserName }),
 	})

@@ -77,7 +77,7 @@ func TestBatchIssuesOneCredentialForEachUser(t *testing.T) {
 	w := setup(t)
 	role := w.role("device")
 	spec := numbered(batchAtOnce + 10)
-	spec.RoleID = role.ID
+	spec.RoleID, spec.Tags = role.ID, []string{"line:7", "hall:2"}
 	before := w.head()
 	got, result, err := w.batch(Once{}, nil, spec, -1)
 	if err != nil || result.Issued != int64(len(spec.Entries)) || result.From != 0 {
@@ -93,12 +93,15 @@ func TestBatchIssuesOneCredentialForEachUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	facts := must(claims.DecodeUser(jwt))(t)
-	if facts.Issuer != role.PublicKey || facts.Name != last.UserName || facts.Key != last.PublicKey || facts.Expires.IsZero() {
+	if facts.Issuer != role.PublicKey || facts.Name != last.UserName || facts.Key != last.PublicKey || facts.Expires.IsZero() || len(facts.Tags) != 2 {
 		t.Errorf("the JWT says %+v", facts)
 	}
 	stored := must(w.Credential(t.Context(), w.owner, last.ID))(t)
 	if stored.Name != "fleet" || stored.UserID != last.UserID || stored.IssuedBy != w.owner.ID || stored.IssuedAt.Before(facts.IssuedAt) {
 		t.Errorf("stored = %+v", stored)
+	}
+	if u := must(w.User(t.Context(), w.owner, last.UserID))(t); u.RoleID != role.ID || len(u.Tags) != 2 {
+		t.Errorf("user = %+v", u)
 	}
 	if h := must(w.CredentialHistory(t.Context(), w.owner, last.ID, PageQuery{}))(t).Items; len(h) != 1 || h[0].Action != "issueCredentialBatch" {
 		t.Errorf("history = %+v", h)
@@ -243,6 +246,8 @@ func TestBatchesThatCannotBeAreRefusedBeforeAnythingIsIssued(t *testing.T) {
 		"a missing user": {spec: BatchSpec{Field: "names", Entries: names("taken", "fresh")}, kind: fault.Invalid, pointers: []string{"/names/1"}},
 		"a role for users that have one": {spec: BatchSpec{Field: "names", Entries: names("taken"), RoleID: NewID[RoleID]("rol")},
 			kind: fault.Invalid, pointers: []string{"/role_id"}},
+		"tags for users that have their own": {spec: BatchSpec{Field: "names", Entries: names("taken"), Tags: []string{"t"}},
+			kind: fault.Invalid, pointers: []string{"/tags"}},
 		"an unknown role": {spec: BatchSpec{Field: "names", CreateUsers: true, Entries: names("fresh"), RoleID: NewID[RoleID]("rol")},
 			kind: fault.Invalid, pointers: []string{"/role_id"}},
 		"a used key": {spec: BatchSpec{Field: "entries", CreateUsers: true, Entries: []BatchEntry{{User: "fresh", PublicKey: used}}},

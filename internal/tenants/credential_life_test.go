@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
 )
 
@@ -170,5 +171,66 @@ func TestExpiryIsToldOnceBeforeAndOnceAfter(t *testing.T) {
 	}
 	if got := w.told(); len(got) != 0 {
 		t.Errorf("old events are kept: %v", got)
+	}
+}
+
+func TestLifetimesComeFromRoleAndPlan(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	now := time.Now().UTC().Truncate(time.Second)
+	w.at(now)
+	role := must(w.CreateRole(t.Context(), w.owner, w.account.ID, Once{}, RoleSpec{Name: "sensor", Template: claims.OpenTemplate(),
+		DefaultCredentialLifetime: 30 * day, MaxCredentialLifetime: 90 * day}))(t)
+	sensor := must(w.CreateUser(t.Context(), w.owner, w.account.ID, Once{}, UserSpec{Name: "s", RoleID: role.ID}))(t)
+	w.plan("default_credential_lifetime = '7 days', max_credential_lifetime = '60 days'")
+	for name, c := range map[string]struct {
+		user User
+		want time.Duration
+	}{"the role's default": {sensor, 30 * day}, "the plan's default": {w.user("u"), 7 * day}} {
+		if got := w.lives(c.user, 0); got.ExpiresAt == nil || !got.ExpiresAt.Equal(now.Add(c.want)) {
+			t.Errorf("%s: expires at %v, want in %s", name, got.ExpiresAt, c.want)
+		}
+	}
+	_, err := w.IssueCredential(t.Context(), w.owner, sensor.ID, Once{}, CredentialSpec{ExpiresAt: ptr(now.Add(61 * day))})
+	refused(t, err, fault.Invalid, "/expires_at")
+	spec := numbered(2)
+	spec.RoleID, spec.Life = role.ID, CredentialLife{ExpiresIn: ptr(91 * day)}
+	_, _, err = w.batch(Once{}, nil, spec, -1)
+	refused(t, err, fault.Invalid, "/expires_in")
+}
+
+func TestBearerCredentialsAreIssuedWhereAccountAndPlanAllowThem(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	template := claims.OpenTemplate()
+	template.Bearer = true
+	role := must(w.CreateRole(t.Context(), w.owner, w.account.ID, Once{}, RoleSpec{Name: "mqtt", Template: template}))(t)
+	user := must(w.CreateUser(t.Context(), w.owner, w.account.ID, Once{}, UserSpec{Name: "u", RoleID: role.ID}))(t)
+	issued := w.lives(user, time.Hour)
+	for says, allow := range map[string]func(bool){
+		"the account Orders allows none": func(bearer bool) {
+			must(w.UpdateAccount(t.Context(), w.owner, w.account.ID, "", func(s *AccountSpec) error { s.Limits.Bearer = bearer; return nil }))(t)
+		},
+		"the plan " + must(w.PlanUse(t.Context(), w.owner, w.tenant.ID))(t).Name + " allows none": func(bearer bool) {
+			w.plan("account_limits = account_limits || jsonb_build_object('bearer', " + map[bool]string{true: "true", false: "false"}[bearer] + ")")
+			must(w.UpdateAccount(t.Context(), w.owner, w.account.ID, "", func(s *AccountSpec) error { s.Description += "."; return nil }))(t) // it is signed by the plan of now
+		},
+	} {
+		allow(false)
+		spec := numbered(1)
+		spec.RoleID = role.ID
+		for what, err := range map[string]error{
+			"issuing":  second(w.IssueCredential(t.Context(), w.owner, user.ID, Once{}, CredentialSpec{})),
+			"renewing": second(w.RenewCredential(t.Context(), issued.ID, w.proof(issued))),
+			"a batch":  second(w.IssueBatch(t.Context(), w.owner, w.account.ID, Once{}, nil, spec, nil)),
+		} {
+			refused(t, err, fault.Conflict)
+			if !contains(err.Error(), says) {
+				t.Errorf("%s: %v, want it to say that %s", what, err, says)
+			}
+		}
+		w.lives(w.user("o"+says[4:8]), time.Hour) // of a role that is no bearer's
+		allow(true)
+		w.lives(user, time.Hour)
 	}
 }

@@ -38,7 +38,9 @@ const (
 	signableColumns = `users.tenant_id, users.name, accounts.name AS account_name, accounts.public_key AS account_key, ` +
 		`accounts.deleting_at, accounts.suspended_at, coalesce((accounts.limits ->> 'bearer')::boolean, true) AS account_bearer, ` +
 		`coalesce((coalesce(accounts.effective_limits, accounts.limits) ->> 'bearer')::boolean, true) AS effective_bearer, ` +
-		`users.role_id, users.tags, roles.name AS role_name, roles.default_credential_lifetime AS role_default, roles.max_credential_lifetime AS role_maximum, roles.public_key AS role_key, roles.sealed_seed, coalesce((roles.template ->> 'bearer')::boolean, false) AS role_bearer, ` +
+		`users.role_id, users.tags, roles.name AS role_name, roles.public_key AS role_key, roles.sealed_seed, ` +
+		`roles.default_credential_lifetime AS role_default, roles.max_credential_lifetime AS role_maximum, ` +
+		`coalesce((roles.template ->> 'bearer')::boolean, false) AS role_bearer, ` +
 		`plans.name AS plan_name, plans.default_credential_lifetime AS plan_default, plans.max_credential_lifetime AS plan_maximum`
 
 	joinSignable = `

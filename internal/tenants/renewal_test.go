@@ -140,3 +140,49 @@ func TestNoRenewalOutlivesARevocation(t *testing.T) {
 	}
 	t.Logf("%d renewals were faster than the revocation", renewals.Load())
 }
+
+func TestNothingIsRenewedInASuspendedAccount(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	issued := w.lives(w.user("u"), time.Hour)
+	must(w.SuspendAccount(t.Context(), w.owner, w.account.ID, "unpaid"))(t)
+	refused(t, second(w.RenewCredential(t.Context(), issued.ID, w.proof(issued))), fault.Conflict)
+	refused(t, second(w.ExtendCredential(t.Context(), w.owner, issued.ID, CredentialLife{})), fault.Conflict)
+	must(w.ResumeAccount(t.Context(), w.owner, w.account.ID))(t)
+	must(w.RenewCredential(t.Context(), issued.ID, w.proof(issued)))(t)
+}
+
+// Role and plan of today bound a renewal, whatever they were when it was issued.
+func TestRenewalKeepsWithinRoleAndPlan(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	now := time.Now().UTC().Truncate(time.Second)
+	w.at(now)
+	user := w.user("u")
+	issued := w.lives(user, 100*day)
+	w.plan("max_credential_lifetime = '10 days'")
+	w.at(now.Add(95 * day))
+	renewed := must(w.RenewCredential(t.Context(), issued.ID, w.proof(issued)))(t)
+	if want := now.Add(105 * day); !renewed.JWTExpires.Equal(want) || !renewed.ExpiresAt.Equal(want) {
+		t.Errorf("renewed until %s, want %s", renewed.JWTExpires, want)
+	}
+	refused(t, second(w.ExtendCredential(t.Context(), w.owner, issued.ID, CredentialLife{ExpiresIn: ptr(11 * day)})), fault.Invalid, "/expires_in")
+	role := must(w.Role(t.Context(), w.owner, user.RoleID))(t)
+	must(w.UpdateRole(t.Context(), w.owner, role.ID, "", func(s *RoleSpec) error { s.MaxCredentialLifetime = 2 * day; return nil }))(t)
+	if err := second(w.ExtendCredential(t.Context(), w.owner, issued.ID, CredentialLife{ExpiresIn: ptr(3 * day)})); !contains(err.Error(), "the role default lets credentials live for 2 days at most") {
+		t.Errorf("err = %v, want the role's maximum", err)
+	}
+}
+
+// After a move the credential's next JWT is the new role's.
+func TestRenewalSignsUnderTheRoleOfToday(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	user, role := w.user("u"), w.role("reader")
+	issued := w.lives(user, time.Hour)
+	must(w.UpdateUser(t.Context(), w.owner, user.ID, "", func(s *UserSpec) error { s.RoleID = role.ID; return nil }))(t)
+	renewed := must(w.RenewCredential(t.Context(), issued.ID, w.proof(issued)))(t)
+	if facts := must(claims.DecodeUser(renewed.JWT))(t); facts.Issuer != role.PublicKey {
+		t.Errorf("signed by %s, want the role that the user is in now", facts.Issuer)
+	}
+}

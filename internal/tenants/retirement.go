@@ -43,7 +43,6 @@ type Retirement struct {
 	Phase     RetirementPhase
 	DeletedAt *time.Time // since when brokers have its tombstone; nil: they do not
 	PurgedAt  *time.Time // when the last broker had confirmed; nil: not all have
-	Delivery  Delivery   // of the account's last change: the freeze, or the tombstone
 	Disks     []BrokerDisk
 }
 

@@ -117,11 +117,6 @@ func (s *Service) Retirement(ctx context.Context, actor Actor, id AccountID) (Re
 		if err != nil {
 			return err
 		}
-		receipts, err := feed.Receipts(ctx, tx, string(r.Account.OperatorID))
-		if err != nil {
-			return err
-		}
-		r.Delivery = r.Account.delivery(recipients, receipts)
 		disks, err := disksOf(ctx, tx, r.Account)
 		if err != nil {
 			return err

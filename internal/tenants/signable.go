@@ -17,14 +17,14 @@ type signable struct {
 	SuspendedAt     *time.Time // likewise
 	AccountBearer   bool       // the account allows bearer credentials
 	EffectiveBearer bool       // so does the plan
+	Tags            []string   // the user's
 	RoleID          RoleID
 	RoleName        string
 	RoleKey         claims.AccountKey
 	SealedSeed      []byte        // the role's
+	RoleBearer      bool          // its credentials are bearer credentials
 	RoleDefault     time.Duration // of credentials' lifetimes; 0: none
 	RoleMaximum     time.Duration // likewise
-	Tags            []string      // the user's
-	RoleBearer      bool          // its credentials are bearer credentials
 	PlanName        string
 	PlanDefault     time.Duration // of credentials' lifetimes; 0: none
 	PlanMaximum     time.Duration // likewise

@@ -2782,6 +2782,7 @@ export interface components {
       create_users: boolean;
       /** @description Of users that are made. Absent: the account's role named `default`. */
       role_id?: string;
+      tags?: components["schemas"]["UserTags"];
       /** @description Of each credential: what it is for. */
       name?: string;
       /**
