@@ -103,6 +103,46 @@ func TestAccountSettingsActOnBrokersAndStockServers(t *testing.T) {
 	})
 }
 
+// An account's connection types hold for roles that allow more, and for those
+// that allow none of them; on stock servers by what they are compiled into.
+func TestConnectionTypesOfAnAccountHoldForEveryRole(t *testing.T) {
+	t.Parallel()
+	s := startClusterStack(t)
+	c := s.signUp("narrow")
+	operator := c.asStaff(s).ID
+	var role resource
+	c.must("POST", "/v1/accounts/"+c.account+"/roles", map[string]any{"name": "servers", "connection_types": []string{"STANDARD"}}, &role)
+	files := []string{c.issue(c.user("open", "").ID).file, c.issue(c.user("server", role.ID).ID).file}
+	stock := s.startStock(operator, "stock", t.TempDir(), c.serverConfig(operator, "full"))
+	urls := []string{s.nats, stock.ClientURL()}
+	var clients []*client
+	for _, url := range urls {
+		for _, file := range files {
+			clients = append(clients, eventuallyConnect(t, url, file))
+		}
+	}
+	c.must("PATCH", "/v1/accounts/"+c.account, map[string]any{"connection_types": []string{"WEBSOCKET", "MQTT"}}, nil)
+	for i, file := range files {
+		wantThrownOut(t, clients[i]) // the broker's, at once; a stock server's at their next login
+		for _, url := range urls {
+			eventually(t, "the login to be refused", func() error {
+				nc, err := connect(t, url, file)
+				if err == nil {
+					nc.Close()
+					return errors.New("it was let in")
+				}
+				return nil
+			})
+		}
+	}
+	c.must("PATCH", "/v1/accounts/"+c.account, map[string]any{"connection_types": []string{}}, nil)
+	for _, url := range urls {
+		for _, file := range files {
+			wantEcho(t, eventuallyConnect(t, url, file))
+		}
+	}
+}
+
 func violationsOf(c *client) <-chan error {
 	violations := make(chan error, 10)
 	c.SetErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { violations <- err })

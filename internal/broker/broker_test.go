@@ -75,22 +75,7 @@ func TestTenantReachesTheBrokerOverEveryProtocol(t *testing.T) {
 		hear(t, "mqtt")
 	})
 	t.Run("leaf node", func(t *testing.T) {
-		conf := filepath.Join(t.TempDir(), "leaf.conf")
-		text := fmt.Sprintf("listen: \"127.0.0.1:-1\"\nleafnodes { remotes [{ url: %q, credentials: %q }] }", endpoints.LeafNode[0], user.File(t))
-		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		o, err := server.ProcessConfigFile(conf)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.NoSigs, o.NoLog = true, true
-		leaf, err := server.NewServer(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		leaf.Start()
-		t.Cleanup(func() { leaf.Shutdown(); leaf.WaitForShutdown() })
+		leaf := startLeaf(t, endpoints.LeafNode[0], user)
 		behind, err := nats.Connect(leaf.ClientURL())
 		if err != nil {
 			t.Fatal(err)
@@ -129,6 +114,28 @@ func TestTenantReachesTheBrokerOverEveryProtocol(t *testing.T) {
 			t.Errorf("message = %v, %v, want it kept", m, err)
 		}
 	})
+}
+
+// startLeaf starts a server that is a leaf node of a broker.
+func startLeaf(t *testing.T, url string, user brokertest.Credential) *server.Server {
+	t.Helper()
+	conf := filepath.Join(t.TempDir(), "leaf.conf")
+	text := fmt.Sprintf("listen: \"127.0.0.1:-1\"\nleafnodes { remotes [{ url: %q, credentials: %q }] }", url, user.File(t))
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o, err := server.ProcessConfigFile(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.NoSigs, o.NoLog = true, true
+	leaf, err := server.NewServer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf.Start()
+	t.Cleanup(func() { leaf.Shutdown(); leaf.WaitForShutdown() })
+	return leaf
 }
 
 // answered asks until somebody answers: interest may still be on its way.

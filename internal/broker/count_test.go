@@ -372,3 +372,24 @@ func TestLatencyOfCountedLogins(t *testing.T) {
 		t.Errorf("a counted login takes %v, one that is not %v", with, plain)
 	}
 }
+
+func TestLeafNodesAreCountedAndTheirPlacesComeFree(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	account := cluster.Control.NewAccount("acme")
+	node.WaitApplied(account.Change(func(c *claims.Account) {
+		c.TypeConnections = map[claims.ConnectionType]int64{"LEAFNODE": 1}
+	}))
+	user := account.Issue("edge")
+	first := startLeaf(t, node.Endpoints().LeafNode[0], user)
+	within(t, brokertest.Patience, "the first leaf node to be in", func() bool { return first.NumLeafNodes() == 1 })
+	second := startLeaf(t, node.Endpoints().LeafNode[0], user)
+	within(t, brokertest.Patience, "the second to be refused", func() bool { return node.Admission().Refused("type_limit") > 0 })
+	if n := node.Server().NumLeafNodes(); n != 1 {
+		t.Errorf("%d leaf nodes are in, want 1", n)
+	}
+	first.Shutdown()
+	first.WaitForShutdown()
+	within(t, 5*time.Second, "the second to have the place, which it asks for every second", func() bool { return second.NumLeafNodes() == 1 })
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -16,17 +17,20 @@ import (
 // jetStreamFolder is what nats-server appends to its store_dir (server.JetStreamStoreDir).
 const jetStreamFolder = server.JetStreamStoreDir
 
+const streamsFolder = "streams" // of an account, with a folder for each
+
 // disk is the folder in which the server keeps a folder for each account that has
 // streams. Everything is done through an [os.Root], so that nothing outside of
 // it can be reached, by whatever name or link.
 type disk struct {
-	folder string                    // empty: this broker keeps none
-	system string                    // the system account, whose folder is JetStream's own
-	open   func(account string) bool // whether the server has the account's streams open
+	folder   string                            // empty: this broker keeps none
+	system   string                            // the system account, whose folder is JetStream's own
+	open     func(account string) bool         // whether the server has the account's streams open
+	assigned func(account, stream string) bool // whether the cluster means this server to have the stream
 }
 
 func (b *Broker) useDisk() {
-	d := disk{system: b.identity.SystemAccount, open: b.hasOpen}
+	d := disk{system: b.identity.SystemAccount, open: b.hasOpen, assigned: b.server.JetStreamIsStreamAssigned}
 	if b.options.StoreDir != "" {
 		d.folder = filepath.Join(b.options.StoreDir, jetStreamFolder)
 	}
@@ -141,14 +145,23 @@ func (d disk) erase(account string) error {
 		return short(err)
 	}
 	defer root.Close()
+	streams, err := fs.ReadDir(root.FS(), path.Join(account, streamsFolder))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return short(err)
+	}
+	for _, stream := range streams {
+		if d.assigned(account, stream.Name()) { // its Raft log is elsewhere, and goes with the assignment
+			return errors.New("the cluster's JetStream has not deleted the account's streams yet")
+		}
+	}
 	return short(root.RemoveAll(account))
 }
 
 // short leaves out the path of what went wrong: tenants read it.
 func short(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return fmt.Errorf("%s: %w", path.Op, path.Err)
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		return fmt.Errorf("%s: %w", failed.Op, failed.Err)
 	}
 	return err
 }

@@ -27,7 +27,7 @@ func newAccountKey(t *testing.T) string {
 func TestErasingReachesNothingOutsideAnAccountsFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	d := disk{folder: filepath.Join(dir, "jetstream"), system: newAccountKey(t), open: func(string) bool { return false }}
+	d := disk{folder: filepath.Join(dir, "jetstream"), system: newAccountKey(t), open: func(string) bool { return false }, assigned: func(string, string) bool { return false }}
 	account, linked, busy := newAccountKey(t), newAccountKey(t), newAccountKey(t)
 	precious := filepath.Join(dir, "precious")
 	for _, folder := range []string{precious, filepath.Join(d.folder, d.system), filepath.Join(d.folder, account, "streams"), filepath.Join(d.folder, "other")} {
@@ -56,7 +56,10 @@ func TestErasingReachesNothingOutsideAnAccountsFolder(t *testing.T) {
 	if bytes, there, err := d.size(account); bytes != 5 || !there || err != nil {
 		t.Errorf("size = %d, %t, %v", bytes, there, err)
 	}
-	for _, key := range []string{account, linked, newAccountKey(t)} {
+	if err := d.erase(linked); err == nil {
+		t.Error("a folder that lies elsewhere was taken for erased")
+	}
+	for _, key := range []string{account, newAccountKey(t)} {
 		if err := d.erase(key); err != nil {
 			t.Error(err)
 		}
@@ -76,5 +79,13 @@ func TestErasingReachesNothingOutsideAnAccountsFolder(t *testing.T) {
 	}
 	if err := d.erase(busy); err == nil {
 		t.Error("what the server has open was erased")
+	}
+	d.open = func(string) bool { return false }
+	d.assigned = func(key, stream string) bool { return key == busy && stream == "ORDERS" }
+	if err := os.MkdirAll(filepath.Join(d.folder, busy, "streams", "ORDERS"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.erase(busy); err == nil {
+		t.Error("a stream that the cluster has not deleted was erased")
 	}
 }

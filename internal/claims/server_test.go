@@ -205,6 +205,15 @@ func TestServerRefusesAWrongConnectionType(t *testing.T) {
 	conn.Close()
 }
 
+func TestServerRefusesEveryConnectionTypeWhereNoneIsLeft(t *testing.T) {
+	t.Parallel()
+	w := setupWorld(t)
+	w.account.Roles[0].Template.ConnectionTypes = claims.CommonTypes([]claims.ConnectionType{claims.Standard}, []claims.ConnectionType{claims.MQTT})
+	w.pushAccount()
+	token, seed := w.credential()
+	w.refuses(token, seed)
+}
+
 func TestServerRefusesARevokedUserAndOnlyThat(t *testing.T) {
 	t.Parallel()
 	w := setupWorld(t)

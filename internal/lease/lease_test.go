@@ -324,8 +324,8 @@ func TestLoweredLimitEndsExactlyTheNewestBeyondIt(t *testing.T) {
 			s.Adopt(Claim{Key: mqtt, Limit: 5}, nil)
 		}
 		time.Sleep(time.Second)
-		if got := live(sites); got != 5 && got != 4 {
-			t.Errorf("%d are left, want 5, or 4 for the sake of whole numbers", got)
+		if got := live(sites); got != 5 {
+			t.Errorf("%d are left, want 5", got)
 		}
 		for _, s := range sites {
 			if s.live() > 0 && !first[s].Alive() {
@@ -463,6 +463,36 @@ func TestRestartedBrokerBeginsWithNothing(t *testing.T) {
 		}
 		stopAll(append(sites, again))
 	})
+}
+
+// Limits that come down are in force within a second, and no more is ended than
+// must be, whoever holds how many.
+func TestLimitsThatComeDownAreExact(t *testing.T) {
+	for round := range 30 {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLedger()
+			limit := int64(20 + rand.IntN(20))
+			l.limit(mqtt, limit)
+			sites := startSites(t, l, 1+rand.IntN(4))
+			for range limit {
+				if _, err := sites[rand.IntN(len(sites))].login(mqtt, limit); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for limit > 0 {
+				limit = rand.Int64N(limit)
+				l.limit(mqtt, limit)
+				for _, s := range sites {
+					s.Adopt(Claim{Key: mqtt, Limit: limit}, nil)
+				}
+				time.Sleep(time.Second)
+				if got := live(sites); got != limit {
+					t.Fatalf("round %d: a second after the limit became %d there are %d", round, limit, got)
+				}
+			}
+			stopAll(sites)
+		})
+	}
 }
 
 // Whatever gets lost or late, however limits go up and down and brokers come and

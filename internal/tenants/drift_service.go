@@ -75,6 +75,9 @@ func (s *Service) repair(ctx context.Context, actor Actor, operator OperatorID, 
 		if err := insertAudit(ctx, tx, nil, actor.ID, "repairDrift", string(operator), now); err != nil {
 			return err
 		}
+		if err := shareSigningKey(ctx, tx, operator); err != nil { // before the feed's lock, as everybody
+			return err
+		}
 		if err := feed.Advance(ctx, tx, string(operator), r.Past); err != nil {
 			return err
 		}

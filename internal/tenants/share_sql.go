@@ -9,6 +9,7 @@ import (
 
 	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/lease"
+	"github.com/signalbox-io/signalbox/internal/postgres"
 )
 
 // leaseBroker is what is known of a broker that asks for places.
@@ -108,13 +109,13 @@ type signedAccount struct {
 	JWT       string
 }
 
+// accountsByKey knows deleted ones too: brokers are to give back what they hold of those.
 func accountsByKey(ctx context.Context, q querier, operator OperatorID, keys []string) ([]signedAccount, error) {
 	const query = `
 		SELECT id, tenant_id, public_key, jwt
 		FROM accounts
 		WHERE operator_id = @operator
-		AND public_key = ANY(@keys)
-		AND deleted_at IS NULL`
+		AND public_key = ANY(@keys)`
 	return all[signedAccount](ctx, q, query, pgx.StrictNamedArgs{"operator": operator, "keys": keys})
 }
 
@@ -207,14 +208,22 @@ func (l *ledger) args(accounts map[string]accountCounts, names ...string) pgx.St
 	return args
 }
 
-// store writes the buckets back. One of which nobody holds anything is forgotten.
+// store writes the buckets back, in one round trip. One of which nobody holds
+// anything is forgotten.
 func (l *ledger) store(ctx context.Context, tx pgx.Tx, accounts map[string]accountCounts) error {
 	if len(l.keys) == 0 {
 		return nil
 	}
-	if err := l.storeShares(ctx, tx, accounts); err != nil {
-		return err
-	}
+	const clear = `
+		DELETE FROM connection_shares
+		USING unnest(@accounts::text[], @buckets::text[]) AS wanted (account_id, bucket)
+		WHERE connection_shares.account_id = wanted.account_id
+		AND connection_shares.bucket = wanted.bucket`
+	const insert = `
+		INSERT INTO connection_shares (account_id, bucket, broker_key, granted, target, seen)
+		SELECT account_id, bucket, broker_key, granted, target, seen
+		FROM unnest(@accounts::text[], @buckets::text[], @brokers::text[], @granted::bigint[], @targets::bigint[], @seen::bigint[])
+			AS now (account_id, bucket, broker_key, granted, target, seen)`
 	const update = `
 		UPDATE connection_buckets
 		SET "limit" = now."limit",
@@ -225,14 +234,6 @@ func (l *ledger) store(ctx context.Context, tx pgx.Tx, accounts map[string]accou
 			AS now (account_id, bucket, "limit", recall, recalled_at, fruitless)
 		WHERE connection_buckets.account_id = now.account_id
 		AND connection_buckets.bucket = now.bucket`
-	args := l.args(accounts, "accounts", "buckets")
-	args["limits"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Limit })
-	args["recalls"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Recall })
-	args["recalled"] = column(l.keys, func(k lease.Key) time.Time { return l.buckets[k].RecalledAt })
-	args["fruitless"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Fruitless })
-	if _, err := exec(ctx, tx, update, args); err != nil {
-		return err
-	}
 	const forget = `
 		DELETE FROM connection_buckets
 		USING unnest(@accounts::text[], @buckets::text[]) AS wanted (account_id, bucket)
@@ -244,19 +245,21 @@ func (l *ledger) store(ctx context.Context, tx pgx.Tx, accounts map[string]accou
 			WHERE connection_shares.account_id = wanted.account_id
 			AND connection_shares.bucket = wanted.bucket
 		)`
-	_, err := exec(ctx, tx, forget, l.args(accounts, "accounts", "buckets"))
-	return err
+	changed := l.args(accounts, "accounts", "buckets")
+	changed["limits"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Limit })
+	changed["recalls"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Recall })
+	changed["recalled"] = column(l.keys, func(k lease.Key) time.Time { return l.buckets[k].RecalledAt })
+	changed["fruitless"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Fruitless })
+	batch := &pgx.Batch{}
+	batch.Queue(clear, l.args(accounts, "accounts", "buckets"))
+	batch.Queue(insert, l.shares(accounts))
+	batch.Queue(update, changed)
+	batch.Queue(forget, l.args(accounts, "accounts", "buckets"))
+	return postgres.Fault(tx.SendBatch(ctx, batch).Close(), nil)
 }
 
-func (l *ledger) storeShares(ctx context.Context, tx pgx.Tx, accounts map[string]accountCounts) error {
-	const clear = `
-		DELETE FROM connection_shares
-		USING unnest(@accounts::text[], @buckets::text[]) AS wanted (account_id, bucket)
-		WHERE connection_shares.account_id = wanted.account_id
-		AND connection_shares.bucket = wanted.bucket`
-	if _, err := exec(ctx, tx, clear, l.args(accounts, "accounts", "buckets")); err != nil {
-		return err
-	}
+// shares are the columns of what brokers hold.
+func (l *ledger) shares(accounts map[string]accountCounts) pgx.StrictNamedArgs {
 	type row struct {
 		lease.Key
 		lease.Share
@@ -269,18 +272,12 @@ func (l *ledger) storeShares(ctx context.Context, tx pgx.Tx, accounts map[string
 			}
 		}
 	}
-	const insert = `
-		INSERT INTO connection_shares (account_id, bucket, broker_key, granted, target, seen)
-		SELECT account_id, bucket, broker_key, granted, target, seen
-		FROM unnest(@accounts::text[], @buckets::text[], @brokers::text[], @granted::bigint[], @targets::bigint[], @seen::bigint[])
-			AS now (account_id, bucket, broker_key, granted, target, seen)`
-	_, err := exec(ctx, tx, insert, pgx.StrictNamedArgs{
+	return pgx.StrictNamedArgs{
 		"accounts": column(rows, func(r row) AccountID { return accounts[r.Account].ID }),
 		"buckets":  column(rows, func(r row) string { return r.Name }),
 		"brokers":  column(rows, func(r row) string { return r.Broker }),
 		"granted":  column(rows, func(r row) int64 { return r.Granted }),
 		"targets":  column(rows, func(r row) int64 { return r.Target }),
 		"seen":     column(rows, func(r row) int64 { return r.Seen }),
-	})
-	return err
+	}
 }
