@@ -15,6 +15,7 @@ ALTER TABLE credentials
 DROP TABLE credential_batches;
 DROP INDEX credentials_account_page;
 DROP INDEX credentials_account_expiry;
+DROP INDEX credentials_revoked_page;
 COMMENT ON COLUMN credentials.issued_at IS NULL;
 COMMENT ON COLUMN credentials.expires_at IS 'null: never';
 

@@ -33,6 +33,7 @@ AND revoked_at IS NULL;
 
 CREATE INDEX credentials_account_page ON credentials (account_id, id);
 CREATE INDEX credentials_account_expiry ON credentials (account_id, coalesce(expires_at, 'infinity'), id);
+CREATE INDEX credentials_revoked_page ON credentials (account_id, id) WHERE revoked_at IS NOT NULL;
 CREATE INDEX credentials_event ON credentials (event_at) WHERE event_at IS NOT NULL;
 CREATE UNIQUE INDEX credentials_batch_live ON credentials (batch_id, batch_index) WHERE batch_id IS NOT NULL AND revoked_at IS NULL;
 COMMENT ON INDEX credentials_batch_live IS 'each entry of a batch has one credential that is not revoked, however often it was resumed';

@@ -534,6 +534,7 @@ CREATE UNIQUE INDEX credentials_batch_live ON public.credentials USING btree (ba
 CREATE INDEX credentials_event ON public.credentials USING btree (event_at) WHERE (event_at IS NOT NULL);
 CREATE INDEX credentials_page ON public.credentials USING btree (user_id, id);
 CREATE INDEX credentials_revoked_inline ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE ((revoked_at IS NOT NULL) AND (revocation_page IS NULL));
+CREATE INDEX credentials_revoked_page ON public.credentials USING btree (account_id, id) WHERE (revoked_at IS NOT NULL);
 CREATE INDEX credentials_revoked_paged ON public.credentials USING btree (account_id, revocation_page, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE (revocation_page IS NOT NULL);
 CREATE INDEX credentials_stale ON public.credentials USING btree (account_id, user_id) WHERE ((stale_since IS NOT NULL) AND (revoked_at IS NULL));
 CREATE INDEX credentials_stale_role ON public.credentials USING btree (role_id) WHERE ((stale_since IS NOT NULL) AND (revoked_at IS NULL));

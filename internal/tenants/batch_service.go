@@ -52,7 +52,8 @@ func (s *Service) IssueBatch(ctx context.Context, actor Actor, account AccountID
 		}
 		return nil
 	})
-	return result, g.Wait()
+	err = g.Wait()
+	return result, err
 }
 
 // batch is one attempt at one.

@@ -173,6 +173,9 @@ func TestListsOfManyWalkAnIndex(t *testing.T) {
 			k := must(PageQuery{Sort: "-expires_at"}.keyset(byExpiryDown))(t)
 			return second(credentialsByAccount(t.Context(), e, w.account, CredentialFilter{}, k, time.Now()))
 		},
+		"an account's revoked credentials": func() error {
+			return second(credentialsByAccount(t.Context(), e, w.account, CredentialFilter{Status: CredentialRevoked}, keyset(PageQuery{}), time.Now()))
+		},
 		"a credential's history": func() error {
 			return second(auditByTarget(t.Context(), e, w.tenant.ID, "crd_"+strings.Repeat("0", 26), keyset(PageQuery{})))
 		},

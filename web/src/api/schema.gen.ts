@@ -514,6 +514,7 @@ export interface paths {
      * What the account uses now, beside its limits
      * @description Asked of the brokers as you call. The limits are those in force. A connection type that is limited is counted across all
      *     brokers: each lets connections in only against places that it holds, and all places together are never more than the limit.
+     *     Unmodified nats-servers do not count by type, nor by user.
      */
     get: operations["getAccountUsage"];
     put?: never;
