@@ -14,17 +14,18 @@ import (
 // those that the broker holds (package lease), before it is registered. Most
 // accounts have no such counts, and cost nothing.
 
-// places are what a connection needs.
+// places are what a connection needs: its user's first, so that a user who tries
+// too often keeps no others out meanwhile.
 func (w *law) places(account string, s *session) []lease.Claim {
 	if !w.counting {
 		return nil
 	}
 	var list []lease.Claim
-	if n := w.counts.ConnectionsOf(claims.ConnectionType(s.kind)); n != claims.Unlimited {
-		list = append(list, lease.Claim{Key: lease.TypeKey(account, string(s.kind)), Limit: n})
-	}
 	if n := w.counts.UserConnections(s.name, claims.AccountKey(s.signer)); n != claims.Unlimited {
 		list = append(list, lease.Claim{Key: lease.UserKey(account, s.countedAs()), Role: s.signer, Limit: n})
+	}
+	if n := w.counts.ConnectionsOf(claims.ConnectionType(s.kind)); n != claims.Unlimited {
+		list = append(list, lease.Claim{Key: lease.TypeKey(account, string(s.kind)), Limit: n})
 	}
 	return list
 }

@@ -128,19 +128,39 @@ func (s *simulation) fits() bool {
 	if s.leaf() {
 		most = limits.LeafNodeConn
 	}
+	ofType := s.counts.ConnectionsOf(claims.ConnectionType(s.source.kind))
+	ofUser := s.counts.UserConnections(s.signed.Name, claims.AccountKey(s.signed.Issuer))
 	var err error
 	switch {
 	case most == 0:
 		err = refused(ServerLimit, "the account allows no connections of this type")
+	case ofType == 0:
+		err = refused(TypeLimit, "the account may have no connections of type %s", s.source.kind)
+	case ofUser == 0:
+		err = refused(UserLimit, "the user may have no connections")
 	case limits.Subs == 0 || s.user.Subs == 0:
 		err = refused(ServerLimit, "no subscription is allowed, and so no connection")
 	case s.mqtt() && !limits.IsJSEnabled():
 		err = refused(ServerLimit, "MQTT needs JetStream, and the account has none")
-	case most != jwt.NoLimit:
-		s.note("limits", Assumed, fmt.Sprintf("fewer than %d are connected", most))
+	case most != jwt.NoLimit || ofType != claims.Unlimited || ofUser != claims.Unlimited:
+		s.note("limits", Assumed, "there is room for one more connection: "+room(most, ofType, ofUser))
 		return true
 	}
 	return s.step("limits", err)
+}
+
+// room says of what there may be how many, where that is limited.
+func room(account, ofType, ofUser int64) string {
+	var all []string
+	for _, limit := range []struct {
+		n  int64
+		of string
+	}{{account, "of the account"}, {ofType, "of this type"}, {ofUser, "of the user"}} {
+		if limit.n != claims.Unlimited {
+			all = append(all, fmt.Sprintf("%d %s at most", limit.n, limit.of))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // step notes a check, and says whether it was passed.
@@ -154,6 +174,9 @@ func (s *simulation) step(check string, err error) bool {
 	s.Reason, s.Detail = why.reason, why.detail
 	if pointer, ok := settings[check]; ok && !(check == "bearer" && s.noBearer) {
 		s.Decision = &Decision{Check: check, Source: s.owner(), Pointer: pointer}
+		if why.reason == TypeNotAllowed {
+			s.Decision.Source = "account"
+		}
 	}
 	return false
 }

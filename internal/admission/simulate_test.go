@@ -18,7 +18,7 @@ import (
 	"github.com/signalbox-io/signalbox/internal/admission"
 )
 
-var simulated = flag.Int("simulate.logins", 2000, "how many logins the simulator foretells")
+var simulated = flag.Int("simulate.logins", 1000, "how many logins the simulator foretells")
 
 // What the simulator says of generated logins, and of what those that get in
 // publish, subscribe to and are delivered, is what a stock server and a broker do.
@@ -41,8 +41,8 @@ func TestSimulatorAgreesWithServers(t *testing.T) {
 	clients.Wait()
 	t.Logf("%d questions answered, %d of them about logins; of those %d yes; of all others %d yes; %d times messages were filtered",
 		o.logins.Load()+o.acts.Load(), o.logins.Load(), o.admitted.Load(), o.allowed.Load(), o.filtered.Load())
-	if *simulated >= 2000 && (o.admitted.Load() < int64(*simulated)/4 || o.allowed.Load() < o.acts.Load()/4 ||
-		o.allowed.Load() > o.acts.Load()*3/4 || o.filtered.Load() < 100) {
+	if *simulated >= 1000 && (o.admitted.Load() < int64(*simulated)/4 || o.allowed.Load() < o.acts.Load()/4 ||
+		o.allowed.Load() > o.acts.Load()*3/4 || o.filtered.Load() < 50) {
 		t.Error("too few were allowed or refused for the agreement to say much")
 	}
 }
@@ -242,7 +242,7 @@ func (p *prober) subscribed(l *login, i int, s subject) (ok bool, delivered []st
 }
 
 // internal are the subjects of what servers send each other and their accounts.
-var internal = regexp.MustCompile(`^(\$SYS|\$JS|\$MQTT|_R_)\.`)
+var internal = regexp.MustCompile(`^(\$SYS|\$JS|\$MQTT|_R_|signalbox)\.`)
 
 // allowsQueues is true when a queue stands in what the login may subscribe to.
 func (l *login) allowsQueues() bool {

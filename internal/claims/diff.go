@@ -73,17 +73,33 @@ func plain(token string) (map[string]any, error) {
 		for _, tag := range tags {
 			text, _ := tag.(string)
 			name, value, _ := strings.Cut(strings.TrimPrefix(text, ReservedTags), ":")
-			if !strings.HasPrefix(text, ReservedTags) {
+			switch earlier, again := brokers[name].(string); {
+			case !strings.HasPrefix(text, ReservedTags):
 				own = append(own, tag)
-			} else if earlier, ok := brokers[name].(string); ok {
+			case strings.HasPrefix(text, overridesTag):
+				users, err := overridesByName(text)
+				if err != nil {
+					return nil, err
+				}
+				brokers[name] = users
+			case again:
 				brokers[name] = earlier + " " + value
-			} else {
+			default:
 				brokers[name] = value
 			}
 		}
 		nats["tags"], said["signalbox"] = own, brokers
 	}
 	return said, nil
+}
+
+func overridesByName(tag string) (map[string]any, error) {
+	x, err := ReadExtension([]string{tag})
+	users := make(map[string]any, len(x.Overrides))
+	for _, o := range x.Overrides {
+		users[o.Name] = map[string]any{"role": string(o.Role), "tags": o.Tags, "connections": o.Connections}
+	}
+	return users, wrap("read what users are by now", err)
 }
 
 func byKey(list []any) map[string]any {

@@ -23,6 +23,7 @@ func TestDiffNamesWhatChanged(t *testing.T) {
 	said.Limits.Connections = 5
 	said.Tags = append(said.Tags, "new")
 	said.ConnectionTypes = []ConnectionType{MQTT}
+	said.Overrides = []UserOverride{{Name: "app", Role: roleKey, Connections: 3}}
 	said.Roles[0].Template.Publish.Deny = []string{"a", "b"}
 	said.Revoked = map[UserKey]time.Time{AllUsers: time.Unix(5, 0)}
 	after, err := EncodeAccount(said, operator)
@@ -39,6 +40,7 @@ func TestDiffNamesWhatChanged(t *testing.T) {
 		{"/nats/signing_keys/" + string(roleKey) + "/template/pub/deny", nil, []any{"a", "b"}},
 		{"/nats/tags", []any{"team:a/b"}, []any{"team:a/b", "new"}},
 		{"/signalbox/types", nil, "mqtt"},
+		{"/signalbox/users", nil, map[string]any{"app": map[string]any{"role": string(roleKey), "tags": []string(nil), "connections": int64(3)}}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

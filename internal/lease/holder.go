@@ -329,9 +329,13 @@ func (h *Holder) check(now time.Time) {
 	var lost []*placed
 	if elapsed(h.heardAt, now) > AloneAfter && (paused && len(h.expected()) > 0 || h.missesPeer(now)) {
 		for _, b := range h.buckets {
+			if b.holds == 0 && len(b.conns) == 0 {
+				continue
+			}
 			lost = slices.AppendSeq(lost, maps.Values(b.conns))
 			clear(b.conns)
 			b.holds = 0
+			h.tell(b)
 		}
 	}
 	h.mu.Unlock()
@@ -442,6 +446,8 @@ func (h *Holder) ask(ctx context.Context, list []asking, ask func(context.Contex
 	case a.Incarnation != 0:
 		h.incarnation, h.sequence = a.Incarnation+1, 0
 		err = errors.New("control has heard of a later start of this broker, or of a later ask")
+	case elapsed(sent, time.Now()) > AloneAfter:
+		err = errors.New("control's answer was waiting while this broker was paused")
 	case len(a.Grants) != len(list):
 		err = errors.New("control's answer does not fit")
 	}
@@ -461,7 +467,8 @@ func (h *Holder) failed(list []asking, err error) {
 	for _, a := range list {
 		b := a.bucket
 		b.nextAsk = now.Add(retryFailed)
-		if h.silent(now) {
+		if h.silent(now) { // then what is asked without a bucket finds out when control is back
+			b.nextAsk = now.Add(BeatEvery)
 			b.refuse(len(b.waiters), ErrUnavailable)
 		}
 	}
@@ -478,6 +485,11 @@ func (h *Holder) take(list []asking, a Answer, sent time.Time) {
 	now := time.Now()
 	var over []*placed
 	h.mu.Lock()
+	if h.silent(now) { // control is back
+		for _, b := range h.due {
+			b.nextAsk = time.Time{}
+		}
+	}
 	h.heardAt, h.known = sent, a.Peers
 	for i, g := range a.Grants {
 		b := list[i].bucket

@@ -27,12 +27,13 @@ type ledger struct {
 	cut       map[string]bool // brokers that control does not reach
 	apart     map[string]bool // brokers that their peers do not reach
 	loss      float64
+	stalls    map[string]time.Duration // brokers whose next answer keeps them from running for that long
 	asks      int
 }
 
 func newLedger() *ledger {
 	return &ledger{buckets: map[Key]*Bucket{}, limits: map[Key]int64{}, heard: map[string]*Heard{},
-		sequences: map[string][2]int64{}, holders: map[string]*Holder{}, cut: map[string]bool{}, apart: map[string]bool{}}
+		sequences: map[string][2]int64{}, holders: map[string]*Holder{}, cut: map[string]bool{}, apart: map[string]bool{}, stalls: map[string]time.Duration{}}
 }
 
 var errLost = errors.New("lost")
@@ -43,6 +44,11 @@ func (l *ledger) ask(ctx context.Context, q Ask) (Answer, error) {
 	}
 	time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond)
 	a, recalls := l.answer(q)
+	l.mu.Lock()
+	stall := l.stalls[q.Broker]
+	delete(l.stalls, q.Broker)
+	l.mu.Unlock()
+	time.Sleep(stall)
 	for _, r := range recalls {
 		for broker, h := range l.all() {
 			if !l.loses(broker) {
@@ -414,6 +420,34 @@ func TestPartitionNeverLetsMoreIn(t *testing.T) {
 			t.Errorf("the others got %d of the 4 places", n)
 		}
 		stopAll(sites)
+	})
+}
+
+// A broker that comes back after a pause does not know who has its places by now,
+// whatever was waiting for it.
+func TestPausedBrokerEndsItsConnectionsFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for pause, want := range map[time.Duration]int64{AloneAfter / 2: 4, AloneAfter + time.Second: 0} {
+			l := newLedger()
+			l.limit(mqtt, 4)
+			sites := startSites(t, l, 2)
+			for range 4 {
+				if _, err := sites[0].login(mqtt, 4); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l.mu.Lock()
+			l.stalls["b1"] = pause
+			l.mu.Unlock()
+			time.Sleep(pause + 2*BeatEvery)
+			if got := sites[0].live(); got != want {
+				t.Errorf("after a pause of %v it has %d connections, want %d", pause, got, want)
+			}
+			if _, err := sites[0].login(mqtt, 4); (err == nil) != (want == 0) {
+				t.Errorf("a login after a pause of %v: %v", pause, err)
+			}
+			stopAll(sites)
+		}
 	})
 }
 

@@ -98,7 +98,7 @@ func (s *Service) ConcernedBy(ctx context.Context, account RehearsedAccount) (Co
 	if err != nil {
 		return Concerned{}, err
 	}
-	c, err := concernedBy(ctx, s.pool, account.Account, changedRoles(before, after), newlyRevoked(before, after), s.clock())
+	c, err := concernedBy(ctx, s.pool, account.Account, changedRoles(before, after), newlyRevoked(before, after), changedUsers(before, after), s.clock())
 	c.Everybody = before.Limits.Subscriptions != after.Limits.Subscriptions || before.Limits.PayloadBytes != after.Limits.PayloadBytes ||
 		!reflect.DeepEqual(before.DefaultPermissions, after.DefaultPermissions)
 	return c, err
@@ -131,9 +131,25 @@ func newlyRevoked(before, after claims.AccountFacts) []claims.UserKey {
 	return revoked
 }
 
-// concernedBy counts the users in the roles, or with one of the keys, and their
+// changedUsers are those who are something else, by name, than their credentials or the claims of before say.
+func changedUsers(before, after claims.AccountFacts) []string {
+	was := map[string]claims.UserOverride{}
+	for _, o := range before.Overrides {
+		was[o.Name] = o
+	}
+	changed := []string{}
+	for _, o := range after.Overrides {
+		if earlier, ok := was[o.Name]; !ok || !reflect.DeepEqual(earlier, o) {
+			changed = append(changed, o.Name)
+		}
+		delete(was, o.Name)
+	}
+	return slices.AppendSeq(changed, maps.Keys(was))
+}
+
+// concernedBy counts the users in the roles, or with one of the names or keys, and their
 // active credentials; claims.AllUsers among the keys is everybody.
-func concernedBy(ctx context.Context, q querier, account Account, roles []claims.AccountKey, keys []claims.UserKey, now time.Time) (Concerned, error) {
+func concernedBy(ctx context.Context, q querier, account Account, roles []claims.AccountKey, keys []claims.UserKey, names []string, now time.Time) (Concerned, error) {
 	const query = `
 		SELECT count(DISTINCT users.id) AS users, count(DISTINCT credentials.id) AS credentials, false AS everybody
 		FROM users
@@ -144,9 +160,9 @@ func concernedBy(ctx context.Context, q querier, account Account, roles []claims
 		WHERE users.tenant_id = @tenant
 		AND users.account_id = @account
 		AND users.deleted_at IS NULL
-		AND (@all OR roles.public_key = ANY(@roles) OR credentials.public_key = ANY(@keys))`
+		AND (@all OR roles.public_key = ANY(@roles) OR credentials.public_key = ANY(@keys) OR users.name = ANY(@names))`
 	return one[Concerned](ctx, q, query, pgx.StrictNamedArgs{
-		"tenant": account.TenantID, "account": account.ID, "roles": roles, "keys": keys, "now": now,
+		"tenant": account.TenantID, "account": account.ID, "roles": roles, "keys": keys, "names": names, "now": now,
 		"all": slices.Contains(keys, claims.AllUsers),
 	})
 }

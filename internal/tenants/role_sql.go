@@ -72,6 +72,17 @@ func privateRole(ctx context.Context, tx pgx.Tx, account Account, user UserID, n
 	return one[Role](ctx, tx, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "user": user, "now": now})
 }
 
+// roleKey is the key of a role that may have been deleted.
+func roleKey(ctx context.Context, q querier, account Account, id RoleID) (claims.AccountKey, error) {
+	const query = `
+		SELECT public_key
+		FROM roles
+		WHERE id = @id
+		AND tenant_id = @tenant
+		AND account_id = @account`
+	return value[claims.AccountKey](ctx, q, query, pgx.StrictNamedArgs{"id": id, "tenant": account.TenantID, "account": account.ID})
+}
+
 // rolesByAccount lists an account's roles for any number of users; the caller
 // may see the account.
 func rolesByAccount(ctx context.Context, q querier, account Account, k Keyset, now time.Time) ([]Role, error) {

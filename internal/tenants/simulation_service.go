@@ -77,12 +77,15 @@ func pagesOf(ctx context.Context, tx pgx.Tx, operator OperatorID, token string) 
 func (f *LoginFacts) take(ctx context.Context, tx pgx.Tx, actor Actor, account Account, subject Subject) error {
 	f.User = claims.User{Account: account.PublicKey, Name: subject.Name, Tags: subject.Tags}
 	user, role := subject.User, subject.Role
+	var signedBy RoleID // what the credential says may be no longer so: brokers know what is
+	var tags []string
 	if subject.Credential != "" {
 		credential, err := credentialByID(ctx, tx, actor, subject.Credential)
 		if err := inAccount(err, "/credential_id", "credential", credential.AccountID, account.ID); err != nil {
 			return err
 		}
 		user, f.User.Key, f.IssuedAt = credential.UserID, credential.PublicKey, credential.IssuedAt
+		signedBy, tags = credential.RoleID, credential.Tags
 		if credential.ExpiresAt != nil {
 			f.User.Expires = *credential.ExpiresAt
 		}
@@ -93,6 +96,12 @@ func (f *LoginFacts) take(ctx context.Context, tx pgx.Tx, actor Actor, account A
 			return err
 		}
 		role, f.User.Name, f.User.Tags = known.RoleID, known.Name, known.Tags
+	}
+	if signedBy != "" {
+		f.User.Tags = tags
+		var err error
+		f.Role, err = roleKey(ctx, tx, account, signedBy)
+		return err
 	}
 	if role == "" {
 		return fault.New(fault.Invalid, "say whom to ask about: a credential_id, a user_id or a role_id")
