@@ -209,7 +209,9 @@ func TestClientRenewsItsOwnCredsAndReconnects(t *testing.T) {
 		t.Errorf("it expires at %s, as before", got.ExpiresAt)
 	}
 	eventually(t, "people to be warned", func() error { // of what lives for seconds at once
-		var events struct{ Items []struct{ Type, Subject string } }
+		var events struct {
+			Items []struct{ Type, Subject string }
+		}
 		c.must("GET", "/v1/tenants/"+c.tenant+"/events", nil, &events)
 		for _, e := range events.Items {
 			if e.Type == "credential.expiring" && e.Subject == out.Credential.ID {
