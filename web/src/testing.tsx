@@ -12,13 +12,14 @@ import type { ReactNode } from "react";
 import { vi } from "vitest";
 import type { Account } from "./api/accounts";
 import type { Credential } from "./api/credentials";
+import type { Operator } from "./api/operators";
 import type { Role } from "./api/roles";
 import { me } from "./api/session";
 import type { User } from "./api/users";
 import { theme } from "./ui/theme";
 
 /** What a fake server answers to one call. */
-export type Fake = { status?: number; body?: unknown; lost?: boolean };
+export type Fake = { status?: number; body?: unknown; text?: string; lost?: boolean };
 
 export type Call = { method: string; path: string; query: URLSearchParams; headers: Headers; body: unknown };
 
@@ -43,7 +44,8 @@ export function fakeServer(routes: Record<string, Fake | ((call: Call) => Fake)>
     const fake = typeof route === "function" ? route(call) : (route ?? { status: 404, body: problemBody(404) });
     if (fake.lost) throw new TypeError("Failed to fetch");
     const status = fake.status ?? 200;
-    return new Response(fake.body === undefined ? null : JSON.stringify(fake.body), {
+    const json = fake.body === undefined ? null : JSON.stringify(fake.body);
+    return new Response(fake.text ?? json, {
       status,
       headers: { "Content-Type": status < 400 ? "application/json" : "application/problem+json" },
     });
@@ -185,4 +187,22 @@ export const aRole: Role = {
   created_at: at,
   updated_at: at,
   etag: '"7"',
+};
+
+export const anOperator: Operator = {
+  id: "opr_1",
+  name: "Signalbox",
+  description: "",
+  tags: [],
+  first_account: true,
+  public_key: "O",
+  signing_public_key: "O",
+  system_account_public_key: "A",
+  strict_signing_key_usage: true,
+  is_default: true,
+  jwt: "eyJ0",
+  revision: 12,
+  created_at: at,
+  updated_at: at,
+  etag: '"1"',
 };

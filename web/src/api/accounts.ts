@@ -13,6 +13,7 @@ export type Connection = Schemas["Connection"];
 export type ConnectionList = Schemas["ConnectionList"];
 export type Endpoints = Schemas["Endpoints"];
 export type RefusedLogin = Schemas["RefusedLogin"];
+export type AccountUsage = Schemas["AccountUsage"];
 export type Limits = Schemas["Limits"];
 export type Retirement = Schemas["Retirement"];
 export type RetiredStream = Schemas["RetiredStream"];
@@ -44,6 +45,14 @@ export const deliveryOf = (account: string) =>
     queryKey: ["accounts", account, "delivery"],
     queryFn: ({ signal }) =>
       answer(client.GET("/v1/accounts/{account}/delivery", { params: { path: { account } }, signal })),
+  });
+
+/** What is used of the account's limits now, asked of the brokers. */
+export const usageOf = (account: string) =>
+  queryOptions({
+    queryKey: ["accounts", account, "usage"],
+    queryFn: ({ signal }) =>
+      answer(client.GET("/v1/accounts/{account}/usage", { params: { path: { account } }, signal })),
   });
 
 export const endpointsOf = (account: string) =>

@@ -6,6 +6,7 @@ import type { components } from "./schema.gen";
 type Schemas = components["schemas"];
 export type User = Schemas["User"];
 export type UserCreate = Schemas["UserCreate"];
+export type UserUpdate = Schemas["UserUpdate"];
 
 export const usersOf = (account: string, search: { q?: string; sort?: Sort } = {}) =>
   infiniteQueryOptions({
@@ -39,6 +40,16 @@ export function createUser(account: string, body: UserCreate, idempotencyKey: st
   return answer(
     client.POST("/v1/accounts/{account}/users", {
       params: { path: { account }, header: { "Idempotency-Key": idempotencyKey } },
+      body,
+    }),
+  );
+}
+
+/** updateUser is refused with 412 when someone changed the user after `user` was read. */
+export function updateUser(user: User, body: UserUpdate): Promise<User> {
+  return answer(
+    client.PATCH("/v1/users/{user}", {
+      params: { path: { user: user.id }, header: { "If-Match": user.etag } },
       body,
     }),
   );

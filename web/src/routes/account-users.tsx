@@ -6,6 +6,7 @@ import { Plus, Search, UserRound } from "lucide-react";
 import { useState } from "react";
 import { usersOf } from "../api/users";
 import { useAccount, useMayChange } from "../features/accounts/AccountContext";
+import { BatchDialog } from "../features/creds/BatchDialog";
 import { IssueCredsDialog } from "../features/creds/IssueCredsDialog";
 import { Loaded } from "../features/problems/Loaded";
 import { UserTable } from "../features/users/UserTable";
@@ -20,6 +21,7 @@ export function AccountUsersPage() {
   const navigate = useNavigate();
   const mayCreate = useMayChange();
   const [creating, setCreating] = useState(false);
+  const [batching, setBatching] = useState(false);
   const [q, setQ] = useState("");
   const [asked] = useDebouncedValue(q.trim(), 200);
   const users = useInfiniteQuery({
@@ -37,7 +39,16 @@ export function AccountUsersPage() {
         flush
         title="Users"
         description="Who or what connects. Each holds any number of creds, revoked one by one."
-        actions={createButton}
+        actions={
+          mayCreate && (
+            <Group gap="sm">
+              <Button variant="default" onClick={() => setBatching(true)}>
+                Issue to many
+              </Button>
+              {createButton}
+            </Group>
+          )
+        }
       >
         <Group gap="sm" px="md" pb="sm">
           <TextInput
@@ -92,6 +103,7 @@ export function AccountUsersPage() {
           }
         }}
       />
+      <BatchDialog account={account.id} opened={batching} onClose={() => setBatching(false)} />
       <Outlet />
     </>
   );

@@ -29,6 +29,7 @@ const tabs = [
   { to: "/accounts/$account/credentials", label: "Creds", exact: false },
   { to: "/accounts/$account/roles", label: "Roles", exact: false },
   { to: "/accounts/$account/connections", label: "Connections", exact: false },
+  { to: "/accounts/$account/simulator", label: "Simulator", exact: false },
   { to: "/accounts/$account/settings", label: "Settings", exact: false },
 ] as const;
 

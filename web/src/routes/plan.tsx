@@ -3,10 +3,13 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { planOf } from "../api/tenants";
 import { jetStreamFacts, limitFacts } from "../features/accounts/limitFacts";
+import { connectionTypeName } from "../features/accounts/connectionWords";
 import { Loaded } from "../features/problems/Loaded";
 import { PlanUse } from "../features/tenants/PlanUse";
 import { Facts } from "../ui/Facts";
-import { formatLimit } from "../ui/format";
+import { formatDuration, formatLimit, plural } from "../ui/format";
+import { TextLink } from "../ui/links";
+import { Notice } from "../ui/Notice";
 import { Page } from "../ui/Page";
 import { Panel } from "../ui/Panel";
 import { PanelSkeleton } from "../ui/Skeletons";
@@ -21,7 +24,25 @@ export function PlanPage() {
       <Loaded query={plan} what="the plan" skeleton={<PanelSkeleton lines={8} />}>
         {(data) => (
           <Stack gap="lg">
-            <Panel title={`Plan: ${data.name}`}>
+            {data.over_plan.length > 0 && (
+              <Notice
+                tone="attention"
+                role="status"
+                title={`${plural(data.over_plan.length, "account")} ${data.over_plan.length === 1 ? "has" : "have"} less than the settings say`}
+              >
+                The plan does not give more. Lower the settings, or ask for a larger plan:{" "}
+                {data.over_plan.map(({ account_id, name }, index) => (
+                  <span key={account_id}>
+                    {index > 0 && ", "}
+                    <TextLink to="/accounts/$account/settings" params={{ account: account_id }} size="sm">
+                      {name}
+                    </TextLink>
+                  </span>
+                ))}
+                .
+              </Notice>
+            )}
+            <Panel title={`Plan: ${data.name}, version ${data.version}`}>
               <Stack gap="md">
                 <PlanUse plan={data} />
                 <Facts
@@ -29,6 +50,14 @@ export function PlanPage() {
                   items={[
                     ["Roles in an account", formatLimit(data.max_roles, "count")],
                     ["Users in an account", formatLimit(data.max_users, "count")],
+                    [
+                      "Connection types",
+                      data.connection_types.length === 0
+                        ? "All"
+                        : data.connection_types.map((type) => connectionTypeName(type)).join(", "),
+                    ],
+                    ["Creds live for", lifetime(data.default_credential_lifetime, "As long as they may")],
+                    ["Creds live at most for", lifetime(data.max_credential_lifetime, "For ever")],
                   ]}
                 />
               </Stack>
@@ -46,4 +75,8 @@ export function PlanPage() {
       </Loaded>
     </Page>
   );
+}
+
+function lifetime(duration: string | null, none: string): string {
+  return duration === null ? none : formatDuration(duration);
 }

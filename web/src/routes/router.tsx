@@ -167,6 +167,13 @@ const connections = createRoute({
   path: "/connections",
   component: lazyRouteComponent(() => import("./account-connections"), "AccountConnectionsPage"),
 });
+const simulator = createRoute({
+  getParentRoute: () => account,
+  path: "/simulator",
+  validateSearch: (search: Record<string, unknown>): { user?: string } =>
+    typeof search.user === "string" ? { user: search.user } : {},
+  component: lazyRouteComponent(() => import("./account-simulator"), "AccountSimulatorPage"),
+});
 const accountSettings = createRoute({
   getParentRoute: () => account,
   path: "/settings",
@@ -198,6 +205,7 @@ const routeTree = root.addChildren([
       credentials.addChildren([credential]),
       roles.addChildren([role]),
       connections,
+      simulator,
       accountSettings,
       accountDeletion,
     ]),

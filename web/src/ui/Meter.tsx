@@ -13,13 +13,16 @@ type MeterProps = {
 /** Meter is how much of a limit is used, in numbers and as a bar; without a limit there is no bar. */
 export function Meter({ label, unit, used, limit }: MeterProps) {
   const format = unit === "bytes" ? formatBytes : formatCount;
-  const share = limit <= 0 ? (used > 0 && limit === 0 ? 100 : 0) : (used / limit) * 100;
+  // Without bounds of its own it has taken all there is.
+  const boundless = used === -1;
+  const share = boundless ? 100 : limit <= 0 ? (used > 0 && limit === 0 ? 100 : 0) : (used / limit) * 100;
   return (
     <div>
       <div className={classes.head}>
         <Text size="sm">{label}</Text>
         <Text size="sm" className={classes.numbers}>
-          {format(used)} of {limit <= 0 ? formatLimit(limit, unit).toLowerCase() : format(limit)}
+          {boundless ? "unlimited" : format(used)} of{" "}
+          {limit <= 0 ? formatLimit(limit, unit).toLowerCase() : format(limit)}
           {limit >= 0 && used > limit && " (over)"}
         </Text>
       </div>
@@ -28,7 +31,7 @@ export function Meter({ label, unit, used, limit }: MeterProps) {
           value={Math.min(share, 100)}
           size={6}
           color={share >= 100 ? "var(--sb-stopped)" : share >= 80 ? "var(--sb-attention)" : undefined}
-          aria-label={`${format(used)} of ${formatLimit(limit, unit)} used: ${label}`}
+          aria-label={`${formatLimit(used, unit)} of ${formatLimit(limit, unit)} used: ${label}`}
         />
       )}
     </div>

@@ -1,10 +1,12 @@
 import { Button, Group, NumberInput, SimpleGrid, Stack, Switch, TagsInput, Textarea, TextInput } from "@mantine/core";
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { type Account, accountById, updateAccount } from "../../api/accounts";
+import { type Account, accountById, updateAccount, usageOf } from "../../api/accounts";
+import { dryRunAccount } from "../../api/dryRun";
 import type { Plan } from "../../api/tenants";
 import { Notice } from "../../ui/Notice";
 import { Panel } from "../../ui/Panel";
+import { DryRunPreview } from "../dryrun/DryRunPreview";
 import { placeFieldErrors } from "../problems/fieldErrors";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
@@ -16,6 +18,7 @@ import { accountChanges, type AccountForm, accountFormOf, accountPointers } from
 import { ConnectionTypeFields } from "./ConnectionTypeFields";
 import { DeliveryProgress } from "./DeliveryProgress";
 import { LimitFields } from "./LimitFields";
+import { usesByPointer, usesByType } from "./usageWords";
 
 type AccountSettingsFormProps = { account: Account; plan: Plan; readOnly: boolean };
 
@@ -28,6 +31,7 @@ export function AccountSettingsForm({ account, plan, readOnly }: AccountSettings
   const [saved, setSaved] = useState(false);
   const set = (change: Partial<AccountForm>) => setForm((current) => ({ ...current, ...change }));
 
+  const usage = useQuery({ ...usageOf(account.id), refetchInterval: 5_000 });
   const changes = accountChanges(base, form);
   const changed = Object.keys(changes).length > 0;
   const { defaultPermissions: permissions } = form;
@@ -110,6 +114,7 @@ export function AccountSettingsForm({ account, plan, readOnly }: AccountSettings
                 value={form.limits}
                 plan={plan.account_limits}
                 errors={errors}
+                uses={usage.data && usesByPointer(usage.data)}
                 disabled={readOnly}
                 onChange={(limits) => set({ limits })}
               />
@@ -119,7 +124,13 @@ export function AccountSettingsForm({ account, plan, readOnly }: AccountSettings
             title="Connection types"
             description="Over what clients may connect, and how many at once over each. Roles allow no more than this."
           >
-            <ConnectionTypeFields value={form} onChange={set} errors={errors} disabled={readOnly} />
+            <ConnectionTypeFields
+              value={form}
+              onChange={set}
+              uses={usage.data && usesByType(usage.data)}
+              errors={errors}
+              disabled={readOnly}
+            />
           </Panel>
           <Panel
             title="Default permissions"
@@ -193,6 +204,9 @@ export function AccountSettingsForm({ account, plan, readOnly }: AccountSettings
             problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />
           )}
           {saved && !changed && <DeliveryProgress key={base.etag} account={account.id} />}
+          {!readOnly && changed && (
+            <DryRunPreview body={changes} run={() => dryRunAccount(base, changes)} disabled={incomplete} />
+          )}
           {!readOnly && (
             <Group justify="flex-end" gap="sm">
               <Button variant="default" disabled={!changed || pending} onClick={() => start(base)}>

@@ -1,6 +1,7 @@
-/** downloadFile hands a text to the browser as a file. The object URL, which anyone on the page could read, goes at once. */
-export function downloadFile(name: string, content: string): void {
-  const url = URL.createObjectURL(new Blob([content], { type: "application/octet-stream" }));
+/** downloadFile hands a text or a blob to the browser as a file. The object URL, which anyone on the page could read, goes at once. */
+export function downloadFile(name: string, content: string | Blob): void {
+  const blob = typeof content === "string" ? new Blob([content], { type: "application/octet-stream" }) : content;
+  const url = URL.createObjectURL(blob);
   const anchor = document.createElement("a");
   anchor.href = url;
   anchor.download = name;

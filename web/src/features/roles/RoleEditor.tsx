@@ -15,10 +15,12 @@ import {
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Account } from "../../api/accounts";
+import { dryRunRole } from "../../api/dryRun";
 import { createRole, deleteRole, type Role, updateRole } from "../../api/roles";
 import { DurationInput } from "../../ui/DurationInput";
 import { Notice } from "../../ui/Notice";
 import { DeliveryProgress } from "../accounts/DeliveryProgress";
+import { DryRunPreview } from "../dryrun/DryRunPreview";
 import { placeFieldErrors } from "../problems/fieldErrors";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
@@ -223,6 +225,8 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
             permissions: body.permissions,
             connection_types: body.connection_types,
             source_networks: body.source_networks,
+            times: body.times,
+            time_zone: body.time_zone,
           })}
         </Notice>
         {stale && problem?.status !== 412 && (
@@ -256,6 +260,7 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
           problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />
         )}
         {saved && base && <DeliveryProgress key={base.etag} account={account.id} />}
+        {!readOnly && base && <DryRunPreview body={body} run={() => dryRunRole(base, body)} disabled={incomplete} />}
         {!readOnly && (
           <Group justify="space-between" gap="sm">
             {base && base.name !== "default" ? <DeleteRole role={base} onDeleted={onClose} /> : <span />}

@@ -27,6 +27,10 @@ it.each([
     "Can publish to a, b, c, and 2 more, subscribe to x.",
   ],
   [{ ...all, source_networks: ["10.0.0.0/8"] }, "Can publish and subscribe to everything, from 10.0.0.0/8 only."],
+  [
+    { ...all, times: [{ start: "08:00:00", end: "17:30:00" }], time_zone: "Europe/Berlin" },
+    "Can publish and subscribe to everything, from 08:00 to 17:30 (Europe/Berlin) only.",
+  ],
 ])("says it in plain words: %#", (role, sentence) => {
   expect(roleSentence(role)).toBe(sentence);
 });

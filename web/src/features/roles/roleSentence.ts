@@ -14,7 +14,9 @@ type Verbs = { publish: string; subscribe: string };
 type Permission = { allow?: string[]; deny?: string[] };
 
 /** roleSentence says a role in plain words: "Can publish to orders.>, subscribe to _INBOX.>, over WebSocket only." */
-export function roleSentence(role: Pick<Role, "permissions" | "connection_types" | "source_networks">): string {
+export function roleSentence(
+  role: Pick<Role, "permissions" | "connection_types" | "source_networks"> & Partial<Pick<Role, "times" | "time_zone">>,
+): string {
   const verbs: Verbs = {
     publish: reach(role.permissions.publish),
     subscribe: reach(role.permissions.subscribe),
@@ -25,6 +27,10 @@ export function roleSentence(role: Pick<Role, "permissions" | "connection_types"
     parts.push(`over ${listed(role.connection_types.map((type) => connectionTypeNames[type]))} only`);
   }
   if (role.source_networks.length > 0) parts.push(`from ${listed(role.source_networks)} only`);
+  if (role.times && role.times.length > 0) {
+    const hours = role.times.map(({ start, end }) => `${clock(start)} to ${clock(end)}`);
+    parts.push(`from ${listed(hours)}${role.time_zone ? ` (${role.time_zone})` : ""} only`);
+  }
   return `${parts.join(", ")}.`;
 }
 
@@ -48,6 +54,11 @@ function reach({ allow = [], deny = [] }: Permission = {}): string {
 function shortened(subjects: string[]): string[] {
   const most = 3;
   return subjects.length <= most + 1 ? subjects : [...subjects.slice(0, most), `${subjects.length - most} more`];
+}
+
+/** clock leaves out seconds that are 0. */
+function clock(time: string): string {
+  return time.replace(/:00$/, "");
 }
 
 function listed(items: string[]): string {

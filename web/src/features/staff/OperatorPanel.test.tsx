@@ -1,19 +1,9 @@
 import { screen } from "@testing-library/react";
 import { expect, it } from "vitest";
-import type { Operator } from "../../api/operators";
-import { fakeServer, show } from "../../testing";
+import { anOperator, fakeServer, show } from "../../testing";
 import { OperatorPanel } from "./OperatorPanel";
 
-const operator: Operator = {
-  id: "opr_1",
-  name: "Signalbox",
-  public_key: "O",
-  signing_public_key: "O",
-  system_account_public_key: "A",
-  is_default: true,
-  revision: 12,
-  created_at: "2026-01-01T00:00:00Z",
-};
+const operator = anOperator;
 
 const broker = (name: string, applied_revision: number, heard_at: string | null) => ({
   id: `brk_${name}`,

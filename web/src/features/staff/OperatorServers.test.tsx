@@ -1,20 +1,11 @@
 import { screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it } from "vitest";
-import type { BrokerReceipt, Operator, Server } from "../../api/operators";
-import { fakeServer, problemBody, show } from "../../testing";
+import type { BrokerReceipt, Server } from "../../api/operators";
+import { anOperator, fakeServer, problemBody, show } from "../../testing";
 import { OperatorServers } from "./OperatorServers";
 
-const operator: Operator = {
-  id: "opr_1",
-  name: "Signalbox",
-  public_key: "O",
-  signing_public_key: "O",
-  system_account_public_key: "A",
-  is_default: true,
-  revision: 12,
-  created_at: "2026-01-01T00:00:00Z",
-};
+const operator = anOperator;
 
 const server = (name: string, away = false): Server => ({
   id: `srv_${name}`,

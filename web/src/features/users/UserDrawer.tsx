@@ -1,6 +1,6 @@
 import { Button, Drawer, Group, Stack, Text, Title } from "@mantine/core";
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
-import { KeyRound, Plus } from "lucide-react";
+import { KeyRound, Pencil, Plus } from "lucide-react";
 import { useState } from "react";
 import type { Connection } from "../../api/accounts";
 import { type Credential, credentialsOf } from "../../api/credentials";
@@ -9,11 +9,13 @@ import { deleteUser, type User, userById } from "../../api/users";
 import { ConfirmByName } from "../../ui/ConfirmByName";
 import { EmptyState } from "../../ui/EmptyState";
 import { Facts } from "../../ui/Facts";
+import { formatLimit, plural } from "../../ui/format";
 import { Key } from "../../ui/Key";
 import { LoadMore } from "../../ui/LoadMore";
+import { Notice } from "../../ui/Notice";
 import { Panel } from "../../ui/Panel";
 import { PanelSkeleton, TableSkeleton } from "../../ui/Skeletons";
-import { TextLink } from "../../ui/links";
+import { ButtonLink, TextLink } from "../../ui/links";
 import { Time } from "../../ui/Time";
 import { useMayChange } from "../accounts/AccountContext";
 import { closesWords, useConnections } from "../accounts/closes";
@@ -25,6 +27,7 @@ import { Loaded } from "../problems/Loaded";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct } from "../problems/useAct";
 import { roleSentence } from "../roles/roleSentence";
+import { UserEditor } from "./UserEditor";
 
 /** UserDrawer opens a user beside the list: what it may do, its creds, and their end. */
 export function UserDrawer({ user: id, onClose }: { user: string; onClose: () => void }) {
@@ -47,14 +50,13 @@ export function UserDrawer({ user: id, onClose }: { user: string; onClose: () =>
 
 function UserDetail({ user, onDeleted }: { user: User; onDeleted: () => void }) {
   const mayEdit = useMayChange();
+  const [editing, setEditing] = useState(false);
   const [issuing, setIssuing] = useState(false);
   const [revoking, setRevoking] = useState<Credential>();
   const [rotating, setRotating] = useState<Credential>();
   const connections = useConnections(user.account_id, (connection) => connection.user === user.name);
   const uses = connections && countByKey(connections);
   const credentials = useInfiniteQuery(credentialsOf(user.id));
-  const roles = useInfiniteQuery(rolesOf(user.account_id));
-  const role = roles.data?.pages.flatMap((page) => page.items).find((candidate) => candidate.id === user.role_id);
   const issueButton = mayEdit && (
     <Button size="xs" leftSection={<Plus size={14} />} onClick={() => setIssuing(true)}>
       Issue creds
@@ -62,29 +64,20 @@ function UserDetail({ user, onDeleted }: { user: User; onDeleted: () => void }) 
   );
   return (
     <Stack gap="lg">
-      <Facts
-        items={[
-          [
-            "Role",
-            <div key="role">
-              <TextLink
-                to="/accounts/$account/roles/$role"
-                params={{ account: user.account_id, role: user.role_id }}
-                size="sm"
-              >
-                {user.role_name}
-              </TextLink>
-              {role && (
-                <Text size="sm" c="dimmed">
-                  {roleSentence(role)}
-                </Text>
-              )}
-            </div>,
-          ],
-          ["Id", <Key key="id" value={user.id} what="id" />],
-          ["Created", <Time key="created" value={user.created_at} />],
-        ]}
-      />
+      {editing ? (
+        <Panel title="Edit">
+          <UserEditor user={user} onDone={() => setEditing(false)} />
+        </Panel>
+      ) : (
+        <UserFacts user={user} onEdit={mayEdit ? () => setEditing(true) : undefined} />
+      )}
+      {user.moved_credentials > 0 && (
+        <Notice tone="attention" role="status">
+          {plural(user.moved_credentials, "credential")} {user.moved_credentials === 1 ? "was" : "were"} issued before
+          the user got this role or these tags. Brokers go by what it is now; unmodified nats-servers refuse{" "}
+          {user.moved_credentials === 1 ? "it" : "them"} until you rotate.
+        </Notice>
+      )}
       <Panel flush title="Creds" actions={issueButton}>
         <Loaded query={credentials} what="the creds" skeleton={<TableSkeleton rows={2} />}>
           {({ pages }) => {
@@ -121,6 +114,66 @@ function UserDetail({ user, onDeleted }: { user: User; onDeleted: () => void }) 
         credentials={credentials.data?.pages.flatMap((page) => page.items) ?? []}
         onClose={() => setRotating(undefined)}
       />
+    </Stack>
+  );
+}
+
+function UserFacts({ user, onEdit }: { user: User; onEdit?: () => void }) {
+  const roles = useInfiniteQuery(rolesOf(user.account_id));
+  const role = roles.data?.pages.flatMap((page) => page.items).find((candidate) => candidate.id === user.role_id);
+  const sentence = user.permissions
+    ? roleSentence({ permissions: user.permissions, connection_types: [], source_networks: [] })
+    : role && roleSentence(role);
+  return (
+    <Stack gap="sm">
+      <Facts
+        items={[
+          [
+            user.permissions ? "Permissions" : "Role",
+            <div key="role">
+              {user.permissions ? (
+                <Text size="sm">Of its own</Text>
+              ) : (
+                <TextLink
+                  to="/accounts/$account/roles/$role"
+                  params={{ account: user.account_id, role: user.role_id }}
+                  size="sm"
+                >
+                  {user.role_name}
+                </TextLink>
+              )}
+              {sentence && (
+                <Text size="sm" c="dimmed">
+                  {sentence}
+                </Text>
+              )}
+            </div>,
+          ],
+          ["Tags", user.tags.length > 0 ? <code key="tags">{user.tags.join(", ")}</code> : "None"],
+          [
+            "Connections at once",
+            user.connections === null ? "As its role says" : formatLimit(user.connections, "count"),
+          ],
+          ["Id", <Key key="id" value={user.id} what="id" />],
+          ["Created", <Time key="created" value={user.created_at} />],
+        ]}
+      />
+      <Group gap="sm">
+        {onEdit && (
+          <Button variant="default" size="xs" leftSection={<Pencil size={14} />} onClick={onEdit}>
+            Edit or move to another role
+          </Button>
+        )}
+        <ButtonLink
+          variant="default"
+          size="xs"
+          to="/accounts/$account/simulator"
+          params={{ account: user.account_id }}
+          search={{ user: user.id }}
+        >
+          May this user …?
+        </ButtonLink>
+      </Group>
     </Stack>
   );
 }

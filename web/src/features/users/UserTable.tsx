@@ -28,15 +28,20 @@ export function UserTable({ users, open }: { users: User[]; open?: string }) {
         },
         {
           header: "Role",
-          cell: (user) => (
-            <TextLink
-              to="/accounts/$account/roles/$role"
-              params={{ account: user.account_id, role: user.role_id }}
-              c="dimmed"
-            >
-              {user.role_name}
-            </TextLink>
-          ),
+          cell: (user) =>
+            user.permissions ? (
+              <Text size="sm" c="dimmed">
+                Permissions of its own
+              </Text>
+            ) : (
+              <TextLink
+                to="/accounts/$account/roles/$role"
+                params={{ account: user.account_id, role: user.role_id }}
+                c="dimmed"
+              >
+                {user.role_name}
+              </TextLink>
+            ),
         },
         {
           header: "Active creds",

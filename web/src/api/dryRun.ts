@@ -1,0 +1,37 @@
+import type { Account, AccountUpdate } from "./accounts";
+import { answer, client } from "./client";
+import type { Role, RoleUpdate } from "./roles";
+import type { components } from "./schema.gen";
+import type { User, UserUpdate } from "./users";
+
+export type DryRun = components["schemas"]["DryRun"];
+
+// Each is the call that makes the change, with nothing changed; what would be refused is refused.
+const query = { dry_run: true };
+
+export function dryRunAccount(account: Account, body: AccountUpdate): Promise<DryRun> {
+  return answer(
+    client.PATCH("/v1/accounts/{account}", {
+      params: { path: { account: account.id }, query, header: { "If-Match": account.etag } },
+      body,
+    }),
+  ) as Promise<unknown> as Promise<DryRun>;
+}
+
+export function dryRunRole(role: Role, body: RoleUpdate): Promise<DryRun> {
+  return answer(
+    client.PATCH("/v1/roles/{role}", {
+      params: { path: { role: role.id }, query, header: { "If-Match": role.etag } },
+      body,
+    }),
+  ) as Promise<unknown> as Promise<DryRun>;
+}
+
+export function dryRunUser(user: User, body: UserUpdate): Promise<DryRun> {
+  return answer(
+    client.PATCH("/v1/users/{user}", {
+      params: { path: { user: user.id }, query, header: { "If-Match": user.etag } },
+      body,
+    }),
+  ) as Promise<unknown> as Promise<DryRun>;
+}

@@ -1,0 +1,50 @@
+import { screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { expect, it, vi } from "vitest";
+import { aRole, aUser, fakeServer, problemBody, show } from "../../testing";
+import { UserEditor } from "./UserEditor";
+
+const sensor = { ...aRole, id: "rol_2", name: "sensor", permissions: { publish: { allow: ["readings.>"] } } };
+const roles = { body: { items: [aRole, sensor], next_cursor: null } };
+const delivered = { body: { revision: 1, in_force: true, brokers: [] } };
+
+it("moves a user to another role, and shows the brokers taking it up", async () => {
+  const calls = fakeServer({
+    "GET /v1/accounts/acc_1/roles": roles,
+    "PATCH /v1/users/usr_1": { body: { ...aUser, role_id: "rol_2", role_name: "sensor", etag: '"2"' } },
+    "GET /v1/accounts/acc_1/delivery": delivered,
+  });
+  await show(<UserEditor user={aUser} onDone={vi.fn()} />);
+  await screen.findByText("Can publish and subscribe to everything.");
+  await userEvent.click(screen.getByRole("combobox", { name: "Role" }));
+  await userEvent.click(await screen.findByRole("option", { name: "sensor" }));
+  await screen.findByText(/Can publish to readings\.>/);
+  await userEvent.click(screen.getByRole("button", { name: "Save user" }));
+  await screen.findByText("In force on every broker");
+  const patch = calls.find(({ method }) => method === "PATCH");
+  expect(patch?.body).toEqual({ role_id: "rol_2" });
+  expect(patch?.headers.get("If-Match")).toBe(aUser.etag);
+});
+
+it("gives it permissions and a cap of its own, and lands the server's word on the cap", async () => {
+  const calls = fakeServer({
+    "GET /v1/accounts/acc_1/roles": roles,
+    "PATCH /v1/users/usr_1": {
+      status: 400,
+      body: problemBody(400, [{ pointer: "/connections", detail: "is above the account's 5" }]),
+    },
+  });
+  await show(<UserEditor user={aUser} onDone={vi.fn()} />);
+  await userEvent.click(screen.getByLabelText("Permissions of its own"));
+  await userEvent.click(screen.getAllByLabelText("Only these subjects")[0]!);
+  await userEvent.click(screen.getByRole("button", { name: "Save user" }));
+  expect(screen.getByText("Name at least one subject, or choose Nothing.")).toBeTruthy();
+  await userEvent.type(screen.getByRole("combobox", { name: "Subjects it may publish to" }), "probe.>{Enter}");
+  await userEvent.type(screen.getByLabelText("Connections at once"), "9");
+  await userEvent.click(screen.getByRole("button", { name: "Save user" }));
+  await screen.findByText("is above the account's 5");
+  expect(calls.find(({ method }) => method === "PATCH")?.body).toMatchObject({
+    permissions: { publish: { allow: ["probe.>"] } },
+    connections: 9,
+  });
+});
