@@ -236,3 +236,26 @@ func TestPurgeWantsTheNameOfAnAccountThatIsBeingDeleted(t *testing.T) {
 		t.Errorf("phase = %s, want frozen", got)
 	}
 }
+
+// Its row says neither since when nor until when: it had its tombstone at once.
+func TestAccountDeletedBeforeThatCouldBeUndoneIsFinishedToo(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	broker := w.broker("broker-1")
+	w.delete()
+	w.purge()
+	if _, err := w.pool.Exec(t.Context(), `UPDATE accounts SET deleting_at = NULL, purge_at = NULL, sealed_seed = 'left'`); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.retirement().Phase; got != Verifying {
+		t.Errorf("phase = %s, want verifying", got)
+	}
+	must(w.RecordDisk(t.Context(), w.operator.ID, DiskReport{Broker: broker.PublicKey, Verified: w.head()}))(t)
+	var seed string
+	if err := w.pool.QueryRow(t.Context(), `SELECT sealed_seed::text FROM accounts`).Scan(&seed); err != nil || seed != `\x` {
+		t.Errorf("sealed seed = %q, %v", seed, err)
+	}
+	if got := w.retirement(); got.Phase != Purged || got.PurgedAt == nil {
+		t.Errorf("retirement = %+v, want it done", got)
+	}
+}
