@@ -586,7 +586,7 @@ type Account struct {
 	ClusterTraffic  ClusterTraffic   `json:"cluster_traffic"`
 	ConnectionTypes []ConnectionType `json:"connection_types"`
 
-	// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+	// ConnectionsPerType The most connections at once by connection type, on all brokers together: never more get in, and a lower number ends the newest. 0 is none; a type that is absent has no limit but the account's.
 	//
 	// Example: {"MQTT":10}
 	ConnectionsPerType ConnectionsPerType `json:"connections_per_type"`
@@ -655,7 +655,7 @@ type AccountCreate struct {
 	// ConnectionTypes How clients may connect: empty is all ways. Roles allow no more than this.
 	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
 
-	// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+	// ConnectionsPerType The most connections at once by connection type, on all brokers together: never more get in, and a lower number ends the newest. 0 is none; a type that is absent has no limit but the account's.
 	//
 	// Example: {"MQTT":10}
 	ConnectionsPerType *ConnectionsPerType `json:"connections_per_type,omitempty"`
@@ -1171,7 +1171,7 @@ type ConnectionTypeUsage struct {
 	Used   int64                 `json:"used"`
 }
 
-// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+// ConnectionsPerType The most connections at once by connection type, on all brokers together: never more get in, and a lower number ends the newest. 0 is none; a type that is absent has no limit but the account's.
 //
 // Example: {"MQTT":10}
 type ConnectionsPerType map[string]int64
