@@ -15,7 +15,7 @@ export interface paths {
     put?: never;
     /**
      * Sign up
-     * @description Makes a person, a tenant that they own, and its first account, and logs them in.
+     * @description Makes a person, a tenant that they own, and its first account (unless the default operator says otherwise), and logs them in.
      */
     post: operations["signUp"];
     delete?: never;
