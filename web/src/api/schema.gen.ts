@@ -1904,7 +1904,7 @@ export interface components {
      */
     ClusterTraffic: "system" | "owner";
     /**
-     * @description The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+     * @description The most connections at once by connection type, on all brokers together: never more get in, and a lower number ends the newest. 0 is none; a type that is absent has no limit but the account's.
      * @example {
      *       "MQTT": 10
      *     }
