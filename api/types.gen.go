@@ -586,7 +586,7 @@ type Account struct {
 	ClusterTraffic  ClusterTraffic   `json:"cluster_traffic"`
 	ConnectionTypes []ConnectionType `json:"connection_types"`
 
-	// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+	// ConnectionsPerType The most connections at once by connection type, on all brokers together: never more get in, and a lower number ends the newest. 0 is none; a type that is absent has no limit but the account's.
 	//
 	// Example: {"MQTT":10}
 	ConnectionsPerType ConnectionsPerType `json:"connections_per_type"`
@@ -655,7 +655,7 @@ type AccountCreate struct {
 	// ConnectionTypes How clients may connect: empty is all ways. Roles allow no more than this.
 	ConnectionTypes *[]ConnectionType `json:"connection_types,omitempty"`
 
-	// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+	// ConnectionsPerType The most connections at once by connection type, on all brokers together: never more get in, and a lower number ends the newest. 0 is none; a type that is absent has no limit but the account's.
 	//
 	// Example: {"MQTT":10}
 	ConnectionsPerType *ConnectionsPerType `json:"connections_per_type,omitempty"`
@@ -1171,7 +1171,7 @@ type ConnectionTypeUsage struct {
 	Used   int64                 `json:"used"`
 }
 
-// ConnectionsPerType The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+// ConnectionsPerType The most connections at once by connection type, on all brokers together: never more get in, and a lower number ends the newest. 0 is none; a type that is absent has no limit but the account's.
 //
 // Example: {"MQTT":10}
 type ConnectionsPerType map[string]int64
@@ -2993,6 +2993,12 @@ type CreateUserParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ExtendCredentialParams defines parameters for ExtendCredential.
+type ExtendCredentialParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+}
+
 // ListCredentialHistoryParams defines parameters for ListCredentialHistory.
 type ListCredentialHistoryParams struct {
 	// Limit Items a page.
@@ -3184,6 +3190,9 @@ type ListAccountsParamsSort string
 
 // CreateAccountParams defines parameters for CreateAccount.
 type CreateAccountParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3232,6 +3241,9 @@ type ListMembersParams struct {
 
 // SetTenantPlanParams defines parameters for SetTenantPlan.
 type SetTenantPlanParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }

@@ -227,3 +227,5 @@ func wantTrace(t *testing.T, c *client) {
 		t.Errorf("the trace %s does not have %s", trace.Data, want)
 	}
 }
+
+func isViolation(err error) bool { return errors.Is(err, nats.ErrPermissionViolation) }

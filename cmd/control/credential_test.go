@@ -208,6 +208,18 @@ func TestClientRenewsItsOwnCredsAndReconnects(t *testing.T) {
 	if got := c.credential(out.Credential.ID); !got.ExpiresAt.After(*out.Credential.ExpiresAt) {
 		t.Errorf("it expires at %s, as before", got.ExpiresAt)
 	}
+	eventually(t, "people to be warned", func() error { // of what lives for seconds at once
+		var events struct {
+			Items []struct{ Type, Subject string }
+		}
+		c.must("GET", "/v1/tenants/"+c.tenant+"/events", nil, &events)
+		for _, e := range events.Items {
+			if e.Type == "credential.expiring" && e.Subject == out.Credential.ID {
+				return nil
+			}
+		}
+		return fmt.Errorf("events = %+v", events.Items)
+	})
 	c.revokeAndWait(out.Credential.ID, "PT30S")
 	if _, err := asker.Request("time", nil, time.Second); !errors.Is(err, nats.ErrNoResponders) {
 		t.Errorf("revoked, it answers %v", err)

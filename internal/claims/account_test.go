@@ -47,6 +47,8 @@ func fullAccount(t testing.TB) claims.Account {
 					ConnectionTypes: []claims.ConnectionType{claims.Standard, claims.MQTTOverWS},
 					Subscriptions:   7, PayloadBytes: 1024,
 					SourceNetworks: []string{"192.0.2.0/24", "2001:db8::/32"},
+					Times:          []claims.TimeRange{{Start: "08:00:00", End: "12:30:00"}, {Start: "22:00:00", End: "06:00:00"}},
+					TimeZone:       "Europe/Berlin",
 					Bearer:         true,
 				},
 			},
@@ -74,6 +76,11 @@ func fullAccount(t testing.TB) claims.Account {
 		ClusterTraffic:  claims.OwnerTraffic,
 		ConnectionTypes: []claims.ConnectionType{claims.Standard, claims.MQTT, claims.MQTTOverWS},
 		TypeConnections: map[claims.ConnectionType]int64{claims.MQTT: 3, claims.MQTTOverWS: 0},
+		RoleConnections: map[claims.AccountKey]int64{must(fixedSeed(t, nkeys.PrefixByteAccount, 2).AccountKey()): 0, must(fixedSeed(t, nkeys.PrefixByteAccount, 3).AccountKey()): 12},
+		Overrides: []claims.UserOverride{
+			{Name: "billing", Role: must(fixedSeed(t, nkeys.PrefixByteAccount, 2).AccountKey()), Connections: 0},
+			{Name: "Ångström", Role: must(fixedSeed(t, nkeys.PrefixByteAccount, 3).AccountKey()), Tags: []string{"team:blue", "eu"}, Connections: claims.Unlimited},
+		},
 	}
 }
 
@@ -159,6 +166,10 @@ func TestEveryBadFieldOfAnAccountIsNamed(t *testing.T) {
 	account.Trace = &claims.Trace{Destination: "trace.*", Sampling: 101}
 	account.ClusterTraffic = "elsewhere"
 	account.ConnectionTypes = []claims.ConnectionType{claims.Standard, "CARRIER_PIGEON"}
+	account.RoleConnections = map[claims.AccountKey]int64{account.Key: -1}
+	account.Overrides = []claims.UserOverride{
+		{Name: "b", Role: "nobody", Connections: -2}, {Name: "b", Role: account.Key, Tags: []string{"fine", "fine"}}, {Name: "a.b", Role: account.Key},
+	}
 	account.Revoked = map[claims.UserKey]time.Time{claims.UserKey(account.Key): time.Now()}
 	_, err := claims.EncodeAccount(account, must(claims.NewOperatorSeed()))
 	want := []string{
@@ -172,6 +183,8 @@ func TestEveryBadFieldOfAnAccountIsNamed(t *testing.T) {
 		"/default_permissions/publish/allow/0", "/default_permissions",
 		"/mappings/0/destinations/1/weight", "/trace/destination", "/trace/sampling", "/cluster_traffic",
 		"/connection_types/1", "/connections_per_type/MQTT", "/connections_per_type/MQTT_WS",
+		"/role_connections", "/overrides/0/role", "/overrides/0/connections", "/overrides/1/tags/1", "/overrides/1/name",
+		"/overrides/2/name", "/overrides/2/name",
 		"/revoked",
 		"/roles/1/permissions/subscribe/deny/1", "/roles/1/public_key",
 	}
@@ -287,15 +300,15 @@ func TestTagsSurviveInLowerCase(t *testing.T) {
 	var lowered jwt.TagList
 	lowered.Add(must(jwt.DecodeAccountClaims(token)).Tags...)
 	got := must(claims.ReadExtension(lowered))
-	want := claims.Extension{ConnectionTypes: account.ConnectionTypes, TypeConnections: account.TypeConnections}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(account.Extension(), got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	own, _, _ := claims.SplitTags(lowered)
 	if diff := cmp.Diff(account.Tags, own); diff != "" {
 		t.Errorf("own tags (-want +got):\n%s", diff)
 	}
-	for _, bad := range []string{"signalbox-type-connections:mqtt", "signalbox-type-connections:mqtt=-1", "signalbox-type-connections:"} {
+	for _, bad := range []string{"signalbox-type-connections:mqtt", "signalbox-type-connections:mqtt=-1", "signalbox-type-connections:",
+		"signalbox-role-connections:x=y", "signalbox-users:", "signalbox-users:aaaa", "signalbox-users:not base32"} {
 		if _, err := claims.ReadExtension([]string{bad}); !errors.Is(err, fault.Invalid) {
 			t.Errorf("%s: error = %v, want fault.Invalid", bad, err)
 		}
@@ -406,8 +419,10 @@ func FuzzAccountMintAndDecodeIsIdentity(f *testing.F) {
 				Subscriptions: c, PayloadBytes: d, SourceNetworks: []string{network}, Bearer: flag,
 				ConnectionTypes: []claims.ConnectionType{claims.MQTT},
 			}}},
-			Revoked: map[claims.UserKey]time.Time{user: time.Unix(int64(at), 0).UTC()},
-			Tags:    []string{tag},
+			RoleConnections: map[claims.AccountKey]int64{role: b},
+			Overrides:       []claims.UserOverride{{Name: name, Role: role, Tags: []string{tag}, Connections: c}},
+			Revoked:         map[claims.UserKey]time.Time{user: time.Unix(int64(at), 0).UTC()},
+			Tags:            []string{tag},
 		}
 		token, err := claims.EncodeAccount(account, signer)
 		if err != nil {

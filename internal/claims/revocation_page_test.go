@@ -149,6 +149,7 @@ func TestInlinedAccountSaysTheSameWithoutPages(t *testing.T) {
 	paged := must(claims.EncodeAccount(account, signer))
 	account.Pages, account.Revoked = nil, revocations(10_000)
 	account.ConnectionTypes, account.TypeConnections = nil, nil // a stock server's are the roles' alone
+	account.RoleConnections, account.Overrides = nil, nil
 
 	token := must(claims.InlineRevocations(paged, account.Revoked, signer))
 	account.Revoked[claims.AllUsers] = time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC) // of the JWT before

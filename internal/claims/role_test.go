@@ -114,3 +114,46 @@ func TestWhatIsAllowedInVainIsNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestHoursAreHeldAgainstTheirRules(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		zone  string
+		times []claims.TimeRange
+		want  []string
+	}{
+		"a working day":              {"Europe/Berlin", []claims.TimeRange{{Start: "08:00:00", End: "18:00:00"}}, nil},
+		"over midnight":              {"UTC", []claims.TimeRange{{Start: "22:00:00", End: "06:00:00"}, {Start: "12:00:00", End: "13:00:00"}}, nil},
+		"a zone alone":               {"America/Argentina/Ushuaia", nil, nil},
+		"no zone":                    {"", []claims.TimeRange{{Start: "08:00:00", End: "18:00:00"}}, []string{"/time_zone"}},
+		"an unknown zone":            {"Mars/Olympus", []claims.TimeRange{{Start: "08:00:00", End: "18:00:00"}}, []string{"/time_zone"}},
+		"the broker's own zone":      {"Local", nil, []string{"/time_zone"}},
+		"a path":                     {"../../etc/passwd", nil, []string{"/time_zone"}},
+		"an empty range":             {"UTC", []claims.TimeRange{{Start: "08:00:00", End: "08:00:00"}}, []string{"/times/0/end"}},
+		"no seconds":                 {"UTC", []claims.TimeRange{{Start: "08:00", End: "18:00:00"}}, []string{"/times/0/start"}},
+		"one digit, 24 o'clock":      {"UTC", []claims.TimeRange{{Start: "8:00:00", End: "24:00:00"}}, []string{"/times/0/start", "/times/0/end"}},
+		"nothing":                    {"UTC", []claims.TimeRange{{}}, []string{"/times/0/start", "/times/0/end"}},
+		"parts of seconds, a suffix": {"UTC", []claims.TimeRange{{Start: "08:00:00.5", End: "06:00:00pm"}}, []string{"/times/0/start", "/times/0/end"}},
+		"too many":                   {"UTC", slices.Repeat([]claims.TimeRange{{Start: "08:00:00", End: "18:00:00"}}, claims.MaxTimes+1), []string{"/times"}},
+	} {
+		template := claims.OpenTemplate()
+		template.Times, template.TimeZone = c.times, c.zone
+		if diff := cmp.Diff(c.want, pointers(template.Validate())); diff != "" {
+			t.Errorf("%s: pointers (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// A role that contradicts itself, stored before that was refused, must not keep
+// its account from being signed: nobody could be revoked any more.
+func TestContradictionDoesNotKeepAnAccountFromBeingSigned(t *testing.T) {
+	t.Parallel()
+	account := fullAccount(t)
+	account.Roles[0].Template.Publish = claims.Permission{Allow: []string{"a.b"}, Deny: []string{"a.>"}}
+	if account.Roles[0].Template.Validate() == nil {
+		t.Fatal("it is valid")
+	}
+	if _, err := claims.EncodeAccount(account, must(claims.NewOperatorSeed())); err != nil {
+		t.Errorf("EncodeAccount: %v", err)
+	}
+}

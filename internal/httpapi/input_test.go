@@ -26,6 +26,7 @@ func TestBadInputNamesTheFieldAndChangesNothing(t *testing.T) {
 	s, victim, me := scene(t)
 	accounts, roles := "/v1/tenants/"+me.id+"/accounts", "/v1/accounts/"+me.ids["account"]+"/roles"
 	account, role := "/v1/accounts/"+me.ids["account"], "/v1/roles/"+me.ids["role"]
+	user := "/v1/users/" + me.ids["user"]
 	users, credentials := account+"/users", "/v1/users/"+me.ids["user"]+"/credentials"
 	accountKey, seed := nkeyPair(t)
 	signUp := func(email, password, tenant string) any {
@@ -77,6 +78,24 @@ func TestBadInputNamesTheFieldAndChangesNothing(t *testing.T) {
 		"a network that is none":           {"POST", roles, `{"name": "r", "source_networks": ["10.0.0.300/8"]}`, nil, 400, "/source_networks/0"},
 		"a connection type that is none":   {"POST", roles, `{"name": "r", "connection_types": ["PIGEON"]}`, nil, 400, "/connection_types/0"},
 		"a duration that is none":          {"POST", roles, `{"name": "r", "permissions": {"responses": {"max_messages": 1, "expires_in": "soon"}}}`, nil, 400, "/permissions/responses/expires_in"},
+		"what is denied altogether":        {"PATCH", role, `{"permissions": {"publish": {"allow": ["ok", "a.b"], "deny": ["a.>"]}}}`, nil, 400, "/permissions/publish/allow/1"},
+		"a variable that is none":          {"POST", roles, publish("a.{{nobody()}}"), nil, 400, firstPublish},
+		"braces that do not close":         {"POST", roles, publish("a.{{name()}"), nil, 400, firstPublish},
+		"a time zone that is none":         {"POST", roles, `{"name": "r", "time_zone": "Mars/Olympus", "times": [{"start": "08:00:00", "end": "18:00:00"}]}`, nil, 400, "/time_zone"},
+		"a time that is none":              {"POST", roles, `{"name": "r", "time_zone": "UTC", "times": [{"start": "8am", "end": "18:00:00"}]}`, nil, 400, "/times/0/start"},
+		"hours that are empty":             {"PATCH", role, `{"time_zone": "UTC", "times": [{"start": "08:00:00", "end": "08:00:00"}]}`, nil, 400, "/times/0/end"},
+		"hours without a time zone":        {"PATCH", role, `{"times": [{"start": "08:00:00", "end": "18:00:00"}]}`, nil, 400, "/time_zone"},
+		"a lifetime that is none":          {"PATCH", role, `{"max_credential_lifetime": "long"}`, nil, 400, "/max_credential_lifetime"},
+		"a lifetime that is too short":     {"PATCH", role, `{"max_credential_lifetime": "PT1S"}`, nil, 400, "/max_credential_lifetime"},
+		"a default above the maximum":      {"PATCH", role, `{"default_credential_lifetime": "P2D", "max_credential_lifetime": "P1D"}`, nil, 400, "/default_credential_lifetime"},
+		"fewer connections than none":      {"PATCH", role, `{"limits": {"connections_per_user": -2}}`, nil, 400, "/limits/connections_per_user"},
+		"a user with a tag in upper case":  {"POST", users, `{"name": "u", "tags": ["ok", "Team:a"]}`, nil, 400, "/tags/1"},
+		"a tag of Signalbox's own":         {"PATCH", user, `{"tags": ["signalbox-users:x"]}`, nil, 400, "/tags/0"},
+		"a user's fewer than none":         {"PATCH", user, `{"connections": -2}`, nil, 400, "/connections"},
+		"another's role":                   {"PATCH", user, `{"role_id": "rol_00000000000000000000000000"}`, nil, 400, "/role_id"},
+		"another name for a user":          {"PATCH", user, `{"name": "other"}`, nil, 400, "/name"},
+		"a user in a role with its own":    {"PATCH", user, map[string]any{"role_id": me.ids["role"], "permissions": map[string]any{}}, nil, 400, "/permissions"},
+		"own permissions in vain":          {"PATCH", user, `{"permissions": {"publish": {"allow": ["a.b"], "deny": [">"]}}}`, nil, 400, "/permissions/publish/allow/0"},
 		"an expiry in the past":            {"POST", credentials, map[string]any{"expires_at": time.Now().Add(-time.Hour)}, nil, 400, "/expires_at"},
 		"an expiry that is no time":        {"POST", credentials, `{"expires_at": "tomorrow"}`, nil, 400, "/expires_at"},
 		"an account's key for a user's":    {"POST", credentials, map[string]any{"public_key": accountKey}, nil, 400, "/public_key"},

@@ -118,8 +118,14 @@ func (s *Service) announceTenant(ctx context.Context, tx pgx.Tx, by string, tena
 	}
 	w := work{Operation: Operation{ID: NewID[OperationID]("opn"), TenantID: &tenant, Kind: AnnounceTenant, Stage: stageSigning,
 		Total: count, CreatedBy: by, CreatedAt: now, UpdatedAt: now}}
-	if err := w.keep(tenantCursor{Tenant: tenant}); err != nil {
+	at := tenantCursor{Tenant: tenant}
+	if err := w.keep(at); err != nil {
 		return Operation{}, err
+	}
+	if s.rehearsal != nil { // nobody goes on with it: this is the time to see what it does
+		if _, err := s.announceNext(ctx, tx, &at, accountsAStep, now); err != nil {
+			return Operation{}, err
+		}
 	}
 	return w.Operation, insertOperation(ctx, tx, w)
 }

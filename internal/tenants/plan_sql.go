@@ -145,18 +145,30 @@ func planUse(ctx context.Context, q querier, tenant TenantID) (PlanUse, error) {
 	return use, found(err, "tenant", string(tenant))
 }
 
-// sharesOf are what the tenant's accounts ask for, oldest first: those before
-// one account, if it is given, and without another.
-func sharesOf(ctx context.Context, q querier, tenant TenantID, before, but AccountID) ([]share, error) {
+// askedOf is what the tenant's accounts ask for: those before one account, if it
+// is given, and without another. Most ask for the same, which makes few rows of many.
+func askedOf(ctx context.Context, q querier, tenant TenantID, before, but AccountID) ([]asked, error) {
 	const query = `
-		SELECT id, name, limits, COALESCE(effective_limits, limits) AS effective_limits, settings
+		SELECT limits, count(*) AS accounts
 		FROM accounts
 		WHERE tenant_id = @tenant
 		AND deleted_at IS NULL
 		AND (@before = '' OR id < @before)
 		AND id <> @but
+		GROUP BY limits`
+	return all[asked](ctx, q, query, pgx.StrictNamedArgs{"tenant": tenant, "before": before, "but": but})
+}
+
+// sharesOf are the tenant's accounts without that one, oldest first.
+func sharesOf(ctx context.Context, q querier, tenant TenantID, but AccountID) ([]share, error) {
+	const query = `
+		SELECT id, name, limits, COALESCE(effective_limits, limits) AS effective_limits, settings
+		FROM accounts
+		WHERE tenant_id = @tenant
+		AND deleted_at IS NULL
+		AND id <> @but
 		ORDER BY id`
-	return all[share](ctx, q, query, pgx.StrictNamedArgs{"tenant": tenant, "before": before, "but": but})
+	return all[share](ctx, q, query, pgx.StrictNamedArgs{"tenant": tenant, "but": but})
 }
 
 // putOnPlan moves the tenant to that version of a plan.

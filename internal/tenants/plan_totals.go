@@ -70,6 +70,19 @@ func (l TenantLimits) less(taken TenantLimits) TenantLimits {
 	return l
 }
 
+// times is that many accounts' worth of the limits.
+func (l TenantLimits) times(n int64) TenantLimits {
+	for _, f := range l.fields() {
+		if *f.n > 1<<62/max(n, 1) {
+			*f.n = claims.Unlimited
+		}
+		if *f.n != claims.Unlimited {
+			*f.n *= n
+		}
+	}
+	return l
+}
+
 type tenantLimit struct {
 	pointer, what string
 	n             *int64
@@ -103,31 +116,38 @@ func (p Plan) gives(asked claims.Limits, left TenantLimits) claims.Limits {
 	return asked.Within(p.AccountLimits).Within(left.bound())
 }
 
-// left is what the accounts leave of what they may have together.
-func (p Plan) left(accounts []share) TenantLimits {
+// asked is what some accounts ask for, each of them.
+type asked struct {
+	Limits   claims.Limits
+	Accounts int64
+}
+
+// left is what the accounts leave of what they may have together. In which order
+// they come is all the same: either they get what they ask for, or nothing is left.
+func (p Plan) left(by []asked) TenantLimits {
 	left := p.TenantLimits
-	for _, a := range accounts {
-		left = left.less(total(p.gives(a.Limits, left)))
+	for _, a := range by {
+		left = left.less(total(a.Limits.Within(p.AccountLimits)).times(a.Accounts))
 	}
 	return left
 }
 
 // leftBy is left, of the tenant's accounts before that one: the older is given first.
 func (p Plan) leftBy(ctx context.Context, q querier, tenant TenantID, before AccountID) (TenantLimits, error) {
-	if p.TenantLimits == UnlimitedTenant() {
-		return p.TenantLimits, nil
-	}
-	accounts, err := sharesOf(ctx, q, tenant, before, "")
-	return p.left(accounts), err
+	return p.leftOf(ctx, q, tenant, before, "")
 }
 
 // leftFor is left, of all the tenant's accounts but that one.
 func (p Plan) leftFor(ctx context.Context, q querier, tenant TenantID, but AccountID) (TenantLimits, error) {
+	return p.leftOf(ctx, q, tenant, "", but)
+}
+
+func (p Plan) leftOf(ctx context.Context, q querier, tenant TenantID, before, but AccountID) (TenantLimits, error) {
 	if p.TenantLimits == UnlimitedTenant() {
 		return p.TenantLimits, nil
 	}
-	accounts, err := sharesOf(ctx, q, tenant, "", but)
-	return p.left(accounts), err
+	by, err := askedOf(ctx, q, tenant, before, but)
+	return p.left(by), err
 }
 
 // fits refuses an account that asks for more than is left for it of what the
@@ -185,7 +205,7 @@ func wholePlanUse(ctx context.Context, q querier, tenant TenantID) (PlanUse, err
 	if err != nil {
 		return PlanUse{}, err
 	}
-	accounts, err := sharesOf(ctx, q, tenant, "", "")
+	accounts, err := sharesOf(ctx, q, tenant, "")
 	if err != nil {
 		return PlanUse{}, err
 	}
@@ -202,7 +222,7 @@ func (s *Service) settle(ctx context.Context, tx pgx.Tx, by string, plan Plan, a
 	if plan.TenantLimits == UnlimitedTenant() {
 		return false, nil
 	}
-	others, err := sharesOf(ctx, tx, account.TenantID, "", account.ID)
+	others, err := sharesOf(ctx, tx, account.TenantID, account.ID)
 	if err != nil {
 		return false, err
 	}

@@ -60,10 +60,15 @@ func (s *Service) changeStatus(ctx context.Context, actor Actor, id AccountID, m
 		if err := matches(match, account.Version); err != nil {
 			return err
 		}
-		now, before := s.clock(), account.DeletingAt
-		if err := change(&account, now); err != nil || account.DeletingAt == before {
+		before := account.DeletingAt
+		since, err := databaseTime(ctx, tx)
+		if err != nil {
 			return err
 		}
+		if err := change(&account, since); err != nil || account.DeletingAt == before {
+			return err
+		}
+		now := s.clock()
 		if account, err = updateRetirement(ctx, tx, account, now); err != nil {
 			return err
 		}
@@ -90,10 +95,14 @@ func (s *Service) PurgeAccount(ctx context.Context, actor Actor, id AccountID, n
 		if account.Name != name {
 			return fault.Field("/name", "this is not the account's name; what is purged cannot be brought back")
 		}
-		now := s.clock()
-		if account.PurgeAt.After(now) {
-			account.PurgeAt = &now
+		until, err := databaseTime(ctx, tx)
+		if err != nil {
+			return err
 		}
+		if account.PurgeAt.After(until) {
+			account.PurgeAt = &until
+		}
+		now := s.clock()
 		if _, err := updateRetirement(ctx, tx, account, now); err != nil {
 			return err
 		}
@@ -113,6 +122,10 @@ func (s *Service) Retirement(ctx context.Context, actor Actor, id AccountID) (Re
 		if r, err = retirementByID(ctx, tx, actor, id); err != nil {
 			return err
 		}
+		now, err := databaseTime(ctx, tx)
+		if err != nil {
+			return err
+		}
 		recipients, err := recipientsOf(ctx, tx, r.Account.OperatorID)
 		if err != nil {
 			return err
@@ -126,9 +139,9 @@ func (s *Service) Retirement(ctx context.Context, actor Actor, id AccountID) (Re
 			r.Disks = append(r.Disks, BrokerDisk{ID: b.ID, Kind: b.Kind, Broker: b.Name, HeardAt: disk.HeardAt,
 				Verified: r.DeletedAt != nil && disk.Verified, Bytes: disk.Bytes, Error: disk.Error})
 		}
+		r.Phase = r.phase(now)
 		return nil
 	})
-	r.Phase = r.phase(s.clock())
 	return r, err
 }
 
@@ -143,7 +156,7 @@ const (
 // which can be reached have not all frozen yet is left for later. Any replica may
 // call it at any time.
 func (s *Service) PurgeDue(ctx context.Context) error {
-	due, err := accountsToPurge(ctx, s.pool, s.clock(), dueAtOnce)
+	due, err := accountsToPurge(ctx, s.pool, dueAtOnce)
 	if err != nil {
 		return err
 	}
@@ -157,18 +170,18 @@ func (s *Service) PurgeDue(ctx context.Context) error {
 }
 
 func (s *Service) purge(ctx context.Context, tx pgx.Tx, id AccountID) error {
-	now := s.clock()
-	account, err := lockAccountToPurge(ctx, tx, id, now)
+	account, err := lockAccountToPurge(ctx, tx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil // another replica is at it, or it has been restored
 	}
 	if err != nil {
 		return err
 	}
-	drained, err := s.drained(ctx, tx, account, now)
+	drained, err := drained(ctx, tx, account)
 	if err != nil || !drained {
 		return err
 	}
+	now := s.clock()
 	tombstone, err := s.tombstone(ctx, tx, account)
 	if err != nil {
 		return err
@@ -191,7 +204,11 @@ func (s *Service) purge(ctx context.Context, tx pgx.Tx, id AccountID) error {
 }
 
 // drained says whether every broker that was heard lately has ended the account's connections.
-func (s *Service) drained(ctx context.Context, tx pgx.Tx, account Account, now time.Time) (bool, error) {
+func drained(ctx context.Context, tx pgx.Tx, account Account) (bool, error) {
+	now, err := databaseTime(ctx, tx)
+	if err != nil {
+		return false, err
+	}
 	if now.Sub(*account.PurgeAt) > drainAtMost {
 		return true, nil
 	}

@@ -40,28 +40,35 @@ func updateRetirement(ctx context.Context, tx pgx.Tx, account Account, now time.
 	})
 }
 
-func accountsToPurge(ctx context.Context, q querier, now time.Time, limit int) ([]AccountID, error) {
+// databaseTime is by what undo windows are measured: replicas' clocks may differ,
+// and one that is ahead must not purge what could still be restored.
+func databaseTime(ctx context.Context, tx pgx.Tx) (time.Time, error) {
+	now, err := value[time.Time](ctx, tx, `SELECT now()`, nil)
+	return now.UTC(), err
+}
+
+func accountsToPurge(ctx context.Context, q querier, limit int) ([]AccountID, error) {
 	const query = `
 		SELECT id
 		FROM accounts
-		WHERE purge_at <= @now
+		WHERE purge_at <= now()
 		AND deleted_at IS NULL
 		ORDER BY purge_at
 		LIMIT @limit`
-	rows, _ := q.Query(ctx, query, pgx.StrictNamedArgs{"now": now, "limit": limit})
+	rows, _ := q.Query(ctx, query, pgx.StrictNamedArgs{"limit": limit})
 	return pgx.CollectRows(rows, pgx.RowTo[AccountID])
 }
 
 // lockAccountToPurge finds none when somebody else has its lock.
-func lockAccountToPurge(ctx context.Context, tx pgx.Tx, id AccountID, now time.Time) (Account, error) {
+func lockAccountToPurge(ctx context.Context, tx pgx.Tx, id AccountID) (Account, error) {
 	const query = `
 		SELECT ` + accountColumns + `
 		FROM accounts
 		WHERE id = @id
-		AND purge_at <= @now
+		AND purge_at <= now()
 		AND deleted_at IS NULL
 		FOR NO KEY UPDATE SKIP LOCKED`
-	return one[Account](ctx, tx, query, pgx.StrictNamedArgs{"id": id, "now": now})
+	return one[Account](ctx, tx, query, pgx.StrictNamedArgs{"id": id})
 }
 
 // buryAccount hides the account and all that is in it, and forgets its seeds.

@@ -114,8 +114,7 @@ func TestRestoredAccountIsAsItWas(t *testing.T) {
 func TestUndoWindowDecidesWhenAnAccountIsPurged(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	now := time.Now()
-	w.at(now)
+	w.at(time.Now().AddDate(1, 0, 0)) // this replica's clock is ahead
 	must(w.DeleteAccount(t.Context(), w.owner, w.account.ID, "", ptr(time.Hour)))(t)
 	purged := func() bool {
 		t.Helper()
@@ -124,11 +123,17 @@ func TestUndoWindowDecidesWhenAnAccountIsPurged(t *testing.T) {
 		}
 		return w.facts(w.account.PublicKey).Tombstone
 	}
-	w.at(now.Add(time.Hour - time.Second))
+	later := func(by time.Duration) {
+		t.Helper()
+		if _, err := w.pool.Exec(t.Context(), `UPDATE accounts SET purge_at = purge_at - $1::interval`, by); err != nil {
+			t.Fatal(err)
+		}
+	}
+	later(time.Hour - time.Minute)
 	if purged() || w.retirement().Phase != Frozen {
 		t.Errorf("it is %s before its window is over", w.retirement().Phase)
 	}
-	w.at(now.Add(time.Hour + time.Second))
+	later(time.Minute)
 	if !purged() {
 		t.Error("it is not purged when its window is over")
 	}
@@ -229,5 +234,28 @@ func TestPurgeWantsTheNameOfAnAccountThatIsBeingDeleted(t *testing.T) {
 	refused(t, second(w.PurgeAccount(t.Context(), w.owner, w.account.ID, "another")), fault.Invalid, "/name")
 	if got := w.retirement().Phase; got != Frozen {
 		t.Errorf("phase = %s, want frozen", got)
+	}
+}
+
+// Its row says neither since when nor until when: it had its tombstone at once.
+func TestAccountDeletedBeforeThatCouldBeUndoneIsFinishedToo(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	broker := w.broker("broker-1")
+	w.delete()
+	w.purge()
+	if _, err := w.pool.Exec(t.Context(), `UPDATE accounts SET deleting_at = NULL, purge_at = NULL, sealed_seed = 'left'`); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.retirement().Phase; got != Verifying {
+		t.Errorf("phase = %s, want verifying", got)
+	}
+	must(w.RecordDisk(t.Context(), w.operator.ID, DiskReport{Broker: broker.PublicKey, Verified: w.head()}))(t)
+	var seed string
+	if err := w.pool.QueryRow(t.Context(), `SELECT sealed_seed::text FROM accounts`).Scan(&seed); err != nil || seed != `\x` {
+		t.Errorf("sealed seed = %q, %v", seed, err)
+	}
+	if got := w.retirement(); got.Phase != Purged || got.PurgedAt == nil {
+		t.Errorf("retirement = %+v, want it done", got)
 	}
 }

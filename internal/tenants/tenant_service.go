@@ -10,7 +10,7 @@ import (
 )
 
 // Found makes a tenant on the default plan that the person owns, with its first
-// account, named after it. It belongs into the sign-up's own transaction, as
+// account, named after it, unless the default operator has none of that. It belongs into the sign-up's own transaction, as
 // late as possible: the operator's other changes wait for that to end. The
 // person must exist in it. A bad name is Invalid at /name.
 func (s *Service) Found(ctx context.Context, tx pgx.Tx, owner PersonID, name string) (Tenant, error) {

@@ -15,7 +15,7 @@ export interface paths {
     put?: never;
     /**
      * Sign up
-     * @description Makes a person, a tenant that they own, and its first account, and logs them in.
+     * @description Makes a person, a tenant that they own, and its first account (unless the default operator says otherwise), and logs them in.
      */
     post: operations["signUp"];
     delete?: never;
@@ -1904,7 +1904,7 @@ export interface components {
      */
     ClusterTraffic: "system" | "owner";
     /**
-     * @description The most connections at once by connection type. 0 is none; a type that is absent has no limit but the account's.
+     * @description The most connections at once by connection type, on all brokers together: never more get in, and a lower number ends the newest. 0 is none; a type that is absent has no limit but the account's.
      * @example {
      *       "MQTT": 10
      *     }
@@ -3415,7 +3415,10 @@ export interface operations {
   };
   setTenantPlan: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
         "If-Match"?: components["parameters"]["IfMatch"];
@@ -3444,6 +3447,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["TenantPlan"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
@@ -3655,7 +3659,10 @@ export interface operations {
   };
   createAccount: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -3677,6 +3684,7 @@ export interface operations {
       };
     };
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description The account. */
       201: {
         headers: {
@@ -4885,7 +4893,10 @@ export interface operations {
   };
   extendCredential: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: never;
       path: {
         credential: components["parameters"]["CredentialId"];
@@ -4910,6 +4921,7 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["CredentialIssued"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };
       default: components["responses"]["Refused"];
