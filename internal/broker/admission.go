@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -81,6 +82,9 @@ func (b *Broker) seen(l admission.Login) {
 func (b *Broker) closed() error {
 	if why := b.unseated.Load(); why != nil {
 		return fmt.Errorf("control does not know this broker any more: %s", *why)
+	}
+	if b.cfg.ControlURL != "" && !b.asked.Load() && time.Since(b.started) < b.cfg.AloneAfter {
+		return errors.New("control has not said yet whether it knows this broker")
 	}
 	return b.gate.Err()
 }

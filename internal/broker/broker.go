@@ -72,6 +72,8 @@ type Broker struct {
 	shares    *lease.Holder
 	unseated  atomic.Pointer[string] // why control does not know the broker any more; nil: it does
 	gone      chan error             // holds the same as an error
+	started   time.Time
+	asked     atomic.Bool // control has been asked since the start whether it knows the broker, or cannot be
 	logger    *natsLogger
 	metrics   net.Listener
 
@@ -116,7 +118,7 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{cfg: cfg, log: cfg.Logger, gone: make(chan error, 1)}
+	b := &Broker{cfg: cfg, log: cfg.Logger, gone: make(chan error, 1), started: time.Now()}
 	if err := b.start(ctx); err != nil {
 		b.Stop()
 		return nil, err
@@ -172,6 +174,7 @@ func (b *Broker) start(ctx context.Context) error {
 	}
 	if why := b.identity.Unseated; why != "" {
 		b.unseated.Store(&why)
+		b.log.Error("clients are refused until control knows this broker again", "reason", why)
 	}
 	trust, err := resolver.NewTrust(b.identity.OperatorJWT)
 	if err != nil {

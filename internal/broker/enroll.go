@@ -158,7 +158,13 @@ func (b *Broker) announceOnce(ctx context.Context, insist bool) (again bool, err
 		OperatorJWT      string `json:"operator_jwt"`
 		SystemAccountJWT string `json:"system_account_jwt"`
 	}
-	try := func() error { return call(ctx, http.MethodPut, target, b.identity.Token, said, &renewed) }
+	try := func() error {
+		err := call(ctx, http.MethodPut, target, b.identity.Token, said, &renewed)
+		if !errors.Is(err, errToken) {
+			b.asked.Store(true)
+		}
+		return err
+	}
 	if insist {
 		err = b.insist(ctx, "announce this broker", try)
 	} else {
