@@ -217,7 +217,7 @@ function BatchForm({ account, batch, onStart, onCancel }: BatchFormProps) {
           <Group gap="sm" align="flex-start" grow>
             <TextInput
               label="Names begin with"
-              description={`${prefix}1, ${prefix}2 and so on`}
+              description={`${prefix}${firstNumber(total)} and so on`}
               data-autofocus
               value={prefix}
               onChange={(event) => setPrefix(event.currentTarget.value)}
@@ -287,4 +287,9 @@ function BatchForm({ account, batch, onStart, onCancel }: BatchFormProps) {
       </Stack>
     </form>
   );
+}
+
+/** firstNumber is 1 as the API writes it: with zeros before, so that all names are of one length. */
+function firstNumber(total: number): string {
+  return "1".padStart(String(Math.max(total, 1)).length, "0");
 }

@@ -100,7 +100,7 @@ export function Simulator({ account, user: chosen, onUser }: SimulatorProps) {
                 <TextInput
                   label="Subject"
                   placeholder="orders.new"
-                  ff="monospace"
+                  styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }}
                   value={subject}
                   onChange={(event) => setSubject(event.currentTarget.value)}
                   error={errors.at("/subject")}
