@@ -142,12 +142,8 @@ func (s *Service) beginRotation(ctx context.Context, tx pgx.Tx, actor Actor, id 
 	if _, err := lockOperator(ctx, tx, operator); err != nil {
 		return Operation{}, err
 	}
-	under, err := rotating(ctx, tx, operator)
-	if err != nil {
+	if err := checkNotRotating(ctx, tx, operator); err != nil {
 		return Operation{}, err
-	}
-	if under {
-		return Operation{}, fault.New(fault.Conflict, "the operator's signing key is being rotated already")
 	}
 	keys, err := signingKeysOf(ctx, tx, operator)
 	if err != nil {
@@ -180,6 +176,16 @@ func (s *Service) beginRotation(ctx context.Context, tx pgx.Tx, actor Actor, id 
 		return Operation{}, err
 	}
 	return w.Operation, insertAudit(ctx, tx, nil, actor.ID, "rotateSigningKey", string(operator), now)
+}
+
+// checkNotRotating wants the operator's rotations to come one after another: each
+// counts on the other's keys to stay.
+func checkNotRotating(ctx context.Context, tx pgx.Tx, operator OperatorID) error {
+	under, err := rotating(ctx, tx, operator)
+	if err == nil && under {
+		return fault.New(fault.Conflict, "the operator's signing key or its system account is being rotated already")
+	}
+	return err
 }
 
 func (s *Service) stepRotation(ctx context.Context, tx pgx.Tx, w *work, now time.Time) (bool, error) {
