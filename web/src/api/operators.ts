@@ -8,6 +8,8 @@ export type Broker = Schemas["Broker"];
 export type BrokerReceipt = Schemas["BrokerReceipt"];
 export type Server = Schemas["Server"];
 export type ServerAttach = Schemas["ServerAttach"];
+export type SigningKey = Schemas["SigningKey"];
+export type Operation = Schemas["Operation"];
 export type EnrollmentCreate = Schemas["EnrollmentCreate"];
 export type EnrollmentCreated = Schemas["EnrollmentCreated"];
 
@@ -54,6 +56,30 @@ export const operatorDelivery = (operator: string) =>
     queryFn: ({ signal }) =>
       answer(client.GET("/v1/operators/{operator}/delivery", { params: { path: { operator } }, signal })),
   });
+
+export const signingKeysOf = (operator: string) =>
+  queryOptions({
+    queryKey: ["operators", operator, "signing-keys"],
+    queryFn: ({ signal }) =>
+      answer(client.GET("/v1/operators/{operator}/signing-keys", { params: { path: { operator } }, signal })),
+  });
+
+/** Long work, such as a rotation: how far it has come. */
+export const operationById = (operation: string) =>
+  queryOptions({
+    queryKey: ["operations", operation],
+    queryFn: ({ signal }) =>
+      answer(client.GET("/v1/operations/{operation}", { params: { path: { operation } }, signal })),
+  });
+
+export function rotateSigningKey(operator: string, serversRestarted: boolean, key: string): Promise<Operation> {
+  return answer(
+    client.POST("/v1/operators/{operator}/signing-keys/rotate", {
+      params: { path: { operator }, header: { "Idempotency-Key": key } },
+      body: { servers_restarted: serversRestarted },
+    }),
+  );
+}
 
 export function attachServer(operator: string, body: ServerAttach, idempotencyKey: string): Promise<Server> {
   return answer(

@@ -11,6 +11,7 @@ import { Panel } from "../../ui/Panel";
 import { TableSkeleton } from "../../ui/Skeletons";
 import { Loaded } from "../problems/Loaded";
 import { OperatorBrokers } from "./OperatorBrokers";
+import { OperatorKeys } from "./OperatorKeys";
 import { OperatorServers } from "./OperatorServers";
 
 const poll = 5_000;
@@ -70,6 +71,7 @@ export function OperatorPanel({ operator, onEnroll }: { operator: Operator; onEn
         }}
       </Loaded>
       <OperatorServers operator={operator} />
+      <OperatorKeys operator={operator} />
     </Panel>
   );
 }

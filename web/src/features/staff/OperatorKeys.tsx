@@ -1,0 +1,133 @@
+import { Button, Group, Modal, Progress, Stack, Switch, Text, Title } from "@mantine/core";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { type Operator, operationById, rotateSigningKey, type SigningKey, signingKeysOf } from "../../api/operators";
+import { DataTable } from "../../ui/DataTable";
+import { formatCount } from "../../ui/format";
+import { Key } from "../../ui/Key";
+import { TableSkeleton } from "../../ui/Skeletons";
+import { Status, type Tone } from "../../ui/Status";
+import { Time } from "../../ui/Time";
+import { Loaded } from "../problems/Loaded";
+import { ProblemNotice } from "../problems/ProblemNotice";
+import { useAct } from "../problems/useAct";
+import { useIdempotencyKey } from "../problems/useIdempotencyKey";
+
+const states: Record<SigningKey["status"], { tone: Tone; words: string }> = {
+  next: { tone: "quiet", words: "Next" },
+  active: { tone: "ok", words: "Signs accounts" },
+  leaving: { tone: "attention", words: "Leaving" },
+  retired: { tone: "quiet", words: "Retired" },
+};
+
+/** OperatorKeys lists an operator's signing keys and rotates them, with progress, while clients stay connected. */
+export function OperatorKeys({ operator }: { operator: Operator }) {
+  const keys = useQuery(signingKeysOf(operator.id));
+  const [asking, setAsking] = useState(false);
+  const [operation, setOperation] = useState<string>();
+  return (
+    <>
+      <Group justify="space-between" px={20} py="sm">
+        <Title order={3}>Signing keys</Title>
+        <Button size="xs" variant="default" onClick={() => setAsking(true)}>
+          Rotate the signing key
+        </Button>
+      </Group>
+      {operation && <RotationProgress operator={operator.id} operation={operation} />}
+      <Loaded query={keys} what="the signing keys" skeleton={<TableSkeleton rows={1} />}>
+        {({ items }) => (
+          <DataTable
+            label="Signing keys"
+            rows={items}
+            rowKey={(key) => key.public_key}
+            columns={[
+              { header: "Key", cell: (key) => <Key value={key.public_key} what="signing key" /> },
+              {
+                header: "State",
+                cell: (key) => <Status tone={states[key.status].tone}>{states[key.status].words}</Status>,
+              },
+              { header: "Made", cell: (key) => <Time value={key.created_at} /> },
+              { header: "Retired", cell: (key) => (key.retired_at ? <Time value={key.retired_at} /> : "") },
+            ]}
+          />
+        )}
+      </Loaded>
+      <Modal
+        opened={asking}
+        onClose={() => setAsking(false)}
+        title={`Rotate the signing key of ${operator.name}?`}
+        closeButtonProps={{ "aria-label": "Close" }}
+      >
+        <RotateForm
+          operator={operator}
+          onBegun={(begun) => {
+            setOperation(begun);
+            setAsking(false);
+          }}
+          onCancel={() => setAsking(false)}
+        />
+      </Modal>
+    </>
+  );
+}
+
+type RotateFormProps = { operator: Operator; onBegun: (operation: string) => void; onCancel: () => void };
+
+function RotateForm({ operator, onBegun, onCancel }: RotateFormProps) {
+  const withKey = useIdempotencyKey();
+  const [restarted, setRestarted] = useState(false);
+  const { act, pending, problem } = useAct(async () => {
+    const { id } = await withKey({ restarted }, (key) => rotateSigningKey(operator.id, restarted, key));
+    onBegun(id);
+  });
+  return (
+    <Stack gap="md">
+      <Text size="sm">
+        Clients stay connected. When every broker trusts the next key, all accounts are signed with it; then the old key
+        is forgotten. A broker that is down is waited for.
+      </Text>
+      <Switch
+        label="Attached nats-servers trust the next key"
+        description="They take a new operator JWT only by a restart. Not needed where none is attached."
+        checked={restarted}
+        onChange={(event) => setRestarted(event.currentTarget.checked)}
+      />
+      {problem && <ProblemNotice problem={problem} fields={problem.fields} />}
+      <Group justify="flex-end" gap="sm">
+        <Button variant="default" onClick={onCancel}>
+          Cancel
+        </Button>
+        <Button loading={pending} onClick={() => act()}>
+          Rotate
+        </Button>
+      </Group>
+    </Stack>
+  );
+}
+
+function RotationProgress({ operator, operation: id }: { operator: string; operation: string }) {
+  const queryClient = useQueryClient();
+  const operation = useQuery({
+    ...operationById(id),
+    refetchInterval: (query) => {
+      if (query.state.data?.status !== "done") return 1_000;
+      void queryClient.invalidateQueries({ queryKey: ["operators", operator, "signing-keys"] });
+      return false;
+    },
+  });
+  if (!operation.data) return null;
+  const { status, stage, waiting_for, done, total } = operation.data;
+  return (
+    <Stack gap={6} px={20} pb="sm" role="status">
+      <Group justify="space-between">
+        <Status tone={status === "done" ? "ok" : "attention"}>
+          {status === "done" ? "Rotated" : waiting_for ? `Waiting for ${waiting_for}` : `Rotating: ${stage}`}
+        </Status>
+        <Text size="sm" style={{ fontVariantNumeric: "tabular-nums" }}>
+          {formatCount(done)} of {formatCount(total)}
+        </Text>
+      </Group>
+      <Progress value={status === "done" ? 100 : total > 0 ? (done / total) * 100 : 0} size={6} aria-label="Rotation" />
+    </Stack>
+  );
+}
