@@ -123,6 +123,17 @@ func TestSystemAccountRotatesWhileBrokersRestartOneByOne(t *testing.T) {
 	await("one broker to be in the next", func() bool { return operation.Done == 1 && operation.Total == 3 })
 	meet()
 
+	wantNotSeated(t, f.brokers[0], oldSeat)
+	eventually(t, "control to be connected to both halves", func() error {
+		d := c.operatorDelivery(f.stack)
+		for _, b := range d.Brokers {
+			if !b.Connected || !d.InForce {
+				return fmt.Errorf("delivery = %+v", d)
+			}
+		}
+		return nil
+	})
+
 	// Half-way: what is revoked is so on both sides at once, and both say so.
 	guests := []guest{newGuest(t, f.brokers[0].nats, fired.file), newGuest(t, f.brokers[1].nats, fired.file), newGuest(t, f.brokers[2].nats, fired.file)}
 	start := time.Now()
@@ -176,19 +187,23 @@ func TestSystemAccountRotatesWhileBrokersRestartOneByOne(t *testing.T) {
 	meet()
 	c.inForce()
 	for _, n := range f.brokers {
-		if nc, err := nats.Connect(n.nats, oldSeat, nats.Timeout(5*time.Second)); !errors.Is(err, nats.ErrAuthorization) {
-			t.Errorf("%s answers an old seat with %v", n.name, err)
-			if err == nil {
-				nc.Close()
-			}
-		}
+		wantNotSeated(t, n, oldSeat)
 		wantRefused(t, n.nats, fired.file)
 	}
 	f.controls[0].kill()
-	for _, n := range f.brokers { // and with nobody to ask
-		if _, err := nats.Connect(n.nats, oldSeat, nats.Timeout(5*time.Second)); !errors.Is(err, nats.ErrAuthorization) {
-			t.Errorf("%s answers an old seat with %v, without control", n.name, err)
-		}
+	for _, n := range f.brokers { // with nobody to ask, either
+		wantNotSeated(t, n, oldSeat)
+	}
+}
+
+func wantNotSeated(t *testing.T, n *node, seat nats.Option) {
+	t.Helper()
+	nc, err := nats.Connect(n.nats, seat, nats.Timeout(5*time.Second))
+	if err == nil {
+		nc.Close()
+	}
+	if !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("%s answers a seat in the old system account with %v", n.name, err)
 	}
 }
 
