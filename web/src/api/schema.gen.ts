@@ -1152,7 +1152,8 @@ export interface paths {
      * Rotate the system account
      * @description The operator's JWT names a new system account at once, and brokers get their seats in it, which they take when they restart: a server
      *     cannot change its system account while it runs. Restart them one by one, at any time; control speaks to both halves meanwhile. Once every
-     *     broker is in the new one, the old one's seed is forgotten and it lets nobody in any more. While a cluster is half restarted, JetStream works
+     *     broker is in the new one, the old one's seed is forgotten and it lets nobody in any more. A broker that is down is waited for: it gets its seat when
+     *     it starts, and takes it at the start after that. While a cluster is half restarted, JetStream works
      *     where the majority is, and an account's `connections` hold in each half by itself. Attached servers must be detached before, and attached
      *     again when they have been restarted with the new configuration, which unmodified servers in a cluster with brokers need, too. Where such servers have a
      *     clustered JetStream, rename the folder `jetstream/<old system account>` of each to the new one's key before it starts: without it
