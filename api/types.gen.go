@@ -3139,6 +3139,9 @@ type ListPlanVersionsParams struct {
 
 // MoveTenantsParams defines parameters for MoveTenants.
 type MoveTenantsParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }

@@ -30,7 +30,9 @@ func TestDryRunLeavesNothingBehind(t *testing.T) {
 	s.exec(`UPDATE plans SET max_accounts = -1`)
 	owner := s.signUp("Dry Runners")
 	s.exec(`UPDATE people SET is_staff = true`)
-	owner.ids["plan"] = s.plan()
+	var first api.Plan
+	owner.owner.do("GET", "/v1/tenants/"+owner.id+"/plan", nil).want(http.StatusOK, &first)
+	owner.ids["plan"], owner.ids["first plan"] = s.plan(), first.Id
 	s.exec(`UPDATE plans SET account_limits = jsonb_set(account_limits, '{connections}', '90') WHERE NOT is_default`)
 	changed := 0
 	for i, op := range dryRuns(t, s) {
@@ -62,6 +64,11 @@ func prepareFor(of *tenant, operation string) {
 	switch operation {
 	case "resumeAccount":
 		of.owner.do("POST", account+"/suspend", map[string]any{"reason": "a bill"}).want(200)
+	case "moveTenants":
+		of.owner.do("PUT", "/v1/tenants/"+of.id+"/plan", map[string]any{"plan_id": of.ids["plan"], "version": 1}).want(200)
+		of.owner.do("PATCH", "/v1/plans/"+of.ids["plan"], map[string]any{"account_limits": map[string]any{"connections": 80}}).want(200)
+	case "setTenantPlan":
+		of.owner.do("PUT", "/v1/tenants/"+of.id+"/plan", map[string]any{"plan_id": of.ids["first plan"]}).want(200)
 	case "restoreAccount":
 		of.owner.do("DELETE", account, nil).want(http.StatusNoContent)
 	}

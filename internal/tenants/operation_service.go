@@ -194,10 +194,24 @@ func (s *Service) beginMove(ctx context.Context, tx pgx.Tx, actor Actor, id Oper
 	if err := w.keep(planMove{From: from.VersionID, Plan: plan}); err != nil {
 		return Operation{}, err
 	}
+	if err := s.rehearseMove(ctx, tx, w, now); err != nil {
+		return Operation{}, err
+	}
 	if err := insertOperation(ctx, tx, w); err != nil {
 		return Operation{}, err
 	}
 	return w.Operation, insertAudit(ctx, tx, nil, actor.ID, "moveTenants", string(from.VersionID), now)
+}
+
+// rehearseMove goes through the steps of a move that nobody will go on with, as
+// far as a rehearsal looks. Otherwise it does nothing.
+func (s *Service) rehearseMove(ctx context.Context, tx pgx.Tx, w work, now time.Time) error {
+	for s.rehearsal != nil && w.FinishedAt == nil && len(s.rehearsal.Accounts) < accountsAStep {
+		if _, err := s.stepMoveTenants(ctx, tx, &w, now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stepMoveTenants moves one tenant and signs its accounts, as many as a step

@@ -999,7 +999,7 @@ export interface paths {
     put?: never;
     /**
      * Move all tenants of a version to the newest
-     * @description Tenant by tenant, in the background; `getOperation` tells how far it has come.
+     * @description Tenant by tenant, in the background; `getOperation` tells how far it has come. A dry run looks at the first hundred accounts.
      */
     post: operations["moveTenants"];
     delete?: never;
@@ -5353,7 +5353,10 @@ export interface operations {
   };
   moveTenants: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
       header?: {
         /** @description A string of your choice that makes repeating the request safe for 24 hours. */
         "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5366,6 +5369,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
+      200: components["responses"]["Rehearsed"];
       /** @description It has begun. */
       202: {
         headers: {
