@@ -36,6 +36,15 @@ type login struct {
 	named   string              // the user name of MQTT
 	second  *login              // on the same connection
 	token   string
+	anew    *login // the same user with a JWT that says what holds for it by now; nil: that is this one
+}
+
+// stock is the login as a stock server has to be shown it, to judge it by the same.
+func (l *login) stock() *login {
+	if l.anew != nil {
+		return l.anew
+	}
+	return l
 }
 
 // prover answers a nonce, as the client of a site's connection.
@@ -54,8 +63,24 @@ func (w *world) newLogin(seed uint64, number int) *login {
 	if l.brief() { // nothing else is wrong then: stock would hurry to say both
 		l.second, l.connect = nil, map[string]any{}
 	}
+	if l.role != nil && len(l.odd) == 0 && chance(r, 4) {
+		l.move(r)
+	}
 	l.seal()
 	return l
+}
+
+// move makes the user one that has moved since its JWT was issued.
+func (l *login) move(r *rand.Rand) {
+	l.user.Name = pick(r, names(l.account.moved)...)
+	l.odd = append(l.odd, "user that has moved")
+	to, user := l.account.moved[l.user.Name], *l.user
+	user.Tags = to.tags
+	anew := *l
+	anew.user = &user
+	anew.scope(to.role)
+	anew.seal()
+	l.anew = &anew
 }
 
 // draw draws a login without a twist of its own.
@@ -101,14 +126,19 @@ func (w *world) drawAccount(r *rand.Rand, l *login) *account {
 	return pick(r, w.sound...)
 }
 
+// Tags of users; the tame ones are such as Signalbox lets people choose.
+var (
+	tameTags = []string{"team:red", "team:blue", "region:eu", "region:us.east", "plain", "many:1", "many:2", "many:3"}
+	userTags = append([]string{"odd:two words", "odd:>", "Team:green"}, tameTags...)
+)
+
 func (w *world) drawUser(r *rand.Rand, l *login) *jwt.UserClaims {
 	c := jwt.NewUserClaims(l.key.public)
 	c.Name = pick(r, "app", "app-"+strconv.Itoa(l.number), "x.y", "", "two words", "*", "Ünïcode")
 	c.Audience, c.ID = pick(r, "", "anybody"), strconv.Itoa(l.number)
 	c.IssuedAt = w.ago(0) - r.Int64N(3000)
 	c.Expires, c.NotBefore = pick(r, 0, w.ago(-3600e9), w.ago(-1e18)), pick(r, 0, w.ago(3600e9))
-	c.Tags = some(r, 6, "team:red", "team:blue", "region:eu", "region:us.east", "odd:two words", "odd:>", "Team:green", "plain",
-		"many:1", "many:2", "many:3")
+	c.Tags = some(r, 6, userTags...)
 	for i := range pick(r, 0, 0, 16, 17) { // three of 16 in a subject are the most that are allowed: 4096
 		c.Tags = append(c.Tags, "many:x"+strconv.Itoa(i))
 	}

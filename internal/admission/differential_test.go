@@ -95,7 +95,7 @@ type tally struct{ in, out, stricter, tried int }
 func (c *contest) hold(number int) {
 	l := c.world.newLogin(*seed, number)
 	c.users.note(l.user)
-	stock, err := c.world.stock.login(l)
+	stock, err := c.world.stock.login(l.stock())
 	if err != nil {
 		c.t.Errorf("%v\n%v", err, l)
 		return
@@ -115,7 +115,7 @@ func (c *contest) judge(l *login, stock, ours *attempt) {
 	switch {
 	case stock.admitted && ours.admitted:
 		sum.in = 1
-		if l.number%triedEvery == 0 && l.comparable() {
+		if l.number%triedEvery == 0 && l.stock().comparable() {
 			sum.tried = 1
 			c.compare(l, stock, ours)
 		}
@@ -147,9 +147,9 @@ func excuse(l *login) string {
 	return ""
 }
 
-// compare has the client try the same on both.
+// compare has the client try the same on both: what may concern it by now.
 func (c *contest) compare(l *login, stock, ours *attempt) {
-	last := l.last()
+	last := l.stock().last()
 	last.account.probing.Lock()
 	defer last.account.probing.Unlock()
 	want, err := c.world.stock.probe(last, stock)

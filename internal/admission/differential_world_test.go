@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/signalbox-io/signalbox/internal/broker/brokertest"
+	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
 const (
@@ -46,7 +47,14 @@ type account struct {
 	roles   []*role
 	closed  map[string]*role // roles that should let nobody in, by why
 	revoked []key            // users, revoked at revokedAt
+	moved   map[string]moved // users whose JWTs say something that is no longer so, by name
 	probing sync.Mutex       // one login at a time tries what it may do
+}
+
+// moved is what a user is, whatever its JWTs say.
+type moved struct {
+	role *role
+	tags []string
 }
 
 // role is a scoped signing key.
@@ -134,8 +142,38 @@ func (w *world) newAccount(r *rand.Rand, i int) *account {
 	c.Mappings = []jwt.Mapping{nil, nil, {"orders.us": {{Subject: "a.b"}}}, {"a.*": {{Subject: "orders.{{wildcard(1)}}", Weight: 100}}}, {"b": {{Subject: "c.d.e"}}}}[i%5]
 	w.revokeSome(r, a)
 	w.addSigners(r, a)
+	a.moveSome(r)
 	w.signAccount(a, w.signing)
 	return a
+}
+
+// moveSome moves users to other roles and tags. Brokers read of it in a tag of the
+// account's; a stock server has to be shown JWTs that say the same.
+func (a *account) moveSome(r *rand.Rand) {
+	said := claims.Account{Key: claims.AccountKey(a.key.public), Name: "any", Limits: claims.UnlimitedLimits()}
+	a.moved = map[string]moved{}
+	for i := range usersPerAccount {
+		name, to := "moved-"+strconv.Itoa(i), moved{pick(r, a.roles...), some(r, 5, tameTags...)}
+		if chance(r, 6) {
+			to.role = a.closed[pick(r, names(a.closed)...)]
+		}
+		a.moved[name] = to
+		said.Overrides = append(said.Overrides, claims.UserOverride{
+			Name: name, Role: claims.AccountKey(to.role.key.public), Tags: to.tags, Connections: claims.Unlimited})
+	}
+	signer, err := claims.NewOperatorSeed() // whose signature does not matter
+	if err != nil {
+		panic(err)
+	}
+	token, err := claims.EncodeAccount(said, signer)
+	if err != nil {
+		panic(err) // claims of our own making
+	}
+	decoded, err := jwt.DecodeAccountClaims(token)
+	if err != nil {
+		panic(err)
+	}
+	a.claims.Tags = append(a.claims.Tags, decoded.Tags...)
 }
 
 // revokeSome revokes a few users, and in half of the accounts everybody whose

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,7 +37,7 @@ func (b *Broker) useAdmission(trust *resolver.Trust) error {
 		Release:       b.resolver.Release,
 		Refused:       b.refused,
 		Admitted:      b.seen,
-		Gate:          b.gate.Err,
+		Gate:          b.closed,
 		Shares:        b.shares,
 		Logger:        b.log,
 	})
@@ -77,6 +78,17 @@ func (b *Broker) seen(l admission.Login) {
 		Name: l.Name, Language: l.Language, Version: l.Version})
 }
 
+// closed is why tenants may not come in; nil: they may.
+func (b *Broker) closed() error {
+	if why := b.unseated.Load(); why != nil {
+		return fmt.Errorf("control does not know this broker any more: %s", *why)
+	}
+	if b.cfg.ControlURL != "" && !b.asked.Load() && time.Since(b.started) < b.cfg.AloneAfter {
+		return errors.New("control has not said yet whether it knows this broker")
+	}
+	return b.gate.Err()
+}
+
 func (b *Broker) contact() admission.Contact {
 	p, _ := b.follower.Progress()
 	return admission.Contact{HeardAt: p.HeardAt, ConfirmedAt: p.ConfirmedAt}
@@ -100,7 +112,7 @@ func (b *Broker) beat(ctx context.Context) {
 	for {
 		_, changed := b.follower.Progress()
 		b.gate.Beat()
-		why := b.gate.Err()
+		why := b.closed()
 		switch {
 		case why == nil && !open:
 			b.log.Info("clients may log in")
@@ -140,7 +152,7 @@ func (b *Broker) WaitOpen(ctx context.Context) error {
 	retry := time.NewTicker(10 * time.Millisecond)
 	defer retry.Stop()
 	for {
-		why := b.gate.Err()
+		why := b.closed()
 		if why == nil {
 			return nil
 		}

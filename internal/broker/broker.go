@@ -24,6 +24,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -69,6 +70,10 @@ type Broker struct {
 	admission *admission.Admission
 	gate      *admission.Gate
 	shares    *lease.Holder
+	unseated  atomic.Pointer[string] // why control does not know the broker any more; nil: it does
+	gone      chan error             // holds the same as an error
+	started   time.Time
+	asked     atomic.Bool // control has been asked since the start whether it knows the broker, or cannot be
 	logger    *natsLogger
 	metrics   net.Listener
 
@@ -84,7 +89,7 @@ const (
 )
 
 // Run starts a broker and serves until ctx ends, or until the server stops by
-// itself, which is an error.
+// itself or control says that the broker has been removed, which are errors.
 func Run(ctx context.Context, cfg Config) error {
 	b, err := Start(ctx, cfg)
 	if err != nil && ctx.Err() != nil {
@@ -98,6 +103,8 @@ func Run(ctx context.Context, cfg Config) error {
 	case <-ctx.Done():
 		b.log.Info("stopping")
 		return nil
+	case err := <-b.gone:
+		return err
 	case <-b.stopped():
 		return errors.Join(errors.New("the server stopped by itself"), b.logger.fatal())
 	}
@@ -111,7 +118,7 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{cfg: cfg, log: cfg.Logger}
+	b := &Broker{cfg: cfg, log: cfg.Logger, gone: make(chan error, 1), started: time.Now()}
 	if err := b.start(ctx); err != nil {
 		b.Stop()
 		return nil, err
@@ -164,6 +171,10 @@ func (b *Broker) start(ctx context.Context) error {
 	}
 	if b.identity, err = b.identify(ctx); err != nil {
 		return err
+	}
+	if why := b.identity.Unseated; why != "" {
+		b.unseated.Store(&why)
+		b.log.Error("clients are refused until control knows this broker again", "reason", why)
 	}
 	trust, err := resolver.NewTrust(b.identity.OperatorJWT)
 	if err != nil {

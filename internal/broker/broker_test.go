@@ -535,3 +535,43 @@ func TestBrokerGetsThePermissionsOfTheControlThatThereIs(t *testing.T) {
 		t.Errorf("the older JWT is kept for the next start (%v)", err)
 	}
 }
+
+// Control does not speak to a removed broker: one that runs still, and stands
+// alone, asks.
+func TestRunningBrokerFindsOutThatItWasRemoved(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node := cluster.Nodes[0]
+	account := cluster.Control.NewAccount("acme")
+	user := account.Issue("app")
+	node.WaitApplied(account.Change(nil))
+	user.Connect(t, node.ClientURL()).Close()
+
+	key := node.PublicKey()
+	cluster.Control.Remove(key)
+
+	shut := func() bool {
+		nc, err := user.Dial(node.ClientURL())
+		if err == nil {
+			nc.Close()
+		}
+		return errors.Is(err, nats.ErrAuthorization)
+	}
+	for deadline := time.Now().Add(brokertest.Patience); !shut(); {
+		if time.Now().After(deadline) {
+			t.Fatal("it lets clients in still")
+		}
+	}
+	node.Stop()
+	node.WithoutControl, node.AloneAfter = true, time.Millisecond
+	node.Start()
+	if !shut() {
+		t.Error("after a start without control it lets clients in")
+	}
+	// Say that control's database had come back from an older copy, and now is as it should be.
+	node.Stop()
+	cluster.Control.Seat(key, "nats://127.0.0.1:1")
+	node.WithoutControl, node.AloneAfter = false, 0
+	node.Start()
+	user.Connect(t, node.ClientURL())
+}

@@ -43,10 +43,21 @@ const (
 	retryAtMost  = 5 * time.Second
 	httpTimeout  = 10 * time.Second
 	maxHTTPReply = 4 << 20
+
+	// askAgain is how long control may say nothing in the system account before the
+	// broker asks it over HTTP whether it still has its seat, and how often then.
+	askAgain = 5 * time.Second
+
+	problemUnauthenticated = "/problems/unauthenticated"
 )
 
-// errRefused is control saying no, which trying again will not change.
-var errRefused = errors.New("control refused")
+var (
+	// errRefused is control saying no, which trying again will not change.
+	errRefused = errors.New("control refused")
+	// errToken is control not knowing who calls. Whoever else answers so, a proxy
+	// say, does not make a problem of it as control does.
+	errToken = fmt.Errorf("%w the token", errRefused)
+)
 
 // enroll asks control for a seat, as long as ctx lives and control is merely away.
 func (b *Broker) enroll(ctx context.Context, i identity) (identity, error) {
@@ -75,28 +86,68 @@ func (b *Broker) enroll(ctx context.Context, i identity) (identity, error) {
 // announce says where the broker is, and which operator JWT it goes by, once
 // control is there to hear it, and again when control goes by another. It
 // takes the permissions that control gives to brokers by now, and the operator's JWT.
+//
+// It is also how a broker learns that it has been removed: that goes with another
+// operator JWT, and control does not speak to a removed broker in the system
+// account, so one that hears nothing asks.
 func (b *Broker) announce(ctx context.Context) {
 	if b.cfg.ControlURL == "" {
 		return
 	}
+	tick := time.NewTicker(askAgain)
+	defer tick.Stop()
+	insist := true
 	for {
-		again, err := b.announceOnce(ctx)
-		if err != nil && ctx.Err() == nil {
+		again, err := b.announceOnce(ctx, insist)
+		if errors.Is(err, errToken) {
+			b.leave(err)
+			return
+		}
+		if err != nil && ctx.Err() == nil && (insist || errors.Is(err, errRefused)) {
 			b.log.Error("cannot announce this broker: control may not know where it is", "error", err)
 		}
 		if again {
 			continue
 		}
-		select {
-		case <-ctx.Done():
+		if insist = b.awaitNews(ctx, tick.C); ctx.Err() != nil {
 			return
-		case <-b.follower.OperatorChanged():
 		}
 	}
 }
 
-// announceOnce reports whether there is news to announce since.
-func (b *Broker) announceOnce(ctx context.Context) (again bool, err error) {
+// awaitNews returns true when control goes by another operator JWT, and false
+// when it is not heard, or ctx has ended.
+func (b *Broker) awaitNews(ctx context.Context, tick <-chan time.Time) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-b.follower.OperatorChanged():
+			return true
+		case <-tick:
+			if time.Since(b.contact().HeardAt) > askAgain {
+				return false
+			}
+		}
+	}
+}
+
+// leave shuts out everybody for as long as control does not take the broker back,
+// starts without control included, and ends [Run].
+func (b *Broker) leave(refused error) {
+	why := refused.Error()
+	b.unseated.Store(&why)
+	next := b.kept
+	next.Unseated = why
+	if err := b.keepIdentity(next); err != nil {
+		b.log.Error("cannot store that control does not know this broker any more", "error", err)
+	}
+	b.gone <- fmt.Errorf("this broker must not serve clients: %w; to use the machine again, move its data directory away and enrol it anew", refused)
+}
+
+// announceOnce reports whether there is news to announce since. If it does not
+// insist, it fails where control cannot be reached.
+func (b *Broker) announceOnce(ctx context.Context, insist bool) (again bool, err error) {
 	target := b.cfg.ControlURL + "/v1/brokers/" + url.PathEscape(b.identity.BrokerID) + "/announcement"
 	said := struct {
 		announcement
@@ -107,10 +158,22 @@ func (b *Broker) announceOnce(ctx context.Context) (again bool, err error) {
 		OperatorJWT      string `json:"operator_jwt"`
 		SystemAccountJWT string `json:"system_account_jwt"`
 	}
-	err = b.insist(ctx, "announce this broker", func() error {
-		return call(ctx, http.MethodPut, target, b.identity.Token, said, &renewed)
-	})
+	try := func() error {
+		err := call(ctx, http.MethodPut, target, b.identity.Token, said, &renewed)
+		if !errors.Is(err, errToken) {
+			b.asked.Store(true)
+		}
+		return err
+	}
+	if insist {
+		err = b.insist(ctx, "announce this broker", try)
+	} else {
+		err = try()
+	}
 	if err != nil {
+		return false, err
+	}
+	if err := b.stay(); err != nil {
 		return false, err
 	}
 	if err := b.renew(renewed.UserJWT); err != nil {
@@ -127,6 +190,21 @@ func (b *Broker) announceOnce(ctx context.Context) (again bool, err error) {
 	}
 	b.log.Info("this broker goes by a new JWT of its operator")
 	return b.resolver.Trust().ID() != before, nil
+}
+
+// stay notes that control knows the broker, if it has been told otherwise before.
+func (b *Broker) stay() error {
+	if b.unseated.Load() == nil {
+		return nil
+	}
+	next := b.kept
+	next.Unseated = ""
+	if err := b.keepIdentity(next); err != nil {
+		return err
+	}
+	b.unseated.Store(nil)
+	b.log.Info("control knows this broker again")
+	return nil
 }
 
 // keepIdentity is called by announce's goroutine alone.
@@ -219,6 +297,7 @@ func call(ctx context.Context, method, target, token string, body, result any) e
 // refusal tells a no from an outage.
 func refusal(status int, answer []byte) error {
 	var problem struct {
+		Type   string `json:"type"`
 		Detail string `json:"detail"`
 		Errors []struct {
 			Pointer string `json:"pointer"`
@@ -235,8 +314,8 @@ func refusal(status int, answer []byte) error {
 	if status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
 		return fmt.Errorf("control answered %d: %s", status, detail)
 	}
-	if status == http.StatusUnauthorized {
-		return fmt.Errorf("%w the token: %s", errRefused, detail)
+	if status == http.StatusUnauthorized && problem.Type == problemUnauthenticated {
+		return fmt.Errorf("%w: %s", errToken, detail)
 	}
 	return fmt.Errorf("%w with status %d: %s", errRefused, status, detail)
 }

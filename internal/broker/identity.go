@@ -25,6 +25,9 @@ type identity struct {
 	SystemAccount    string `json:"system_account_public_key,omitempty"`
 	SystemAccountJWT string `json:"system_account_jwt,omitempty"`
 	UserJWT          string `json:"user_jwt,omitempty"`
+	// Unseated is why control does not take the broker for one of its own any more,
+	// which stays so whether or not control can be asked. Empty: it does.
+	Unseated string `json:"unseated,omitempty"`
 }
 
 const identityFile = "identity.json"

@@ -59,7 +59,7 @@ func (b *Broker) ready() error {
 	if !b.server.ReadyForConnections(time.Millisecond) {
 		return errors.New("not accepting connections")
 	}
-	if err := b.gate.Err(); err != nil {
+	if err := b.closed(); err != nil {
 		p, _ := b.follower.Progress()
 		return fmt.Errorf("%w (at revision %d; last error: %s)", err, p.Applied, cmp.Or(p.LastError, "none"))
 	}
@@ -123,7 +123,7 @@ func (b *Broker) registry() *prometheus.Registry {
 	counter("revocation_pages_fetched_total", "Pages of accounts with many revocations, fetched from control or a peer broker.", counts.Pages.Load)
 	counter("claims_refused_total", "Claims that were refused.", counts.Refusals.Load)
 	gauge("gate_open", "1 when tenants' clients may log in, 0 while they may not because the broker is not up to date.", func() float64 {
-		if b.gate.Err() != nil {
+		if b.closed() != nil {
 			return 0
 		}
 		return 1

@@ -217,8 +217,9 @@ func below(pointer string, err error) error {
 // EncodeSystemAccount signs the account that control and brokers talk in, with
 // the exports that NATS tools expect of one. Its own key is listed among its
 // signing keys: under an operator with strict signing keys a server would else
-// refuse the users that [EncodeSystemUser] signs with it.
-func EncodeSystemAccount(key AccountKey, name string, signer Seed) (string, error) {
+// refuse the users that [EncodeSystemUser] signs with it. Those who are gone may
+// not come in again, whenever their JWTs were signed.
+func EncodeSystemAccount(key AccountKey, name string, signer Seed, gone ...UserKey) (string, error) {
 	_, keyErr := ParseAccountKey(string(key))
 	if err := errors.Join(fault.At("/public_key", keyErr), fault.At("/name", ValidateName(name))); err != nil {
 		return "", wrap("encode system account claims", err)
@@ -227,6 +228,9 @@ func EncodeSystemAccount(key AccountKey, name string, signer Seed) (string, erro
 	c := jwt.NewAccountClaims(string(key))
 	c.Name = name
 	c.SigningKeys.Add(string(key))
+	for _, user := range gone {
+		c.RevokeAt(string(user), endOfTime)
+	}
 	c.Exports.Add(&jwt.Export{
 		Name:                 "account-monitoring-streams",
 		Subject:              "$SYS.ACCOUNT.*.>",

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -20,6 +22,9 @@ type Operator struct {
 	Tags          []string
 	SigningKeys   []OperatorKey
 	SystemAccount AccountKey // empty: none
+	// SystemJWTID names the system account's JWT that goes with this one, by
+	// [OperatorJWTID]: brokers hear of operators' JWTs only. Empty: it is not said.
+	SystemJWTID string
 }
 
 // OperatorFacts is what a decoded operator JWT says, and about itself.
@@ -32,8 +37,11 @@ type OperatorFacts struct {
 	ID       string    // jti
 }
 
-// OperatorJWTID names an operator's JWT. Its jti does not: two that are signed in
-// the same second have the same.
+// tagSystemJWT is before the id of the system account's JWT, in a tag of the operator's.
+const tagSystemJWT = ReservedTags + "system-"
+
+// OperatorJWTID names an operator's JWT, or its system account's. Its jti does
+// not: two that are signed in the same second have the same.
 func OperatorJWTID(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:16])
@@ -52,7 +60,10 @@ func EncodeOperator(o Operator, seed Seed) (string, error) {
 		return "", errors.New("sign operator claims: the seed is another operator's, or a signing key's")
 	}
 	c := jwt.NewOperatorClaims(string(o.Key))
-	c.Name, c.Tags = o.Name, o.Tags
+	c.Name, c.Tags = o.Name, slices.Clone(o.Tags)
+	if o.SystemJWTID != "" {
+		c.Tags = append(c.Tags, tagSystemJWT+o.SystemJWTID)
+	}
 	c.SystemAccount = string(o.SystemAccount)
 	c.StrictSigningKeyUsage = true
 	for _, k := range o.SigningKeys {
@@ -95,9 +106,16 @@ func DecodeOperator(token string) (OperatorFacts, error) {
 		return OperatorFacts{}, fault.New(fault.Invalid, "this operator JWT was not signed by the operator itself")
 	}
 	facts := OperatorFacts{
-		Operator: Operator{Key: key, Name: c.Name, Tags: c.Tags, SystemAccount: AccountKey(c.SystemAccount)},
+		Operator: Operator{Key: key, Name: c.Name, SystemAccount: AccountKey(c.SystemAccount)},
 		Issuer:   key, Strict: c.StrictSigningKeyUsage,
 		IssuedAt: timeOf(c.IssuedAt), Expires: timeOf(c.Expires), ID: c.ID,
+	}
+	for _, tag := range c.Tags {
+		if id, ok := strings.CutPrefix(tag, tagSystemJWT); ok {
+			facts.SystemJWTID = id
+		} else {
+			facts.Tags = append(facts.Tags, tag)
+		}
 	}
 	for _, k := range c.SigningKeys {
 		facts.SigningKeys = append(facts.SigningKeys, OperatorKey(k))

@@ -141,6 +141,7 @@ func TestOperatorSurvivesMintAndDecode(t *testing.T) {
 		Key: must(seed.OperatorKey()), Name: "Default",
 		SigningKeys:   []claims.OperatorKey{must(must(claims.NewOperatorSeed()).OperatorKey())},
 		SystemAccount: must(must(claims.NewAccountSeed()).AccountKey()),
+		Tags:          []string{"region:eu"}, SystemJWTID: claims.OperatorJWTID("the system account's"),
 	}
 	facts := must(claims.DecodeOperator(must(claims.EncodeOperator(operator, seed))))
 	if diff := cmp.Diff(operator, facts.Operator); diff != "" {

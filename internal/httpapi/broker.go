@@ -88,3 +88,11 @@ func placeOf(cluster, controlURL string, e api.Endpoints) tenants.BrokerPlace {
 	return tenants.BrokerPlace{Cluster: cluster, ControlURL: controlURL,
 		Endpoints: tenants.Endpoints{NATS: e.Nats, WebSocket: e.Websocket, MQTT: e.Mqtt, LeafNode: e.Leafnode}}
 }
+
+func (s *Server) removeBroker(w http.ResponseWriter, r *http.Request) error {
+	if err := s.Tenants.RemoveBroker(r.Context(), actorOf(r), pathID[tenants.BrokerID](r, "broker")); err != nil {
+		return err
+	}
+	s.BrokersMoved()
+	return noContent(w)
+}

@@ -53,7 +53,7 @@ type Config struct {
 	Foresee func(ctx context.Context, account tenants.Account, claims []byte) (Outlook, error)
 	// Simulate says what a broker would answer to who is described by the facts.
 	Simulate func(facts tenants.LoginFacts, q api.SimulationRequest) (api.Simulation, error)
-	// BrokersMoved is called after a broker has enrolled or said where it is now,
+	// BrokersMoved is called after a broker has enrolled, was removed or said where it is now,
 	// and after a server was attached, moved or detached.
 	BrokersMoved func()
 	// Ready says why the process cannot serve, or nil.

@@ -102,6 +102,7 @@ func (s *Server) operations() map[string]handler {
 		"getServer":           s.getServer,
 		"updateServer":        s.updateServer,
 		"detachServer":        s.detachServer,
+		"removeBroker":        s.removeBroker,
 		"checkDrift":          s.checkDrift,
 		"createEnrollment":    s.createEnrollment,
 		"enrollBroker":        s.enrollBroker,

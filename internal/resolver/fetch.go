@@ -138,7 +138,8 @@ func (r *Resolver) Renew(operatorJWT, systemJWT string, keep func() error) error
 	}
 	next := &Trust{}
 	next.keys.Store(keys)
-	if _, err := next.Check(systemJWT, r.system); err != nil {
+	system, err := next.Check(systemJWT, r.system)
+	if err != nil {
 		return fmt.Errorf("check the system account: %w", err)
 	}
 	if err := keep(); err != nil {
@@ -146,6 +147,9 @@ func (r *Resolver) Renew(operatorJWT, systemJWT string, keep func() error) error
 	}
 	r.systemJWT.Store(&systemJWT)
 	r.trust.keys.Store(keys)
+	if r.watcher.Publish != nil {
+		r.watcher.Publish(system, nil) // it may have lost users
+	}
 	return nil
 }
 

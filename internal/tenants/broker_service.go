@@ -11,6 +11,7 @@ import (
 
 	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/feed"
 	"github.com/signalbox-io/signalbox/internal/postgres"
 )
 
@@ -149,6 +150,14 @@ func (s *Service) seat(ctx context.Context, tx pgx.Tx, enrollment Enrollment, ke
 	if err != nil {
 		return Seat{}, err
 	}
+	removed, err := operator.removed(key)
+	if err != nil {
+		return Seat{}, err
+	}
+	if removed {
+		return Seat{}, &fault.Error{Kind: fault.Conflict, Pointer: "/public_key",
+			Message: "this broker was removed; without the identity in its data directory it enrols as another"}
+	}
 	token, hash := newToken(brokerPrefix)
 	broker, isNew, err := upsertBroker(ctx, tx, operator.ID, key, hash, p, claims.OperatorJWTID(operator.JWT), now)
 	if err != nil {
@@ -174,7 +183,7 @@ func (s *Service) AnnounceBroker(ctx context.Context, brokerToken string, id Bro
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		broker, err := brokerByToken(ctx, tx, id, hashToken(brokerToken))
 		if errors.Is(err, pgx.ErrNoRows) {
-			return fault.New(fault.Unauthenticated, "this is not the token that the broker got when it enrolled last")
+			return fault.New(fault.Unauthenticated, "this broker was removed, or has enrolled again since and got another token")
 		}
 		if err != nil {
 			return err
@@ -183,7 +192,7 @@ func (s *Service) AnnounceBroker(ctx context.Context, brokerToken string, id Bro
 			return err
 		}
 		if err := updateBrokerPlace(ctx, tx, id, p, operatorJWTID, s.clock()); err != nil {
-			return err
+			return err // NotFound: it has been removed meanwhile
 		}
 		seat.Broker = broker
 		if seat.Operator, err = operatorByID(ctx, tx, broker.OperatorID); err != nil {
@@ -194,4 +203,65 @@ func (s *Service) AnnounceBroker(ctx context.Context, brokerToken string, id Bro
 	})
 	s.wake()
 	return seat, err
+}
+
+// RemoveBroker forgets a broker that does not come back, for staff: nothing waits
+// for it any more, what it held of counted connections is free at once, and its
+// user of the system account is revoked for all time. One that was heard just
+// now is a Conflict: it serves clients, who would stay.
+func (s *Service) RemoveBroker(ctx context.Context, actor Actor, id BrokerID) error {
+	if err := actor.requireStaff(); err != nil {
+		return err
+	}
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		broker, err := brokerByID(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		operator, err := lockOperator(ctx, tx, broker.OperatorID)
+		if err != nil {
+			return err
+		}
+		if err := silent(ctx, tx, broker); err != nil {
+			return err
+		}
+		if err := lockSharesOf(ctx, tx, broker.PublicKey); err != nil {
+			return err
+		}
+		if err := deleteBroker(ctx, tx, broker); err != nil {
+			return err
+		}
+		if err := feed.ForgetReceipt(ctx, tx, string(operator.ID), string(broker.PublicKey)); err != nil {
+			return err
+		}
+		if err := s.signSystemAccount(ctx, tx, operator, broker.PublicKey); err != nil {
+			return err
+		}
+		if _, err := s.signOperator(ctx, tx, operator.ID); err != nil {
+			return err
+		}
+		now := s.clock()
+		if err := finishPurges(ctx, tx, operator.ID, now); err != nil {
+			return err
+		}
+		return insertAudit(ctx, tx, nil, actor.ID, "removeBroker", string(id), now)
+	})
+	s.wake()
+	return err
+}
+
+// silent is a Conflict while the broker is being heard.
+func silent(ctx context.Context, tx pgx.Tx, b Broker) error {
+	receipts, err := feed.Receipts(ctx, tx, string(b.OperatorID))
+	if err != nil {
+		return err
+	}
+	now, err := databaseTime(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if r, heard := receipts[string(b.PublicKey)]; heard && now.Sub(r.HeardAt) < reachable {
+		return fault.New(fault.Conflict, "the broker %s is connected; stop it first, and remove it %d seconds later", b.Name, int(reachable.Seconds()))
+	}
+	return nil
 }

@@ -59,6 +59,59 @@ func brokerByToken(ctx context.Context, tx pgx.Tx, id BrokerID, tokenHash []byte
 	return one[Broker](ctx, tx, query, pgx.StrictNamedArgs{"id": id, "hash": tokenHash})
 }
 
+func brokerByID(ctx context.Context, q querier, id BrokerID) (Broker, error) {
+	const query = `
+		SELECT ` + brokerColumns + `
+		FROM brokers
+		WHERE id = @id`
+	broker, err := one[Broker](ctx, q, query, pgx.StrictNamedArgs{"id": id})
+	return broker, found(err, "broker", string(id))
+}
+
+// lockSharesOf keeps others from changing counts of which the broker holds places,
+// in the order in which those lock them, and the broker from asking for more.
+func lockSharesOf(ctx context.Context, tx pgx.Tx, key claims.UserKey) error {
+	const asks = `
+		SELECT
+		FROM lease_brokers
+		WHERE broker_key = @key
+		FOR UPDATE`
+	if _, err := exec(ctx, tx, asks, pgx.StrictNamedArgs{"key": key}); err != nil {
+		return err
+	}
+	const counts = `
+		SELECT
+		FROM connection_buckets
+		WHERE (account_id, bucket) IN (
+			SELECT account_id, bucket
+			FROM connection_shares
+			WHERE broker_key = @key
+		)
+		ORDER BY account_id, bucket
+		FOR UPDATE`
+	_, err := exec(ctx, tx, counts, pgx.StrictNamedArgs{"key": key})
+	return err
+}
+
+// deleteBroker forgets the broker, the places that it held, and what it said of its disk.
+func deleteBroker(ctx context.Context, tx pgx.Tx, b Broker) error {
+	for _, query := range []string{`
+		DELETE FROM disks
+		WHERE operator_id = @operator
+		AND broker_key = @key`, `
+		DELETE FROM erasures
+		WHERE operator_id = @operator
+		AND broker_key = @key`, `
+		DELETE FROM brokers
+		WHERE operator_id = @operator
+		AND public_key = @key`} {
+		if _, err := exec(ctx, tx, query, pgx.StrictNamedArgs{"operator": b.OperatorID, "key": b.PublicKey}); err != nil {
+			return fmt.Errorf("delete a broker: %w", err)
+		}
+	}
+	return nil
+}
+
 func updateBrokerPlace(ctx context.Context, tx pgx.Tx, id BrokerID, p BrokerPlace, jwtID string, now time.Time) error {
 	const query = `
 		UPDATE brokers
@@ -68,9 +121,12 @@ func updateBrokerPlace(ctx context.Context, tx pgx.Tx, id BrokerID, p BrokerPlac
 			operator_jwt_id = @jwt,
 			updated_at = @now
 		WHERE id = @id`
-	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
+	updated, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
 		"id": id, "cluster": p.Cluster, "control_url": p.ControlURL, "endpoints": p.Endpoints.stored(), "jwt": jwtID, "now": now,
 	})
+	if err == nil && updated == 0 {
+		return notFound("broker", string(id))
+	}
 	return err
 }
 

@@ -32,6 +32,16 @@ type Operator struct {
 	UpdatedAt        time.Time
 }
 
+// removed says whether a broker with that key was in the operator's system account and is not to come back.
+func (o Operator) removed(key claims.UserKey) (bool, error) {
+	system, err := claims.DecodeAccount(o.SystemJWT)
+	if err != nil {
+		return false, fmt.Errorf("read the system account: %w", err)
+	}
+	_, removed := system.Revoked[key]
+	return removed, nil
+}
+
 // OperatorSpec is what staff chooses about an operator.
 type OperatorSpec struct {
 	Name         string // unique

@@ -78,7 +78,8 @@ func (s *Service) signOperator(ctx context.Context, tx pgx.Tx, id OperatorID) (O
 	if err != nil {
 		return Operator{}, err
 	}
-	said := claims.Operator{Key: operator.PublicKey, Name: operator.Name, Tags: operator.Tags, SystemAccount: operator.SystemPublicKey}
+	said := claims.Operator{Key: operator.PublicKey, Name: operator.Name, Tags: operator.Tags, SystemAccount: operator.SystemPublicKey,
+		SystemJWTID: claims.OperatorJWTID(operator.SystemJWT)}
 	for _, k := range keys {
 		if k.Status != KeyRetired {
 			said.SigningKeys = append(said.SigningKeys, k.PublicKey)
@@ -227,13 +228,26 @@ func (s *Service) trustThenActivate(ctx context.Context, tx pgx.Tx, w *work) err
 	if w.Total, err = countToSign(ctx, tx, operator.ID); err != nil {
 		return err
 	}
+	w.Stage = stageSigning
+	return s.signSystemAccount(ctx, tx, operator)
+}
+
+// signSystemAccount signs the operator's system account anew: without those
+// brokers' users that have been removed from it, and now these.
+func (s *Service) signSystemAccount(ctx context.Context, tx pgx.Tx, operator Operator, removed ...claims.UserKey) error {
+	now, err := claims.DecodeAccount(operator.SystemJWT)
+	if err != nil {
+		return fmt.Errorf("read the system account: %w", err)
+	}
+	for user := range now.Revoked {
+		removed = append(removed, user)
+	}
 	token, err := s.signForOperator(ctx, tx, operator.ID, func(signer claims.Seed) (string, error) {
-		return claims.EncodeSystemAccount(operator.SystemPublicKey, systemAccount, signer)
+		return claims.EncodeSystemAccount(operator.SystemPublicKey, systemAccount, signer, removed...)
 	})
 	if err != nil {
 		return fmt.Errorf("sign the system account: %w", err)
 	}
-	w.Stage = stageSigning
 	return updateSystemJWT(ctx, tx, operator.ID, token)
 }
 

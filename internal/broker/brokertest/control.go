@@ -531,8 +531,8 @@ func (c *Control) enroll(w http.ResponseWriter, r *http.Request) {
 func (c *Control) announce(w http.ResponseWriter, r *http.Request) {
 	var body brokerBody
 	key := r.PathValue("broker")
-	if r.Header.Get("Authorization") != "Bearer sbb_"+key {
-		writeProblem(w, http.StatusUnauthorized, "this is not the broker's token")
+	if r.Header.Get("Authorization") != "Bearer sbb_"+key || !c.seated(key) {
+		writeProblem(w, http.StatusUnauthorized, "this broker was removed")
 		return
 	}
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
@@ -546,6 +546,23 @@ func (c *Control) announce(w http.ResponseWriter, r *http.Request) {
 // Seat enrols a broker that is none: whatever listens at the URL.
 func (c *Control) Seat(publicKey, controlURL string) {
 	c.seat(publicKey, brokerBody{Name: "seat", ControlURL: controlURL})
+}
+
+func (c *Control) seated(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.brokers[key]
+	return ok
+}
+
+// Remove forgets a broker: control does not speak to it, nor takes its announcements.
+func (c *Control) Remove(publicKey string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.brokers, publicKey)
+	if c.hub != nil {
+		c.hub.Refresh()
+	}
 }
 
 func (c *Control) seat(key string, body brokerBody) {
@@ -566,10 +583,13 @@ func (c *Control) Announced(publicKey string) (controlURL string, e broker.Endpo
 	return s.url, s.endpoints
 }
 
+// problemNames are those that brokers look at.
+var problemNames = map[int]string{http.StatusUnauthorized: "unauthenticated"}
+
 func writeProblem(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(`{"status":` + strconv.Itoa(status) + `,"detail":` + strconv.Quote(strings.ToValidUTF8(detail, "?")) + `}`))
+	_, _ = w.Write([]byte(`{"type":"/problems/` + problemNames[status] + `","status":` + strconv.Itoa(status) + `,"detail":` + strconv.Quote(strings.ToValidUTF8(detail, "?")) + `}`))
 }
 
 // Account is a tenant's account with one role, and what signs for both.

@@ -96,6 +96,10 @@ export function detachServer(id: string): Promise<void> {
   return done(client.DELETE("/v1/servers/{server}", { params: { path: { server: id } } }));
 }
 
+export function removeBroker(id: string): Promise<void> {
+  return done(client.DELETE("/v1/brokers/{broker}", { params: { path: { broker: id } } }));
+}
+
 /** The answer holds the enrolment token, this once. */
 export function createEnrollment(body: EnrollmentCreate): Promise<EnrollmentCreated> {
   return answer(client.POST("/v1/enrollments", { body }));

@@ -1324,6 +1324,34 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/brokers/{broker}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        broker: components["parameters"]["BrokerId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Remove a broker that does not come back
+     * @description Nothing waits for it any more: neither changes on their way, nor deleted accounts whose streams may still lie on its
+     *     disk, nor rotations of signing keys. What it held of counted connections is free at once, its token is dead, and its
+     *     user of the system account is revoked for all time. What is on its disk stays there: destroy it.
+     *
+     *     A broker that is connected, or was in the last ten seconds, is a conflict: stop it first. One that runs where control does
+     *     not hear it shuts itself as soon as it reaches control, and lets nobody in after that, whether control can be reached or not. Where it was a
+     *     peer in a cluster's JetStream, that has to be told as well: `nats server cluster peer-remove`.
+     */
+    delete: operations["removeBroker"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/brokers/{broker}/announcement": {
     parameters: {
       query?: never;
@@ -5933,6 +5961,27 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["BrokerEnrolled"];
         };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  removeBroker: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        broker: components["parameters"]["BrokerId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Removed. */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       default: components["responses"]["Refused"];
     };
