@@ -885,6 +885,9 @@ type BrokerAnnounced struct {
 	OperatorJwt      string `json:"operator_jwt"`
 	SystemAccountJwt string `json:"system_account_jwt"`
 
+	// SystemAccountPublicKey Of the system account that the broker is to be in. If it is in another, it takes this seat when it restarts.
+	SystemAccountPublicKey string `json:"system_account_public_key"`
+
 	// UserJwt A user of the system account for the broker's public key.
 	UserJwt string `json:"user_jwt"`
 }
@@ -897,6 +900,9 @@ type BrokerAnnouncement struct {
 
 	// OperatorJwtId Of the operator JWT that the broker goes by: the first 16 bytes of its SHA-256, in hex. A signing key is used once all brokers go by a JWT that has it.
 	OperatorJwtId *string `json:"operator_jwt_id,omitempty"`
+
+	// SystemAccountPublicKey Of the system account that the broker's server has been in since it started.
+	SystemAccountPublicKey *string `json:"system_account_public_key,omitempty"`
 }
 
 // BrokerDelivery defines model for BrokerDelivery.
@@ -3082,6 +3088,12 @@ type AttachServerParams struct {
 
 // RotateSigningKeyParams defines parameters for RotateSigningKey.
 type RotateSigningKeyParams struct {
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RotateSystemAccountParams defines parameters for RotateSystemAccount.
+type RotateSystemAccountParams struct {
 	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }

@@ -83,6 +83,7 @@ CREATE TABLE brokers (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   operator_jwt_id text DEFAULT ''::text NOT NULL,
+  system_public_key text DEFAULT ''::text NOT NULL,
   CONSTRAINT brokers_pkey PRIMARY KEY (id),
   CONSTRAINT brokers_public_key_key UNIQUE (public_key),
   CONSTRAINT brokers_hash_key UNIQUE (token_hash),
@@ -235,6 +236,17 @@ CREATE TABLE feeds (
   revision bigint NOT NULL,
   CONSTRAINT feeds_pkey PRIMARY KEY (operator_id),
   CONSTRAINT feeds_revision_check CHECK ((revision >= 0))
+);
+
+CREATE TABLE former_system_accounts (
+  public_key text NOT NULL,
+  operator_id prefixed_id NOT NULL,
+  sealed_seed bytea NOT NULL,
+  jwt text NOT NULL,
+  left_at timestamp with time zone NOT NULL,
+  retired_at timestamp with time zone,
+  CONSTRAINT former_system_accounts_pkey PRIMARY KEY (public_key),
+  CONSTRAINT former_system_accounts_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id)
 );
 
 CREATE TABLE idempotency_keys (
@@ -541,6 +553,7 @@ CREATE INDEX credentials_stale_role ON public.credentials USING btree (role_id) 
 CREATE INDEX erasures_left ON public.erasures USING btree (operator_id, broker_key) WHERE (NOT gone);
 CREATE INDEX events_age ON public.events USING btree (created_at);
 CREATE INDEX events_page ON public.events USING btree (tenant_id, id);
+CREATE UNIQUE INDEX former_system_accounts_one_left ON public.former_system_accounts USING btree (operator_id) WHERE (retired_at IS NULL);
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX members_person ON public.members USING btree (person_id);
 CREATE INDEX operations_unfinished ON public.operations USING btree (id) WHERE (finished_at IS NULL);
@@ -587,6 +600,7 @@ COMMENT ON COLUMN brokers.public_key IS 'the user nkey it made for itself; its s
 COMMENT ON COLUMN brokers.control_url IS 'where control reaches its system account, nats://host:port';
 COMMENT ON COLUMN brokers.endpoints IS 'where tenants'' clients reach it: lists of URLs by protocol';
 COMMENT ON COLUMN brokers.operator_jwt_id IS 'of the operator JWT that it has confirmed to go by; empty: none yet';
+COMMENT ON COLUMN brokers.system_public_key IS 'of the system account that its server is in; empty: the operator''s';
 COMMENT ON TABLE connection_buckets IS 'connections that are counted together, while a broker holds places for some';
 COMMENT ON COLUMN connection_buckets.bucket IS 'type:MQTT or user:name';
 COMMENT ON COLUMN connection_buckets.recall IS 'number of the last request to give back what is not used';
@@ -618,6 +632,9 @@ COMMENT ON TABLE events IS 'what happened to a tenant''s things without anybody 
 COMMENT ON COLUMN events.subject IS 'the id of the thing';
 COMMENT ON TABLE feed_changes IS 'compacted: one row per account, at its latest revision';
 COMMENT ON TABLE feeds IS 'each operator''s revision; the row''s lock puts its changes in commit order';
+COMMENT ON TABLE former_system_accounts IS 'where brokers are until they restart, while the operator''s JWT names another';
+COMMENT ON COLUMN former_system_accounts.sealed_seed IS 'empty once retired';
+COMMENT ON COLUMN former_system_accounts.retired_at IS 'when no broker was in it any more';
 COMMENT ON COLUMN idempotency_keys.request IS 'SHA-256 of operation, path and body: the same key with another request is refused';
 COMMENT ON TABLE lease_brokers IS 'when each broker last spoke of its places for connections';
 COMMENT ON COLUMN lease_brokers.incarnation IS 'higher after each start of the broker';
@@ -667,6 +684,6 @@ COMMENT ON COLUMN servers.urls IS 'where control reaches their system account';
 COMMENT ON COLUMN servers.ledger IS 'which servers were found there, and how far each has come';
 COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the cookie';
 COMMENT ON COLUMN tenants.plan_id IS 'the version of a plan that the tenant is on';
-COMMENT ON TABLE tombstones IS 'accounts that brokers held and the operator never had: their last JWT lets nobody in';
+COMMENT ON TABLE tombstones IS 'accounts that brokers held and the operator never had, and its former system accounts: their last JWT lets nobody in';
 COMMENT ON TABLE used_nonces IS 'of renewals; nonces carry their own proof of origin, so only used ones are kept, until they expire';
 COMMENT ON COLUMN users.connections IS 'at one time; -1 is unlimited; null: the role''s';

@@ -18,7 +18,7 @@ func (d *delivery) attachments(ctx context.Context) ([]resolver.Membership, erro
 	for _, s := range servers {
 		memberships = append(memberships, resolver.Membership{
 			OperatorID: string(s.OperatorID), Cluster: string(s.ID), URLs: s.URLs, Attached: true,
-			Login: func() (resolver.Login, error) { return d.login(s.OperatorID, resolver.CourierPermissions()) },
+			Login: func() (resolver.Login, error) { return d.login(s.OperatorID, "", resolver.CourierPermissions()) },
 		})
 	}
 	return memberships, nil

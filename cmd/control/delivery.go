@@ -186,8 +186,8 @@ func (d *delivery) seen(ctx context.Context, operatorID, broker string, logins [
 	return d.domain.RecordSightings(ctx, tenants.OperatorID(operatorID), claims.UserKey(broker), reports)
 }
 
-// brokers groups each operator's brokers by the cluster they are in; one that
-// stands alone is a cluster of its own.
+// brokers groups each operator's brokers by the cluster and the system account
+// they are in; one that stands alone is a cluster of its own.
 func (d *delivery) brokers(ctx context.Context) ([]resolver.Membership, error) {
 	seats, err := d.domain.BrokerSeats(ctx)
 	if err != nil {
@@ -195,21 +195,24 @@ func (d *delivery) brokers(ctx context.Context) ([]resolver.Membership, error) {
 	}
 	var memberships []resolver.Membership
 	for _, seat := range seats {
-		place := map[string]int{} // index in memberships, by cluster
+		place := map[[2]string]int{} // index in memberships, by cluster and system account
 		for _, b := range seat.Brokers {
 			if b.ControlURL == "" {
 				continue // it will say where it is once it has a port
 			}
-			cluster := clusterOf(b)
-			i, ok := place[cluster]
+			cluster, system := clusterOf(b), cmp.Or(b.System, seat.Operator.SystemPublicKey)
+			i, ok := place[[2]string{cluster, string(system)}]
 			if !ok {
 				i = len(memberships)
-				place[cluster] = i
+				place[[2]string{cluster, string(system)}] = i
 				memberships = append(memberships, resolver.Membership{
 					OperatorID: string(seat.Operator.ID),
 					Cluster:    cluster,
+					System:     string(system),
 					Brokers:    map[string]string{},
-					Login:      func() (resolver.Login, error) { return d.login(seat.Operator.ID, resolver.ControlPermissions()) },
+					Login: func() (resolver.Login, error) {
+						return d.login(seat.Operator.ID, system, resolver.ControlPermissions())
+					},
 				})
 			}
 			memberships[i].URLs = append(memberships[i].URLs, b.ControlURL)
@@ -235,11 +238,12 @@ func (d *delivery) links(operator tenants.OperatorID) map[string]httpapi.Link {
 	return links
 }
 
-// login makes a system-account user for one attempt to connect.
-func (d *delivery) login(operator tenants.OperatorID, may claims.Template) (resolver.Login, error) {
+// login makes a user of a system account, the operator's present one if empty,
+// for one attempt to connect.
+func (d *delivery) login(operator tenants.OperatorID, system claims.AccountKey, may claims.Template) (resolver.Login, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	token, seed, err := d.domain.SystemUser(ctx, operator, "control", may)
+	token, seed, err := d.domain.SystemUser(ctx, operator, system, "control", may)
 	if err != nil {
 		return resolver.Login{}, err
 	}

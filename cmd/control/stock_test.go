@@ -224,7 +224,7 @@ func (s *stack) systemUser(operator, url string) *nats.Conn {
 func (s *stack) systemUserWith(operator, url string, may claims.Template) *nats.Conn {
 	s.t.Helper()
 	domain := s.openDomain()
-	token, seed, err := domain.SystemUser(s.t.Context(), tenants.OperatorID(operator), "admin", may)
+	token, seed, err := domain.SystemUser(s.t.Context(), tenants.OperatorID(operator), "", "admin", may)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -195,6 +195,9 @@ func (b *Broker) start(ctx context.Context) error {
 	if err := b.useAdmission(trust); err != nil {
 		return err
 	}
+	if err := b.bringClusterFolder(); err != nil {
+		return err
+	}
 	joinOperator(b.options, b.identity.SystemAccount, b.resolver)
 	if err := b.startServer(); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/resolver"
 )
 
 type announcement struct {
@@ -152,10 +153,12 @@ func (b *Broker) announceOnce(ctx context.Context, insist bool) (again bool, err
 	said := struct {
 		announcement
 		OperatorJWTID string `json:"operator_jwt_id"`
-	}{b.announcement(), b.resolver.Trust().ID()}
+		SystemAccount string `json:"system_account_public_key"`
+	}{b.announcement(), b.resolver.Trust().ID(), b.identity.SystemAccount}
 	var renewed struct {
 		UserJWT          string `json:"user_jwt"`
 		OperatorJWT      string `json:"operator_jwt"`
+		SystemAccount    string `json:"system_account_public_key"` // empty: control knows of one only
 		SystemAccountJWT string `json:"system_account_jwt"`
 	}
 	try := func() error {
@@ -176,13 +179,20 @@ func (b *Broker) announceOnce(ctx context.Context, insist bool) (again bool, err
 	if err := b.stay(); err != nil {
 		return false, err
 	}
+	before := b.resolver.Trust().ID()
+	if renewed.SystemAccount != "" && renewed.SystemAccount != b.identity.SystemAccount {
+		next := b.kept
+		next.OperatorJWT, next.UserJWT = renewed.OperatorJWT, renewed.UserJWT
+		next.SystemAccount, next.SystemAccountJWT = renewed.SystemAccount, renewed.SystemAccountJWT
+		err := b.takeNextSeat(next)
+		return err == nil && b.resolver.Trust().ID() != before, err
+	}
 	if err := b.renew(renewed.UserJWT); err != nil {
 		return false, err
 	}
 	if renewed.OperatorJWT == "" || renewed.OperatorJWT == b.kept.OperatorJWT && renewed.SystemAccountJWT == b.kept.SystemAccountJWT {
 		return false, nil
 	}
-	before := b.resolver.Trust().ID()
 	next := b.kept
 	next.OperatorJWT, next.SystemAccountJWT = renewed.OperatorJWT, renewed.SystemAccountJWT
 	if err := b.resolver.Renew(next.OperatorJWT, next.SystemAccountJWT, func() error { return b.keepIdentity(next) }); err != nil {
@@ -204,6 +214,25 @@ func (b *Broker) stay() error {
 	}
 	b.unseated.Store(nil)
 	b.log.Info("control knows this broker again")
+	return nil
+}
+
+// takeNextSeat keeps a seat in another system account for the next start: a
+// server cannot change its own while it runs. The operator's JWT holds at once.
+func (b *Broker) takeNextSeat(next identity) error {
+	if next.SystemAccount != b.kept.SystemAccount {
+		b.log.Warn("the operator has another system account: restart this broker, so that it comes to be there", "system_account", next.SystemAccount)
+	}
+	trust, err := resolver.NewTrust(next.OperatorJWT)
+	if err == nil {
+		_, err = trust.Check(next.SystemAccountJWT, next.SystemAccount)
+	}
+	if err != nil {
+		return fmt.Errorf("check the seat in the operator's other system account: %w", err)
+	}
+	if err := b.resolver.Renew(next.OperatorJWT, "", func() error { return b.keepIdentity(next) }); err != nil {
+		return fmt.Errorf("take the operator's new JWT: %w", err)
+	}
 	return nil
 }
 

@@ -64,8 +64,8 @@ func (s *Server) enrollBroker(w http.ResponseWriter, r *http.Request) error {
 		Token:                  seat.Token,
 		OperatorId:             string(seat.Operator.ID),
 		OperatorJwt:            seat.Operator.JWT,
-		SystemAccountPublicKey: string(seat.Operator.SystemPublicKey),
-		SystemAccountJwt:       seat.Operator.SystemJWT,
+		SystemAccountPublicKey: string(seat.System.Key),
+		SystemAccountJwt:       seat.System.JWT,
 		UserJwt:                seat.BrokerJWT,
 	})
 }
@@ -76,12 +76,14 @@ func (s *Server) announceBroker(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	place := placeOf(in.Cluster, in.ControlUrl, in.Endpoints)
-	seat, err := s.Tenants.AnnounceBroker(r.Context(), callOf(r).caller.bearer, pathID[tenants.BrokerID](r, "broker"), place, orZero(in.OperatorJwtId))
+	by := tenants.GoesBy{OperatorJWTID: orZero(in.OperatorJwtId), System: claims.AccountKey(orZero(in.SystemAccountPublicKey))}
+	seat, err := s.Tenants.AnnounceBroker(r.Context(), callOf(r).caller.bearer, pathID[tenants.BrokerID](r, "broker"), place, by)
 	if err != nil {
 		return err
 	}
 	s.BrokersMoved()
-	return answer(w, http.StatusOK, api.BrokerAnnounced{UserJwt: seat.BrokerJWT, OperatorJwt: seat.Operator.JWT, SystemAccountJwt: seat.Operator.SystemJWT})
+	return answer(w, http.StatusOK, api.BrokerAnnounced{UserJwt: seat.BrokerJWT, OperatorJwt: seat.Operator.JWT,
+		SystemAccountPublicKey: string(seat.System.Key), SystemAccountJwt: seat.System.JWT})
 }
 
 func placeOf(cluster, controlURL string, e api.Endpoints) tenants.BrokerPlace {

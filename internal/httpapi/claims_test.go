@@ -52,7 +52,6 @@ var fixedClaims = map[string]string{
 	"operator.Type":                  "an operator's",
 	"operator.Version":               "the library's",
 	"operator.StrictSigningKeyUsage": "always: the operator's own key signs nothing but its JWT",
-	"operator.SystemAccount":         "made with the operator: brokers and control talk in it, and a server cannot change it while it runs",
 	"operator.AccountServerURL":      "it has a secret in it, which server-config gives to who may know it, and the JWT is public",
 	"operator.OperatorServiceURLs":   "brokers come and go: endpoints tells where they are now",
 	"operator.AssertServerVersion":   "an operator's servers may be of any version while they are updated one by one",
@@ -75,9 +74,10 @@ const scoped = "user JWTs are scoped: this stands in the role's template, so tha
 
 // claimsSetBy say for each other claim which request changes it.
 var claimsSetBy = map[string]claimChange{
-	"operator.Name":        operator(body{"name": "renamed"}),
-	"operator.Tags":        operator(body{"tags": []string{"region:eu"}}),
-	"operator.SigningKeys": {then: byStaff("POST", "/v1/operators/{operator}/signing-keys", nil)},
+	"operator.Name":          operator(body{"name": "renamed"}),
+	"operator.Tags":          operator(body{"tags": []string{"region:eu"}}),
+	"operator.SigningKeys":   {then: byStaff("POST", "/v1/operators/{operator}/signing-keys", nil)},
+	"operator.SystemAccount": {then: byStaff("POST", "/v1/operators/{operator}/system-account/rotate", nil)},
 
 	"account.Name":           account(body{"name": "renamed"}),
 	"account.Description":    account(body{"description": "changed"}),

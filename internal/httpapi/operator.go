@@ -91,6 +91,15 @@ func (s *Server) rotateSigningKey(w http.ResponseWriter, r *http.Request) error 
 	return accepted(w, o)
 }
 
+func (s *Server) rotateSystemAccount(w http.ResponseWriter, r *http.Request) error {
+	o, err := s.Tenants.RotateSystemAccount(r.Context(), actorOf(r), once(r), pathID[tenants.OperatorID](r, "operator"))
+	if err != nil {
+		return err
+	}
+	s.BrokersMoved()
+	return accepted(w, o)
+}
+
 func editOperator(in api.OperatorUpdate, spec *tenants.OperatorSpec) {
 	set(&spec.Name, in.Name)
 	set(&spec.Description, in.Description)

@@ -94,6 +94,7 @@ func (s *Server) operations() map[string]handler {
 		"listSigningKeys":     s.listSigningKeys,
 		"addSigningKey":       s.addSigningKey,
 		"rotateSigningKey":    s.rotateSigningKey,
+		"rotateSystemAccount": s.rotateSystemAccount,
 		"listBrokers":         s.listBrokers,
 		"getOperatorDelivery": s.getOperatorDelivery,
 		"getServerConfig":     s.getServerConfig,

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,7 +126,7 @@ func NewResolver(store *Store, trust *Trust, systemAccount, systemJWT string, lo
 // Renew goes by another JWT of the same operator from now on, and by the system
 // account's as one of its keys has signed it, once keep has kept both. The
 // server needs not hear of it: it trusts the [handover], and its system account is there.
-// An operator JWT from before the one gone by, or another operator's, is refused.
+// An empty systemJWT stands for the one there is. An operator JWT from before the one gone by, or another operator's, is refused.
 func (r *Resolver) Renew(operatorJWT, systemJWT string, keep func() error) error {
 	keys, err := readOperator(operatorJWT)
 	if err != nil {
@@ -138,6 +139,7 @@ func (r *Resolver) Renew(operatorJWT, systemJWT string, keep func() error) error
 	}
 	next := &Trust{}
 	next.keys.Store(keys)
+	systemJWT = cmp.Or(systemJWT, *r.systemJWT.Load())
 	system, err := next.Check(systemJWT, r.system)
 	if err != nil {
 		return fmt.Errorf("check the system account: %w", err)

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -73,6 +74,7 @@ type Membership struct {
 	Cluster    string   // the cluster's name; of an attachment and of a broker that stands alone, something else that is unique to it
 	URLs       []string // where control reaches its servers
 	Attached   bool     // it is an attachment
+	System     string   // names the system account they are in, where a cluster's brokers are not all in the same: each hears its own only
 	// Brokers are its members, URL by public key: those that the connection turns
 	// out not to lead to get one each. Nil: they are not looked after one by one.
 	Brokers map[string]string
@@ -88,7 +90,7 @@ func (m Membership) key() string {
 	if m.Attached {
 		return m.OperatorID + "\x00" + m.Cluster + "\x00" + strings.Join(m.URLs, " ")
 	}
-	return m.OperatorID + "\x00" + m.Cluster
+	return m.OperatorID + "\x00" + m.Cluster + "\x00" + m.System
 }
 
 // LinkStatus is the state of one connection to a cluster of brokers.
@@ -304,7 +306,8 @@ func (h *Hub) Publish(_ context.Context, operatorID string, previous Revision, e
 }
 
 // Status returns the state of each connection, ordered by operator and cluster.
-// One to a broker that its cluster's does not reach has its public key for a cluster.
+// One to a broker that its cluster's does not reach has its public key for a
+// cluster. A cluster whose brokers are in two system accounts is connected when both connections are.
 func (h *Hub) Status() []LinkStatus {
 	var all []LinkStatus
 	for _, l := range h.all() {
@@ -316,5 +319,23 @@ func (h *Hub) Status() []LinkStatus {
 		}
 		return strings.Compare(a.Cluster, b.Cluster)
 	})
-	return all
+	var merged []LinkStatus
+	for _, s := range all {
+		if last := len(merged) - 1; last >= 0 && merged[last].OperatorID == s.OperatorID && merged[last].Cluster == s.Cluster {
+			merged[last] = merged[last].and(s)
+			continue
+		}
+		merged = append(merged, s)
+	}
+	return merged
+}
+
+func (s LinkStatus) and(other LinkStatus) LinkStatus {
+	if s.Connected && !other.Connected {
+		s.Since = other.Since
+	}
+	s.Connected = s.Connected && other.Connected
+	s.URLs = slices.Concat(s.URLs, other.URLs)
+	s.LastError = cmp.Or(s.LastError, other.LastError)
+	return s
 }

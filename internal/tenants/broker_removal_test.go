@@ -143,7 +143,7 @@ func TestRemovedBrokersSeatIsGoneForGood(t *testing.T) {
 	if before == between || between == after {
 		t.Error("the operator's JWT is the same after a removal: brokers would not hear of it")
 	}
-	_, err := w.AnnounceBroker(t.Context(), seat.Token, seat.Broker.ID, brokerSpec("b").BrokerPlace, "")
+	_, err := w.AnnounceBroker(t.Context(), seat.Token, seat.Broker.ID, brokerSpec("b").BrokerPlace, GoesBy{})
 	refused(t, err, fault.Unauthenticated)
 	_, err = w.EnrollBroker(t.Context(), w.enrollmentToken(1), key, brokerSpec("b"))
 	refused(t, err, fault.Conflict, "/public_key")

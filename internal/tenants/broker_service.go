@@ -1,10 +1,12 @@
 package tenants
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -146,20 +148,20 @@ func (s *Service) EnrollBroker(ctx context.Context, enrollmentToken string, key 
 }
 
 func (s *Service) seat(ctx context.Context, tx pgx.Tx, enrollment Enrollment, key claims.UserKey, p BrokerSpec, now time.Time) (Seat, error) {
-	operator, err := operatorByID(ctx, tx, enrollment.OperatorID)
+	operator, err := shareOperator(ctx, tx, enrollment.OperatorID)
 	if err != nil {
 		return Seat{}, err
 	}
-	removed, err := operator.removed(key)
+	removed, err := operator.removedBrokers()
 	if err != nil {
 		return Seat{}, err
 	}
-	if removed {
+	if slices.Contains(removed, key) {
 		return Seat{}, &fault.Error{Kind: fault.Conflict, Pointer: "/public_key",
 			Message: "this broker was removed; without the identity in its data directory it enrols as another"}
 	}
 	token, hash := newToken(brokerPrefix)
-	broker, isNew, err := upsertBroker(ctx, tx, operator.ID, key, hash, p, claims.OperatorJWTID(operator.JWT), now)
+	broker, isNew, err := upsertBroker(ctx, tx, operator.ID, key, hash, p, GoesBy{OperatorJWTID: claims.OperatorJWTID(operator.JWT), System: operator.SystemPublicKey}, now)
 	if err != nil {
 		return Seat{}, err
 	}
@@ -171,14 +173,16 @@ func (s *Service) seat(ctx context.Context, tx pgx.Tx, enrollment Enrollment, ke
 	if err := insertAudit(ctx, tx, nil, string(enrollment.ID), "enrollBroker", string(broker.ID), now); err != nil {
 		return Seat{}, err
 	}
-	jwt, err := s.signSystemUser(ctx, tx, operator.ID, key, p.Name, brokerTemplate(key))
-	return Seat{Broker: broker, Token: token, Operator: operator, BrokerJWT: jwt}, err
+	jwt, err := s.signSystemUser(ctx, tx, operator.ID, "", key, p.Name, brokerTemplate(key))
+	return Seat{Broker: broker, Token: token, Operator: operator, System: operator.system(), BrokerJWT: jwt}, err
 }
 
-// AnnounceBroker notes where the broker can be reached now, and which operator
-// JWT it goes by, and signs its user of the system account anew, with what a broker
-// may do by now. A token that is not that broker's is Unauthenticated.
-func (s *Service) AnnounceBroker(ctx context.Context, brokerToken string, id BrokerID, p BrokerPlace, operatorJWTID string) (Seat, error) {
+// AnnounceBroker notes where the broker can be reached now, and what it goes by,
+// and signs its user of the system account anew, with what a broker may do by
+// now. The seat is in the operator's system account, which may be another than its server
+// is in: then it is for the broker's next start. One that does not say which it is in
+// gets the seat there. A token that is not that broker's is Unauthenticated.
+func (s *Service) AnnounceBroker(ctx context.Context, brokerToken string, id BrokerID, p BrokerPlace, by GoesBy) (Seat, error) {
 	var seat Seat
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		broker, err := brokerByToken(ctx, tx, id, hashToken(brokerToken))
@@ -191,14 +195,18 @@ func (s *Service) AnnounceBroker(ctx context.Context, brokerToken string, id Bro
 		if err := p.validate(); err != nil {
 			return err
 		}
-		if err := updateBrokerPlace(ctx, tx, id, p, operatorJWTID, s.clock()); err != nil {
-			return err // NotFound: it has been removed meanwhile
-		}
 		seat.Broker = broker
-		if seat.Operator, err = operatorByID(ctx, tx, broker.OperatorID); err != nil {
+		if seat.Operator, err = shareOperator(ctx, tx, broker.OperatorID); err != nil {
 			return err
 		}
-		seat.BrokerJWT, err = s.signSystemUser(ctx, tx, broker.OperatorID, broker.PublicKey, broker.Name, brokerTemplate(broker.PublicKey))
+		if seat.System, err = seatFor(ctx, tx, seat.Operator, broker, by.System); err != nil {
+			return err
+		}
+		by.System = cmp.Or(by.System, seat.System.Key)
+		if err := updateBrokerPlace(ctx, tx, id, p, by, s.clock()); err != nil {
+			return err
+		}
+		seat.BrokerJWT, err = s.signSystemUser(ctx, tx, broker.OperatorID, seat.System.Key, broker.PublicKey, broker.Name, brokerTemplate(broker.PublicKey))
 		return err
 	})
 	s.wake()

@@ -15,17 +15,17 @@ import (
 
 // brokerColumns has never heard from the broker: that is in feed's receipts.
 const brokerColumns = `id, operator_id, 'broker' AS kind, public_key, name, cluster, control_url, endpoints, ` +
-	`operator_jwt_id, 0::bigint AS applied, NULL::timestamptz AS heard_at, created_at, updated_at`
+	`operator_jwt_id, system_public_key AS system, 0::bigint AS applied, NULL::timestamptz AS heard_at, created_at, updated_at`
 
 var brokerFaults = map[string]*fault.Error{
 	"brokers_name_key": {Kind: fault.Conflict, Pointer: "/name", Message: "another broker of this operator has this name"},
 }
 
 // upsertBroker seats the key, or finds it seated and updates it.
-func upsertBroker(ctx context.Context, tx pgx.Tx, operator OperatorID, key claims.UserKey, tokenHash []byte, p BrokerSpec, jwtID string, now time.Time) (b Broker, isNew bool, err error) {
+func upsertBroker(ctx context.Context, tx pgx.Tx, operator OperatorID, key claims.UserKey, tokenHash []byte, p BrokerSpec, by GoesBy, now time.Time) (b Broker, isNew bool, err error) {
 	const query = `
-		INSERT INTO brokers (id, operator_id, name, public_key, token_hash, cluster, control_url, endpoints, operator_jwt_id, created_at, updated_at)
-		VALUES (@id, @operator, @name, @key, @hash, @cluster, @control_url, @endpoints, @jwt, @now, @now)
+		INSERT INTO brokers (id, operator_id, name, public_key, token_hash, cluster, control_url, endpoints, operator_jwt_id, system_public_key, created_at, updated_at)
+		VALUES (@id, @operator, @name, @key, @hash, @cluster, @control_url, @endpoints, @jwt, @system, @now, @now)
 		ON CONFLICT (public_key) DO UPDATE
 		SET name = EXCLUDED.name,
 			token_hash = EXCLUDED.token_hash,
@@ -33,13 +33,14 @@ func upsertBroker(ctx context.Context, tx pgx.Tx, operator OperatorID, key claim
 			control_url = EXCLUDED.control_url,
 			endpoints = EXCLUDED.endpoints,
 			operator_jwt_id = EXCLUDED.operator_jwt_id,
+			system_public_key = EXCLUDED.system_public_key,
 			updated_at = EXCLUDED.updated_at
 		WHERE brokers.operator_id = EXCLUDED.operator_id
 		RETURNING ` + brokerColumns
 	id := NewID[BrokerID]("brk")
 	b, err = one[Broker](ctx, tx, query, pgx.StrictNamedArgs{
 		"id": id, "operator": operator, "name": p.Name, "key": key, "hash": tokenHash,
-		"cluster": p.Cluster, "control_url": p.ControlURL, "endpoints": p.Endpoints.stored(), "jwt": jwtID, "now": now,
+		"cluster": p.Cluster, "control_url": p.ControlURL, "endpoints": p.Endpoints.stored(), "jwt": by.OperatorJWTID, "system": by.System, "now": now,
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Broker{}, false, &fault.Error{Kind: fault.Conflict, Pointer: "/public_key", Message: "this broker is enrolled under another operator"}
@@ -112,17 +113,18 @@ func deleteBroker(ctx context.Context, tx pgx.Tx, b Broker) error {
 	return nil
 }
 
-func updateBrokerPlace(ctx context.Context, tx pgx.Tx, id BrokerID, p BrokerPlace, jwtID string, now time.Time) error {
+func updateBrokerPlace(ctx context.Context, tx pgx.Tx, id BrokerID, p BrokerPlace, by GoesBy, now time.Time) error {
 	const query = `
 		UPDATE brokers
 		SET cluster = @cluster,
 			control_url = @control_url,
 			endpoints = @endpoints,
 			operator_jwt_id = @jwt,
+			system_public_key = @system,
 			updated_at = @now
 		WHERE id = @id`
 	updated, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
-		"id": id, "cluster": p.Cluster, "control_url": p.ControlURL, "endpoints": p.Endpoints.stored(), "jwt": jwtID, "now": now,
+		"id": id, "cluster": p.Cluster, "control_url": p.ControlURL, "endpoints": p.Endpoints.stored(), "jwt": by.OperatorJWTID, "system": by.System, "now": now,
 	})
 	if err == nil && updated == 0 {
 		return notFound("broker", string(id))
@@ -157,7 +159,7 @@ func recipientsOf(ctx context.Context, q querier, operator OperatorID) ([]Broker
 		FROM brokers
 		WHERE operator_id = @operator
 		UNION ALL
-		SELECT id, operator_id, 'server', id, name, '', '', '{}', '', 0, NULL, created_at, updated_at
+		SELECT id, operator_id, 'server', id, name, '', '', '{}', '', '', 0, NULL, created_at, updated_at
 		FROM servers
 		WHERE operator_id = @operator
 		ORDER BY kind, name`

@@ -60,7 +60,7 @@ func TestEnrolledBrokerGetsASeatInTheSystemAccount(t *testing.T) {
 	}
 	place := brokerSpec("b1").BrokerPlace
 	place.Cluster = "west"
-	renewed := must(w.AnnounceBroker(t.Context(), seat.Token, seat.Broker.ID, place, ""))(t)
+	renewed := must(w.AnnounceBroker(t.Context(), seat.Token, seat.Broker.ID, place, GoesBy{}))(t)
 	if diff := cmp.Diff(facts.Permissions, must(claims.DecodeUser(renewed.BrokerJWT))(t).Permissions); diff != "" {
 		t.Errorf("permissions when it announces itself (-want +got):\n%s", diff)
 	}
@@ -103,13 +103,13 @@ func TestSameKeyKeepsItsSeat(t *testing.T) {
 	if again.Broker.ID != first.Broker.ID || again.Broker.Name != "b1-renamed" || again.Token == first.Token {
 		t.Errorf("first %+v, again %+v", first.Broker, again.Broker)
 	}
-	refused(t, second(w.AnnounceBroker(t.Context(), first.Token, first.Broker.ID, brokerSpec("x").BrokerPlace, "")), fault.Unauthenticated)
-	if _, err := w.AnnounceBroker(t.Context(), again.Token, first.Broker.ID, brokerSpec("x").BrokerPlace, ""); err != nil {
+	refused(t, second(w.AnnounceBroker(t.Context(), first.Token, first.Broker.ID, brokerSpec("x").BrokerPlace, GoesBy{})), fault.Unauthenticated)
+	if _, err := w.AnnounceBroker(t.Context(), again.Token, first.Broker.ID, brokerSpec("x").BrokerPlace, GoesBy{}); err != nil {
 		t.Error(err)
 	}
 	// It used nothing up: one place is left.
 	other := must(w.EnrollBroker(t.Context(), token, newUserKey(t), brokerSpec("b2")))(t)
-	refused(t, second(w.AnnounceBroker(t.Context(), again.Token, other.Broker.ID, brokerSpec("x").BrokerPlace, "")), fault.Unauthenticated)
+	refused(t, second(w.AnnounceBroker(t.Context(), again.Token, other.Broker.ID, brokerSpec("x").BrokerPlace, GoesBy{})), fault.Unauthenticated)
 	_, err := w.EnrollBroker(t.Context(), w.enrollmentToken(1), newUserKey(t), brokerSpec("b2"))
 	refused(t, err, fault.Conflict, "/name")
 }
@@ -231,7 +231,7 @@ func TestOperatorDeliveryTellsWhatEachBrokerHasAndRefuses(t *testing.T) {
 func TestSystemUserMayDoEverythingThere(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	jwt, seed, err := w.SystemUser(t.Context(), w.operator.ID, "control", claims.OpenTemplate())
+	jwt, seed, err := w.SystemUser(t.Context(), w.operator.ID, "", "control", claims.OpenTemplate())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,6 +239,6 @@ func TestSystemUserMayDoEverythingThere(t *testing.T) {
 	if facts.Key != must(seed.UserKey())(t) || facts.Account != w.operator.SystemPublicKey || len(facts.Permissions.Publish.Allow) != 0 {
 		t.Errorf("facts = %+v", facts)
 	}
-	_, _, err = w.SystemUser(t.Context(), NewID[OperatorID]("opr"), "control", claims.OpenTemplate())
+	_, _, err = w.SystemUser(t.Context(), NewID[OperatorID]("opr"), "", "control", claims.OpenTemplate())
 	refused(t, err, fault.NotFound)
 }

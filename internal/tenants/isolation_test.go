@@ -165,7 +165,7 @@ var staffMethods = map[string]bool{"Operators": true, "Brokers": true, "CreateEn
 	"CreatePlan": true, "Plans": true, "PlanVersions": true, "PlanVersion": true, "UpdatePlan": true, "MakeDefaultPlan": true,
 	"SetTenantPlan": true, "MoveTenants": true, "Operation": true,
 	"CreateOperator": true, "Operator": true, "UpdateOperator": true, "MakeDefaultOperator": true,
-	"SigningKeys": true, "AddSigningKey": true, "RotateSigningKey": true}
+	"SigningKeys": true, "AddSigningKey": true, "RotateSigningKey": true, "RotateSystemAccount": true}
 
 // alsoStaffs are methods about a tenant's things that staff may call, too.
 var alsoStaffs = map[string]bool{"SuspendAccount": true, "ResumeAccount": true}

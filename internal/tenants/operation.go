@@ -31,7 +31,8 @@ const (
 	AnnounceTenant OperationKind = "announce_tenant" // signs a tenant's accounts anew
 	MoveTenants    OperationKind = "move_tenants"    // moves a plan version's tenants to the newest
 
-	RotateSigningKey OperationKind = "rotate_signing_key" // signs an operator's accounts with its next key
+	RotateSigningKey    OperationKind = "rotate_signing_key"    // signs an operator's accounts with its next key
+	RotateSystemAccount OperationKind = "rotate_system_account" // moves an operator's brokers to another system account
 )
 
 // Stages that more than one kind has.

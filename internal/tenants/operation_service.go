@@ -100,6 +100,8 @@ func (s *Service) step(ctx context.Context, tx pgx.Tx, w *work, now time.Time) (
 		return s.stepMoveTenants(ctx, tx, w, now)
 	case RotateSigningKey:
 		return s.stepRotation(ctx, tx, w, now)
+	case RotateSystemAccount:
+		return s.stepSystemRotation(ctx, tx, w, now)
 	}
 	return false, fmt.Errorf("nobody knows how to do %q", w.Kind)
 }

@@ -3,6 +3,7 @@ package tenants
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -32,14 +33,13 @@ type Operator struct {
 	UpdatedAt        time.Time
 }
 
-// removed says whether a broker with that key was in the operator's system account and is not to come back.
-func (o Operator) removed(key claims.UserKey) (bool, error) {
+// removedBrokers are those that were in the operator's system account and are not to come back.
+func (o Operator) removedBrokers() ([]claims.UserKey, error) {
 	system, err := claims.DecodeAccount(o.SystemJWT)
 	if err != nil {
-		return false, fmt.Errorf("read the system account: %w", err)
+		return nil, fmt.Errorf("read the system account: %w", err)
 	}
-	_, removed := system.Revoked[key]
-	return removed, nil
+	return slices.Collect(maps.Keys(system.Revoked)), nil
 }
 
 // OperatorSpec is what staff chooses about an operator.
@@ -90,7 +90,8 @@ type Broker struct {
 	Kind       RecipientKind
 	PublicKey  claims.UserKey
 	BrokerSpec
-	OperatorJWTID string // of the operator JWT that it confirmed to go by; empty: none yet
+	OperatorJWTID string            // of the operator JWT that it confirmed to go by; empty: none yet
+	System        claims.AccountKey // the system account that its server is in; empty: the operator's
 	Applied       feed.Revision
 	HeardAt       *time.Time // when it last reported; nil: never
 	CreatedAt     time.Time
@@ -126,6 +127,20 @@ type Endpoints struct {
 	LeafNode  []string `json:"leafnode"`
 }
 
+// GoesBy is what a broker says it goes by. The zero value says nothing, as
+// brokers of earlier versions do.
+type GoesBy struct {
+	OperatorJWTID string
+	System        claims.AccountKey // that its server has been in since it started
+}
+
+// SystemAccount is one of an operator's: its present one, or one that some
+// brokers are in until they restart.
+type SystemAccount struct {
+	Key claims.AccountKey
+	JWT string
+}
+
 // Enrollment lets brokers enrol under an operator, a number of times until it expires.
 type Enrollment struct {
 	ID         EnrollmentID
@@ -140,6 +155,7 @@ type Seat struct {
 	Broker    Broker
 	Token     string // authenticates its later announcements; shown this once
 	Operator  Operator
+	System    SystemAccount
 	BrokerJWT string // a user of the system account, for the broker's key
 }
 

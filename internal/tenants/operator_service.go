@@ -382,10 +382,10 @@ func (s *Service) BrokerSeats(ctx context.Context) ([]OperatorBrokers, error) {
 	return seats, err
 }
 
-// SystemUser makes a user of the operator's system account that may do what the
-// template permits: control's own. Its key is new each time, and kept nowhere:
-// the caller wipes the seed when it is done.
-func (s *Service) SystemUser(ctx context.Context, operator OperatorID, name string, may claims.Template) (token string, seed claims.Seed, err error) {
+// SystemUser makes a user of a system account of the operator's, the present one
+// if empty, that may do what the template permits: control's own. Its key is new
+// each time, and kept nowhere: the caller wipes the seed when it is done.
+func (s *Service) SystemUser(ctx context.Context, operator OperatorID, system claims.AccountKey, name string, may claims.Template) (token string, seed claims.Seed, err error) {
 	seed, err = claims.NewUserSeed()
 	if err != nil {
 		return "", claims.Seed{}, err
@@ -394,7 +394,7 @@ func (s *Service) SystemUser(ctx context.Context, operator OperatorID, name stri
 	if err != nil {
 		return "", claims.Seed{}, err
 	}
-	token, err = s.signSystemUser(ctx, s.pool, operator, key, name, may)
+	token, err = s.signSystemUser(ctx, s.pool, operator, system, key, name, may)
 	if err != nil {
 		seed.Wipe()
 		return "", claims.Seed{}, err
@@ -404,7 +404,7 @@ func (s *Service) SystemUser(ctx context.Context, operator OperatorID, name stri
 
 // CheckKeys fails unless the keyring opens the operator's seeds.
 func (s *Service) CheckKeys(ctx context.Context, operator OperatorID) error {
-	_, seed, err := s.SystemUser(ctx, operator, "check", claims.OpenTemplate())
+	_, seed, err := s.SystemUser(ctx, operator, "", "check", claims.OpenTemplate())
 	seed.Wipe()
 	return err
 }
@@ -414,8 +414,8 @@ func (s *Service) CountBrokers(ctx context.Context, operator OperatorID) (int, e
 	return countBrokers(ctx, s.pool, operator)
 }
 
-func (s *Service) signSystemUser(ctx context.Context, q querier, operator OperatorID, key claims.UserKey, name string, may claims.Template) (string, error) {
-	system, sealed, err := systemSeed(ctx, q, operator)
+func (s *Service) signSystemUser(ctx context.Context, q querier, operator OperatorID, in claims.AccountKey, key claims.UserKey, name string, may claims.Template) (string, error) {
+	system, sealed, err := systemSeed(ctx, q, operator, in)
 	if err != nil {
 		return "", err
 	}

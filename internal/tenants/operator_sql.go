@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -108,17 +109,28 @@ func signingSeed(ctx context.Context, q querier, id OperatorID) (claims.Operator
 	return signing.SigningPublicKey, signing.SealedSigningSeed, nil
 }
 
-// systemSeed is the system account's key, with its sealed seed.
-func systemSeed(ctx context.Context, q querier, id OperatorID) (claims.AccountKey, []byte, error) {
+// systemSeed is the system account's key, with its sealed seed: of the present
+// one if system is empty.
+func systemSeed(ctx context.Context, q querier, id OperatorID, system claims.AccountKey) (claims.AccountKey, []byte, error) {
 	const query = `
 		SELECT system_public_key, system_sealed_seed
 		FROM operators
-		WHERE id = @id`
-	system, err := one[struct {
+		WHERE id = @id
+		AND @system IN ('', system_public_key)
+		UNION ALL
+		SELECT public_key, sealed_seed
+		FROM former_system_accounts
+		WHERE operator_id = @id
+		AND public_key = @system
+		AND retired_at IS NULL`
+	seat, err := one[struct {
 		SystemPublicKey  claims.AccountKey
 		SystemSealedSeed []byte
-	}](ctx, q, query, pgx.StrictNamedArgs{"id": id})
-	return system.SystemPublicKey, system.SystemSealedSeed, found(err, "operator", string(id))
+	}](ctx, q, query, pgx.StrictNamedArgs{"id": id, "system": system})
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = fault.New(fault.NotFound, "operator %s has no system account %s", id, system)
+	}
+	return seat.SystemPublicKey, seat.SystemSealedSeed, err
 }
 
 const accountJWTColumns = `public_key AS key, revision, jwt`

@@ -77,7 +77,7 @@ func TestOperatorsAreMany(t *testing.T) {
 func (w *world) confirm(seat Seat) {
 	w.t.Helper()
 	id := must(w.OperatorJWTID(w.t.Context(), w.operator.ID))(w.t)
-	must(w.AnnounceBroker(w.t.Context(), seat.Token, seat.Broker.ID, brokerSpec("b").BrokerPlace, id))(w.t)
+	must(w.AnnounceBroker(w.t.Context(), seat.Token, seat.Broker.ID, brokerSpec("b").BrokerPlace, GoesBy{OperatorJWTID: id}))(w.t)
 }
 
 // receives has the broker confirm all revisions.

@@ -143,12 +143,8 @@ func (s *Service) beginRotation(ctx context.Context, tx pgx.Tx, actor Actor, id 
 	if _, err := lockOperator(ctx, tx, operator); err != nil {
 		return Operation{}, err
 	}
-	under, err := rotating(ctx, tx, operator)
-	if err != nil {
+	if err := checkNotRotating(ctx, tx, operator); err != nil {
 		return Operation{}, err
-	}
-	if under {
-		return Operation{}, fault.New(fault.Conflict, "the operator's signing key is being rotated already")
 	}
 	keys, err := signingKeysOf(ctx, tx, operator)
 	if err != nil {
@@ -181,6 +177,16 @@ func (s *Service) beginRotation(ctx context.Context, tx pgx.Tx, actor Actor, id 
 		return Operation{}, err
 	}
 	return w.Operation, insertAudit(ctx, tx, nil, actor.ID, "rotateSigningKey", string(operator), now)
+}
+
+// checkNotRotating wants the operator's rotations to come one after another: each
+// counts on the other's keys to stay.
+func checkNotRotating(ctx context.Context, tx pgx.Tx, operator OperatorID) error {
+	under, err := rotating(ctx, tx, operator)
+	if err == nil && under {
+		return fault.New(fault.Conflict, "the operator's signing key or its system account is being rotated already")
+	}
+	return err
 }
 
 func (s *Service) stepRotation(ctx context.Context, tx pgx.Tx, w *work, now time.Time) (bool, error) {
@@ -235,13 +241,11 @@ func (s *Service) trustThenActivate(ctx context.Context, tx pgx.Tx, w *work) err
 // signSystemAccount signs the operator's system account anew: without those
 // brokers' users that have been removed from it, and now these.
 func (s *Service) signSystemAccount(ctx context.Context, tx pgx.Tx, operator Operator, removed ...claims.UserKey) error {
-	now, err := claims.DecodeAccount(operator.SystemJWT)
+	before, err := operator.removedBrokers()
 	if err != nil {
-		return fmt.Errorf("read the system account: %w", err)
+		return err
 	}
-	for user := range now.Revoked {
-		removed = append(removed, user)
-	}
+	removed = append(removed, before...)
 	token, err := s.signForOperator(ctx, tx, operator.ID, func(signer claims.Seed) (string, error) {
 		return claims.EncodeSystemAccount(operator.SystemPublicKey, systemAccount, signer, removed...)
 	})

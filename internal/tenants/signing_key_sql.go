@@ -84,17 +84,17 @@ func updateSystemJWT(ctx context.Context, tx pgx.Tx, operator OperatorID, token 
 	return err
 }
 
-// rotating says whether the operator's signing key is being rotated.
+// rotating says whether the operator's signing key, or its system account, is being rotated.
 func rotating(ctx context.Context, q querier, operator OperatorID) (bool, error) {
 	const query = `
 		SELECT EXISTS (
 			SELECT
 			FROM operations
 			WHERE operator_id = @operator
-			AND kind = @kind
+			AND kind = ANY(@kinds)
 			AND finished_at IS NULL
 		)`
-	return value[bool](ctx, q, query, pgx.StrictNamedArgs{"operator": operator, "kind": RotateSigningKey})
+	return value[bool](ctx, q, query, pgx.StrictNamedArgs{"operator": operator, "kinds": []OperationKind{RotateSigningKey, RotateSystemAccount}})
 }
 
 // lockNextToSign are the operator's next accounts after that one, the deleted

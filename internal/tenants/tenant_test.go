@@ -53,7 +53,9 @@ func TestSeedsRestSealed(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	w.credential(w.user("u"))
-	for _, column := range []string{"operators.sealed_seed", "operators.sealed_signing_seed", "operator_signing_keys.sealed_seed", "operators.system_sealed_seed", "accounts.sealed_seed", "roles.sealed_seed"} {
+	w.broker("b1")
+	must(w.RotateSystemAccount(t.Context(), staff, Once{}, w.operator.ID))(t)
+	for _, column := range []string{"operators.sealed_seed", "operators.sealed_signing_seed", "operator_signing_keys.sealed_seed", "operators.system_sealed_seed", "former_system_accounts.sealed_seed", "accounts.sealed_seed", "roles.sealed_seed"} {
 		table, _, _ := strings.Cut(column, ".")
 		rows, _ := w.pool.Query(t.Context(), "SELECT "+column+" FROM "+table)
 		sealed := must(pgx.CollectRows(rows, pgx.RowTo[[]byte]))(t)

@@ -1137,6 +1137,35 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/operators/{operator}/system-account/rotate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Rotate the system account
+     * @description The operator's JWT names a new system account at once, and brokers get their seats in it, which they take when they restart: a server
+     *     cannot change its system account while it runs. Restart them one by one, at any time; control speaks to both halves meanwhile. Once every
+     *     broker is in the new one, the old one's seed is forgotten and it lets nobody in any more. A broker that is down is waited for: it gets its seat when
+     *     it starts, and takes it at the start after that. While a cluster is half restarted, JetStream works
+     *     where the majority is, and an account's `connections` hold in each half by itself. Attached servers must be detached before, and attached
+     *     again when they have been restarted with the new configuration, which unmodified servers in a cluster with brokers need, too. Where such servers have a
+     *     clustered JetStream, rename the folder `jetstream/<old system account>` of each to the new one's key before it starts: without it
+     *     they take all streams for orphans and delete them. Brokers do that by themselves.
+     */
+    post: operations["rotateSystemAccount"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/operators/{operator}/brokers": {
     parameters: {
       query?: never;
@@ -3114,6 +3143,8 @@ export interface components {
       user_jwt: string;
       /** @description The operator's JWT as it is now. */
       operator_jwt: string;
+      /** @description Of the system account that the broker is to be in. If it is in another, it takes this seat when it restarts. */
+      system_account_public_key: string;
       system_account_jwt: string;
     };
     BrokerAnnouncement: {
@@ -3122,6 +3153,8 @@ export interface components {
       endpoints: components["schemas"]["Endpoints"];
       /** @description Of the operator JWT that the broker goes by: the first 16 bytes of its SHA-256, in hex. A signing key is used once all brokers go by a JWT that has it. */
       operator_jwt_id?: string;
+      /** @description Of the system account that the broker's server has been in since it started. */
+      system_account_public_key?: string;
     };
     Broker: {
       id: components["schemas"]["Id"];
@@ -5598,6 +5631,33 @@ export interface operations {
         "application/json": components["schemas"]["SigningKeyRotate"];
       };
     };
+    responses: {
+      /** @description It has begun. */
+      202: {
+        headers: {
+          Location: components["headers"]["Location"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  rotateSystemAccount: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        operator: components["parameters"]["OperatorId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
     responses: {
       /** @description It has begun. */
       202: {
