@@ -69,7 +69,7 @@ test("suspending closes the connection and says so before; resuming lets the cli
   await tab(page, "Settings").click();
   await page.getByRole("button", { name: "Suspend account" }).click();
   const dialog = page.getByRole("dialog");
-  await dialog.getByText("Closes 1 connection on 1 broker.").waitFor();
+  await dialog.getByText("Closes 1 of 1 connection on 1 broker.").waitFor();
   await dialog.getByLabel("Reason").fill("Invoice open");
   await dialog.getByRole("button", { name: "Suspend account" }).click();
   await page.getByText("This account is suspended").waitFor();

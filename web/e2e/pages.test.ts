@@ -115,7 +115,7 @@ for (const [screen, options] of Object.entries(screens)) {
     await open(`${account}/settings`, "JetStream");
     await look("account-settings");
     await page.getByRole("button", { name: "Delete account" }).click();
-    await page.getByText(/Closes 1 connection/).waitFor();
+    await page.getByText(/Closes 1 of 1 connection/).waitFor();
     await look("delete-account");
 
     await page.goto("/");

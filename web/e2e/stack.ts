@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,10 +8,13 @@ import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
 
 export const repository = fileURLToPath(new URL("../..", import.meta.url));
+export const control = join(repository, "bin/control");
 
 declare module "vitest" {
   interface ProvidedContext {
     signalboxUrl: string;
+    /** The Postgres behind it. */
+    databaseUrl: string;
   }
 }
 
@@ -33,9 +36,9 @@ export default async function setup(project: TestProject) {
   const running = process.env.SIGNALBOX_URL;
   if (running) {
     project.provide("signalboxUrl", running.replace(/\/$/, ""));
+    project.provide("databaseUrl", process.env.DATABASE_URL ?? "");
     return;
   }
-  const control = join(repository, "bin/control");
   if (!existsSync(control)) throw new Error("bin/control is missing: run `make build`, or set SIGNALBOX_URL");
   const data = await mkdtemp(join(tmpdir(), "sb-e2e-"));
   const free = await freePorts(ports.length);
@@ -48,12 +51,19 @@ export default async function setup(project: TestProject) {
   const child = spawn(control, ["dev"], { cwd: repository, env, stdio: ["ignore", "pipe", "pipe"] });
   await ready(child);
   project.provide("signalboxUrl", `http://127.0.0.1:${env.SIGNALBOX_HTTP_PORT}`);
+  project.provide("databaseUrl", await databaseUrl(join(data, "postgres")));
   return async () => {
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGINT");
     await ended;
     await rm(data, { recursive: true, force: true });
   };
+}
+
+/** databaseUrl reads where the throw-in Postgres listens from the file that it keeps in its folder. */
+async function databaseUrl(folder: string): Promise<string> {
+  const [, , , port, socket] = (await readFile(join(folder, "postmaster.pid"), "utf8")).split("\n");
+  return `postgres://postgres@/postgres?${new URLSearchParams({ host: socket ?? "", port: port ?? "" })}`;
 }
 
 function ready(child: ChildProcess): Promise<void> {

@@ -12,14 +12,16 @@ import type { ReactNode } from "react";
 import { vi } from "vitest";
 import type { Account } from "./api/accounts";
 import type { Credential } from "./api/credentials";
+import type { DryRun } from "./api/dryRun";
 import type { Operator } from "./api/operators";
+import type { NewestPlan } from "./api/plans";
 import type { Role } from "./api/roles";
 import { me } from "./api/session";
 import type { User } from "./api/users";
 import { theme } from "./ui/theme";
 
 /** What a fake server answers to one call. */
-export type Fake = { status?: number; body?: unknown; text?: string; lost?: boolean };
+export type Fake = { status?: number; body?: unknown; text?: string; headers?: Record<string, string>; lost?: boolean };
 
 export type Call = { method: string; path: string; query: URLSearchParams; headers: Headers; body: unknown };
 
@@ -47,7 +49,7 @@ export function fakeServer(routes: Record<string, Fake | ((call: Call) => Fake)>
     const json = fake.body === undefined ? null : JSON.stringify(fake.body);
     return new Response(fake.text ?? json, {
       status,
-      headers: { "Content-Type": status < 400 ? "application/json" : "application/problem+json" },
+      headers: { "Content-Type": status < 400 ? "application/json" : "application/problem+json", ...fake.headers },
     });
   });
   return calls;
@@ -188,6 +190,52 @@ export const aRole: Role = {
   updated_at: at,
   etag: '"7"',
 };
+
+export const aPlan: NewestPlan = {
+  id: "pln_1",
+  version: 3,
+  name: "Team",
+  max_accounts: 50,
+  max_members: -1,
+  max_roles: 100,
+  max_users: 1000,
+  account_limits: limits,
+  tenant_limits: {
+    connections: 5000,
+    leaf_nodes: -1,
+    jetstream: { memory_bytes: 0, disk_bytes: 1 << 30, streams: -1 },
+  },
+  connection_types: [],
+  max_credential_lifetime: null,
+  default_credential_lifetime: null,
+  is_default: true,
+  is_newest: true,
+  tenants: 2,
+  created_by: "per_1",
+  created_at: at,
+  etag: '"3"',
+};
+
+/** aDryRun disconnects as many of all that are connected. */
+export function aDryRun(closed: number): DryRun {
+  return {
+    changes: [],
+    affected: {
+      connections: closed,
+      connections_closed: closed,
+      connections_changed: 0,
+      subscriptions: 0,
+      users: 0,
+      credentials: 0,
+      brokers_asked: 1,
+      brokers_answered: 1,
+      by_broker: [{ broker: "eu-1", connections: closed, closed }],
+      closing: [],
+    },
+    warnings: [],
+    claims: [],
+  };
+}
 
 export const anOperator: Operator = {
   id: "opr_1",

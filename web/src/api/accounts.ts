@@ -110,8 +110,8 @@ export const retirementOf = (account: string) =>
       answer(client.GET("/v1/accounts/{account}/retirement", { params: { path: { account } }, signal })),
   });
 
-/** deleteAccount freezes the account; `undo` is an ISO 8601 duration in which it can be restored. */
-export function deleteAccount(account: Account, undo: string): Promise<void> {
+/** deleteAccount freezes the account; `undo` is an ISO 8601 duration in which it can be restored, the installation's when absent. */
+export function deleteAccount(account: Account, undo?: string): Promise<void> {
   return done(
     client.DELETE("/v1/accounts/{account}", {
       params: { path: { account: account.id }, query: { undo }, header: { "If-Match": account.etag } },

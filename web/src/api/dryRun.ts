@@ -35,3 +35,17 @@ export function dryRunUser(user: User, body: UserUpdate): Promise<DryRun> {
     }),
   ) as Promise<unknown> as Promise<DryRun>;
 }
+
+export function dryRunSuspension({ id }: Account): Promise<DryRun> {
+  return answer(
+    client.POST("/v1/accounts/{account}/suspend", { params: { path: { account: id }, query }, body: { reason: "" } }),
+  ) as Promise<unknown> as Promise<DryRun>;
+}
+
+export function dryRunDeletion(account: Account): Promise<DryRun> {
+  return answer(
+    client.DELETE("/v1/accounts/{account}", {
+      params: { path: { account: account.id }, query, header: { "If-Match": account.etag } },
+    }),
+  ) as Promise<unknown> as Promise<DryRun>;
+}

@@ -4,6 +4,8 @@ import type { components } from "./schema.gen";
 
 type Schemas = components["schemas"];
 export type Operator = Schemas["Operator"];
+export type OperatorCreate = Schemas["OperatorCreate"];
+export type OperatorUpdate = Schemas["OperatorUpdate"];
 export type Broker = Schemas["Broker"];
 export type BrokerReceipt = Schemas["BrokerReceipt"];
 export type Server = Schemas["Server"];
@@ -101,4 +103,21 @@ export function removeBroker(id: string): Promise<void> {
 /** The answer holds the enrolment token, this once. */
 export function createEnrollment(body: EnrollmentCreate): Promise<EnrollmentCreated> {
   return answer(client.POST("/v1/enrollments", { body }));
+}
+
+export function createOperator(body: OperatorCreate, idempotencyKey: string): Promise<Operator> {
+  return answer(client.POST("/v1/operators", { params: { header: { "Idempotency-Key": idempotencyKey } }, body }));
+}
+
+export function updateOperator({ id, etag }: Operator, body: OperatorUpdate): Promise<Operator> {
+  return answer(
+    client.PATCH("/v1/operators/{operator}", {
+      params: { path: { operator: id }, header: { "If-Match": etag } },
+      body,
+    }),
+  );
+}
+
+export function makeDefaultOperator(id: string): Promise<Operator> {
+  return answer(client.POST("/v1/operators/{operator}/make-default", { params: { path: { operator: id } } }));
 }

@@ -189,7 +189,21 @@ const accountDeletion = createRoute({
 const operators = createRoute({
   getParentRoute: () => signedIn,
   path: "/operators",
+  validateSearch: (search: Record<string, unknown>): { create?: boolean } => (search.create ? { create: true } : {}),
   component: lazyRouteComponent(() => import("./operators"), "OperatorsPage"),
+});
+
+const plans = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/plans",
+  validateSearch: (search: Record<string, unknown>): { create?: boolean } => (search.create ? { create: true } : {}),
+  component: lazyRouteComponent(() => import("./plans"), "PlansPage"),
+});
+const staffPlan = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/plans/$plan",
+  validateSearch: (search: Record<string, unknown>): { edit?: boolean } => (search.edit ? { edit: true } : {}),
+  component: lazyRouteComponent(() => import("./staff-plan"), "StaffPlanPage"),
 });
 
 const routeTree = root.addChildren([
@@ -210,6 +224,8 @@ const routeTree = root.addChildren([
       accountDeletion,
     ]),
     operators,
+    plans,
+    staffPlan,
   ]),
 ]);
 

@@ -8,8 +8,8 @@ type LimitInputProps = {
   unit: "count" | "bytes";
   /** -1 is unlimited. */
   value: number;
-  /** The most that may be chosen; -1 is unlimited. */
-  maximum: number;
+  /** The most that may be chosen; -1 is unlimited. Absent: it is not bounded, and that goes without saying. */
+  maximum?: number;
   /** How much of it is used now, in words. */
   use?: string;
   onChange: (value: number) => void;
@@ -38,16 +38,16 @@ export function LimitInput({
   disabled,
 }: LimitInputProps) {
   const id = useId();
-  const [scale, setScale] = useState(() => scaleOf(unit, value === -1 ? maximum : value));
+  const [scale, setScale] = useState(() => scaleOf(unit, value === -1 ? (maximum ?? -1) : value));
+  // Emptied counts as 0 but stays empty: a 0 put there would end up behind what is typed next.
+  const [emptied, setEmptied] = useState(false);
   const unlimited = value === -1;
   const factor = unit === "bytes" ? Number(scale) : 1;
   return (
     <Input.Wrapper
       id={id}
       label={label}
-      description={[description, maximum === -1 ? "no maximum" : `at most ${formatLimit(maximum, unit)}`, use]
-        .filter(Boolean)
-        .join("; ")}
+      description={[description, maximumWords(unit, maximum), use].filter(Boolean).join("; ")}
       error={error}
     >
       <Group gap={8} mt={6} wrap="nowrap">
@@ -63,8 +63,11 @@ export function LimitInput({
           disabled={disabled}
           error={Boolean(error)}
           placeholder={unlimited ? "Unlimited" : "0"}
-          value={unlimited ? "" : value / factor}
-          onChange={(next) => onChange(typeof next === "number" ? Math.round(next * factor) : unlimited ? -1 : 0)}
+          value={unlimited || (emptied && value === 0) ? "" : value / factor}
+          onChange={(next) => {
+            setEmptied(next === "");
+            onChange(typeof next === "number" ? Math.round(next * factor) : unlimited ? -1 : 0);
+          }}
         />
         {unit === "bytes" && !unlimited && (
           <Select
@@ -76,7 +79,7 @@ export function LimitInput({
             onChange={(next) => setScale(next ?? "1")}
           />
         )}
-        {maximum === -1 && (
+        {(maximum === undefined || maximum === -1) && (
           <Switch
             label="Unlimited"
             aria-label={`${label}: unlimited`}
@@ -88,6 +91,11 @@ export function LimitInput({
       </Group>
     </Input.Wrapper>
   );
+}
+
+function maximumWords(unit: "count" | "bytes", maximum: number | undefined): string | undefined {
+  if (maximum === undefined) return undefined;
+  return maximum === -1 ? "no maximum" : `at most ${formatLimit(maximum, unit)}`;
 }
 
 function scaleOf(unit: "count" | "bytes", value: number): string {

@@ -6,7 +6,8 @@ import type { AccountForm } from "./accountForm";
 import classes from "./ConnectionTypeFields.module.css";
 
 type ConnectionTypeFieldsProps = {
-  value: Pick<AccountForm, "connectionTypes" | "perType">;
+  /** Without `perType` they are not counted apart. */
+  value: Pick<AccountForm, "connectionTypes"> & Partial<Pick<AccountForm, "perType">>;
   onChange: (change: Partial<Pick<AccountForm, "connectionTypes" | "perType">>) => void;
   /** What is used of a type now, in words. */
   uses?: Map<string, string>;
@@ -49,23 +50,27 @@ export function ConnectionTypeFields({ value, onChange, uses, errors, disabled }
                       ? [...connectionTypes, type]
                       : connectionTypes.filter((other) => other !== type),
                     // A count for what is not allowed would be refused.
-                    ...(!event.currentTarget.checked && { perType: { ...perType, [type]: "" } }),
+                    ...(perType && !event.currentTarget.checked && { perType: { ...perType, [type]: "" } }),
                   })
                 }
               />
-              <NumberInput
-                aria-label={`At most over ${words}`}
-                placeholder="Up to the account's limit"
-                min={0}
-                allowDecimal={false}
-                allowNegative={false}
-                thousandSeparator=","
-                hideControls
-                disabled={disabled || !allowed}
-                value={perType[type] ?? ""}
-                onChange={(next) => onChange({ perType: { ...perType, [type]: typeof next === "number" ? next : "" } })}
-                error={errors.at(`/connections_per_type/${type}`)}
-              />
+              {perType && (
+                <NumberInput
+                  aria-label={`At most over ${words}`}
+                  placeholder="Up to the account's limit"
+                  min={0}
+                  allowDecimal={false}
+                  allowNegative={false}
+                  thousandSeparator=","
+                  hideControls
+                  disabled={disabled || !allowed}
+                  value={perType[type] ?? ""}
+                  onChange={(next) =>
+                    onChange({ perType: { ...perType, [type]: typeof next === "number" ? next : "" } })
+                  }
+                  error={errors.at(`/connections_per_type/${type}`)}
+                />
+              )}
             </div>
           );
         })}

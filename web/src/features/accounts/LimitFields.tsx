@@ -19,7 +19,10 @@ import {
 type LimitFieldsProps = {
   value: LimitForm;
   onChange: (value: LimitForm) => void;
-  plan: Limits;
+  /** Absent: nothing bounds them. */
+  plan?: Limits;
+  /** Where they are in the API's body. */
+  pointer?: string;
   errors: FieldErrors;
   /** What is used of a limit now, in words, by its pointer. */
   uses?: Map<string, string>;
@@ -27,7 +30,15 @@ type LimitFieldsProps = {
 };
 
 /** LimitFields edits all limits of an account, the plan's maximum beside each. */
-export function LimitFields({ value, onChange, plan, errors, uses, disabled }: LimitFieldsProps) {
+export function LimitFields({
+  value,
+  onChange,
+  plan,
+  pointer: at = "/limits",
+  errors,
+  uses,
+  disabled,
+}: LimitFieldsProps) {
   const grid = (of: Limit[]) => (
     <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="lg" verticalSpacing="md">
       {of.map((limit) => (
@@ -37,10 +48,10 @@ export function LimitFields({ value, onChange, plan, errors, uses, disabled }: L
           description={limit.description}
           unit={limit.unit}
           value={value.values[limit.pointer] ?? 0}
-          maximum={maximumAt(plan, limit.pointer)}
+          maximum={plan && maximumAt(plan, limit.pointer)}
           use={uses?.get(limit.pointer)}
           onChange={(next) => onChange({ ...value, values: { ...value.values, [limit.pointer]: next } })}
-          error={errors.at(`/limits${limit.pointer}`)}
+          error={errors.at(`${at}${limit.pointer}`)}
           disabled={disabled}
         />
       ))}
@@ -54,7 +65,7 @@ export function LimitFields({ value, onChange, plan, errors, uses, disabled }: L
       checked={value.flags[pointer] ?? false}
       disabled={disabled}
       onChange={(event) => onChange({ ...value, flags: { ...value.flags, [pointer]: event.currentTarget.checked } })}
-      error={errors.at(`/limits${pointer}`)}
+      error={errors.at(`${at}${pointer}`)}
     />
   );
   return (

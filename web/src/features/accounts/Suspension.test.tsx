@@ -1,7 +1,7 @@
 import { screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it } from "vitest";
-import { anAccount, fakeServer, show } from "../../testing";
+import { aDryRun, anAccount, fakeServer, show } from "../../testing";
 import { SuspendAccount, SuspendedNotice } from "./Suspension";
 
 const suspended = {
@@ -13,22 +13,17 @@ const delivered = { body: { revision: 1, in_force: true, brokers: [] } };
 
 it("names what is closed before it suspends, and sends the reason", async () => {
   const calls = fakeServer({
-    "GET /v1/accounts/acc_1/connections": {
-      body: {
-        items: ["eu-1", "eu-2"].map((broker) => ({ broker, user_public_key: "U" })),
-        brokers_asked: 2,
-        brokers_answered: 2,
-      },
-    },
-    "POST /v1/accounts/acc_1/suspend": { body: suspended },
+    "POST /v1/accounts/acc_1/suspend": ({ query }) => ({ body: query.has("dry_run") ? aDryRun(2) : suspended }),
   });
   await show(<SuspendAccount account={anAccount} />);
   await userEvent.click(screen.getByRole("button", { name: "Suspend account" }));
   const dialog = within(await screen.findByRole("dialog"));
-  await dialog.findByText(/Closes 2 connections on 2 brokers\./);
+  await dialog.findByText("Closes 2 of 2 connections on 1 broker.");
   await userEvent.type(dialog.getByLabelText("Reason"), "Invoice open");
   await userEvent.click(dialog.getByRole("button", { name: "Suspend account" }));
-  await expect.poll(() => calls.find(({ method }) => method === "POST")?.body).toEqual({ reason: "Invoice open" });
+  await expect
+    .poll(() => calls.find(({ method, query }) => method === "POST" && !query.has("dry_run"))?.body)
+    .toEqual({ reason: "Invoice open" });
 });
 
 it("says why, and lets it be resumed", async () => {

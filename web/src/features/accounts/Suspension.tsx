@@ -2,13 +2,14 @@ import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { type Account, accountById, resumeAccount, suspendAccount } from "../../api/accounts";
+import { dryRunSuspension } from "../../api/dryRun";
 import { Notice } from "../../ui/Notice";
 import { Panel } from "../../ui/Panel";
 import { Time } from "../../ui/Time";
+import { Consequence } from "../dryrun/Consequence";
 import { placeFieldErrors } from "../problems/fieldErrors";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct } from "../problems/useAct";
-import { closesWords, useConnections } from "./closes";
 import { DeliveryProgress } from "./DeliveryProgress";
 
 /** SuspendAccount keeps everybody out for a while, and everything in place. */
@@ -38,7 +39,6 @@ export function SuspendAccount({ account }: { account: Account }) {
 
 function SuspendForm({ account, onClose }: { account: Account; onClose: () => void }) {
   const queryClient = useQueryClient();
-  const connections = useConnections(account.id, () => true);
   const [reason, setReason] = useState("");
   const { act, pending, problem } = useAct(async () => {
     const suspended = await suspendAccount(account.id, reason.trim());
@@ -55,10 +55,8 @@ function SuspendForm({ account, onClose }: { account: Account; onClose: () => vo
       }}
     >
       <Stack gap="md">
-        <Text size="sm">
-          {connections ? closesWords(connections) : "Closes every connection."} Nobody gets in until somebody resumes
-          it.
-        </Text>
+        <Consequence about={["suspendAccount", account.id]} run={() => dryRunSuspension(account)} />
+        <Text size="sm">Nobody gets in until somebody resumes it.</Text>
         <TextInput
           label="Reason"
           description="Shown to everybody who opens the account. Optional."

@@ -38,13 +38,21 @@ export function DryRunPreview({ body, run, disabled }: DryRunPreviewProps) {
   );
 }
 
-function Foreseen({ dryRun }: { dryRun: DryRun }) {
+type ForeseenProps = {
+  dryRun: DryRun;
+  /** Nobody who is disconnected gets in again. */
+  shutsOut?: boolean;
+};
+
+export function Foreseen({ dryRun, shutsOut = false }: ForeseenProps) {
   const { affected, changes, warnings } = dryRun;
   const missing = affected.brokers_asked - affected.brokers_answered;
   return (
     <Notice tone={affected.connections_closed > 0 ? "attention" : "info"} role="status" title={affectedWords(affected)}>
       <Stack gap={4}>
-        {affected.connections_closed > 0 && <div>They may come back at once where they are still let in.</div>}
+        {!shutsOut && affected.connections_closed > 0 && (
+          <div>They may come back at once where they are still let in.</div>
+        )}
         {affected.connections_changed > 0 && (
           <div>{plural(affected.connections_changed, "connection")} stay under other limits or permissions.</div>
         )}

@@ -4,7 +4,8 @@ import { useState } from "react";
 import { type Account, deleteAccount, retirementOf } from "../../api/accounts";
 import { ConfirmByName } from "../../ui/ConfirmByName";
 import { Panel } from "../../ui/Panel";
-import { closesWords, useConnections } from "../accounts/closes";
+import { dryRunDeletion } from "../../api/dryRun";
+import { Consequence } from "../dryrun/Consequence";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct } from "../problems/useAct";
 import { storedWords } from "./retirementWords";
@@ -31,6 +32,7 @@ export function DeleteAccount({ account, onDeleted }: DeleteAccountProps) {
 }
 
 const windows = [
+  { value: "", label: "As long as this installation has it" },
   { value: "P1D", label: "1 day" },
   { value: "P7D", label: "7 days" },
   { value: "P30D", label: "30 days" },
@@ -40,11 +42,10 @@ const windows = [
 
 function DeleteDialog({ account, onClose, onDeleted }: DeleteAccountProps & { onClose: () => void }) {
   const queryClient = useQueryClient();
-  const [undo, setUndo] = useState("P7D");
+  const [undo, setUndo] = useState("");
   const retirement = useQuery({ ...retirementOf(account.id), staleTime: 0 });
-  const connections = useConnections(account.id, () => true);
   const { act, pending, problem } = useAct(async () => {
-    await deleteAccount(account, undo);
+    await deleteAccount(account, undo || undefined);
     onDeleted();
     await Promise.all([
       queryClient.invalidateQueries({ queryKey: ["accounts", account.id] }),
@@ -63,15 +64,13 @@ function DeleteDialog({ account, onClose, onDeleted }: DeleteAccountProps & { on
       onConfirm={act}
     >
       <Stack gap="sm">
-        <Text size="sm">
-          {connections ? closesWords(connections) : "Closes every connection."} All of its users' creds stop working at
-          once, on every broker.
-        </Text>
+        <Consequence about={["deleteAccount", account.id]} run={() => dryRunDeletion(account)} />
+        <Text size="sm">All of its users' creds stop working at once, on every broker.</Text>
         <Select
           label="It can be restored for"
           data={windows}
           value={undo}
-          onChange={(next) => setUndo(next ?? "P7D")}
+          onChange={(next) => setUndo(next ?? "")}
           allowDeselect={false}
         />
         <Text size="sm">

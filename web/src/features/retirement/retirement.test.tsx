@@ -2,7 +2,7 @@ import { screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
 import type { Retirement } from "../../api/accounts";
-import { anAccount, fakeServer, problemBody, show } from "../../testing";
+import { aDryRun, anAccount, type Call, fakeServer, problemBody, show } from "../../testing";
 import { DeleteAccount } from "./DeleteAccount";
 import { DeletingNotice } from "./DeletingNotice";
 import { RetirementPanels } from "./RetirementPanels";
@@ -23,30 +23,43 @@ const retirement: Retirement = {
   brokers_answered: 1,
 };
 
-const oneClient = {
-  body: { items: [{ broker: "eu-1", user_public_key: "U" }], brokers_asked: 1, brokers_answered: 1 },
-};
+const deletion = (call: Call) => (call.query.has("dry_run") ? { body: aDryRun(1) } : { status: 204 });
 
 it("names what is closed and what data goes before, and deletes with the chosen time to undo", async () => {
   const calls = fakeServer({
     "GET /v1/accounts/acc_1/retirement": { body: retirement },
-    "GET /v1/accounts/acc_1/connections": oneClient,
-    "DELETE /v1/accounts/acc_1": { status: 204 },
+    "DELETE /v1/accounts/acc_1": deletion,
   });
   const onDeleted = vi.fn();
   await show(<DeleteAccount account={anAccount} onDeleted={onDeleted} />);
   await userEvent.click(screen.getByRole("button", { name: "Delete account" }));
   const dialog = within(await screen.findByRole("dialog"));
-  await dialog.findByText(/Closes 1 connection on 1 broker\./);
+  await dialog.findByText("Closes 1 of 1 connection on 1 broker.");
   expect((await dialog.findByText(/1 stream with 1,200 messages, 1 MiB/)).textContent).toContain("1 of 2 brokers");
   await userEvent.click(dialog.getByRole("combobox", { name: "It can be restored for" }));
   await userEvent.click(await screen.findByRole("option", { name: "30 days" }));
   await userEvent.type(dialog.getByLabelText(/to confirm/), "orders");
   await userEvent.click(dialog.getByRole("button", { name: "Delete account" }));
   await vi.waitFor(() => expect(onDeleted).toHaveBeenCalled());
-  const call = calls.find(({ method }) => method === "DELETE");
+  const call = calls.find(({ method, query }) => method === "DELETE" && !query.has("dry_run"));
   expect(call?.headers.get("If-Match")).toBe(anAccount.etag);
   expect(call?.query.get("undo")).toBe("P30D");
+});
+
+it("leaves the time to undo to the installation unless one is chosen", async () => {
+  const calls = fakeServer({
+    "GET /v1/accounts/acc_1/retirement": { body: retirement },
+    "DELETE /v1/accounts/acc_1": deletion,
+  });
+  const onDeleted = vi.fn();
+  await show(<DeleteAccount account={anAccount} onDeleted={onDeleted} />);
+  await userEvent.click(screen.getByRole("button", { name: "Delete account" }));
+  const dialog = within(await screen.findByRole("dialog"));
+  await userEvent.type(dialog.getByLabelText(/to confirm/), "orders");
+  await userEvent.click(dialog.getByRole("button", { name: "Delete account" }));
+  await vi.waitFor(() => expect(onDeleted).toHaveBeenCalled());
+  const call = calls.find(({ method, query }) => method === "DELETE" && !query.has("dry_run"));
+  expect(call?.query.has("undo")).toBe(false);
 });
 
 const deleting = {

@@ -1,7 +1,7 @@
 import { useMantineColorScheme } from "@mantine/core";
 import { Spotlight, type SpotlightActionGroupData } from "@mantine/spotlight";
-import { useInfiniteQuery, useSuspenseQuery } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
+import { useInfiniteQuery, useQuery, useSuspenseQuery } from "@tanstack/react-query";
+import { useNavigate, useParams } from "@tanstack/react-router";
 import {
   Bell,
   Box,
@@ -11,6 +11,7 @@ import {
   LayoutDashboard,
   LogOut,
   Network,
+  Package,
   Plus,
   ScrollText,
   Search,
@@ -18,12 +19,30 @@ import {
   SunMoon,
   Users,
 } from "lucide-react";
-import { accountsOf } from "../../api/accounts";
+import { accountById, accountsOf } from "../../api/accounts";
 import { me } from "../../api/session";
 import { useLogOut } from "./useLogOut";
 import { useMay, useTenant } from "./useTenant";
 
 const icon = 17;
+
+const liveAccountPages = [
+  { to: "/accounts/$account", label: "Overview", keywords: ["health", "delivery"] },
+  { to: "/accounts/$account/users", label: "Users", keywords: ["create user", "issue to many", "batch"] },
+  { to: "/accounts/$account/credentials", label: "Creds", keywords: ["credentials", "expire", "last seen", "revoke"] },
+  { to: "/accounts/$account/roles", label: "Roles", keywords: ["permissions", "hours"] },
+  { to: "/accounts/$account/connections", label: "Connections", keywords: ["clients", "refused"] },
+  { to: "/accounts/$account/simulator", label: "Simulator", keywords: ["may this user", "permission", "dry run"] },
+  {
+    to: "/accounts/$account/settings",
+    label: "Settings",
+    keywords: ["limits", "mappings", "suspend account", "clone account", "delete account"],
+  },
+] as const;
+const deletingAccountPages = [
+  { to: "/accounts/$account/deletion", label: "Deletion", keywords: ["restore", "purge"] },
+  ...liveAccountPages,
+] as const;
 
 /** Palette reaches every page and act by name: Ctrl-K or ⌘-K. */
 export default function Palette() {
@@ -35,6 +54,10 @@ export default function Palette() {
   const developer = useMay("developer");
   const admin = useMay("admin");
   const accounts = useInfiniteQuery({ ...accountsOf(tenant?.tenant_id ?? ""), enabled: tenant !== undefined });
+
+  const { account } = useParams({ strict: false });
+  // The one whose page is open; its pages come first.
+  const current = useQuery({ ...accountById(account ?? ""), enabled: account !== undefined }).data;
 
   const params = { tenant: tenant?.tenant_id ?? "" };
   const pages = tenant
@@ -94,15 +117,39 @@ export default function Palette() {
       ]
     : [];
   if (person.is_staff) {
-    pages.push({
-      id: "operators",
-      label: "Operators",
-      leftSection: <Network size={icon} />,
-      onClick: () => void navigate({ to: "/operators" }),
-    });
+    pages.push(
+      {
+        id: "operators",
+        label: "Operators",
+        leftSection: <Network size={icon} />,
+        onClick: () => void navigate({ to: "/operators" }),
+      },
+      {
+        id: "plans",
+        label: "Plans",
+        leftSection: <Package size={icon} />,
+        onClick: () => void navigate({ to: "/plans" }),
+      },
+    );
   }
 
   const groups: SpotlightActionGroupData[] = [
+    ...(current
+      ? [
+          {
+            group: `Account ${current.name}`,
+            actions: (current.status === "deleting" ? deletingAccountPages : liveAccountPages).map(
+              ({ to, label, keywords }) => ({
+                id: `${current.id}-${label}`,
+                label: `${current.name}: ${label}`,
+                keywords: [...keywords],
+                leftSection: <Box size={icon} />,
+                onClick: () => void navigate({ to, params: { account: current.id } }),
+              }),
+            ),
+          },
+        ]
+      : []),
     {
       group: "Accounts",
       actions: (accounts.data?.pages ?? [])
@@ -135,6 +182,22 @@ export default function Palette() {
                 label: "Create account",
                 leftSection: <Plus size={icon} />,
                 onClick: () => void navigate({ to: "/t/$tenant/accounts", params, search: { create: true } }),
+              },
+            ]
+          : []),
+        ...(person.is_staff
+          ? [
+              {
+                id: "create-plan",
+                label: "Create plan",
+                leftSection: <Plus size={icon} />,
+                onClick: () => void navigate({ to: "/plans", search: { create: true } }),
+              },
+              {
+                id: "create-operator",
+                label: "Create operator",
+                leftSection: <Plus size={icon} />,
+                onClick: () => void navigate({ to: "/operators", search: { create: true } }),
               },
             ]
           : []),

@@ -1,7 +1,18 @@
 import { Divider, Stack, Text } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { Link, useLocation } from "@tanstack/react-router";
-import { Bell, Boxes, Gauge, KeySquare, LayoutDashboard, Network, ScrollText, Settings, Users } from "lucide-react";
+import {
+  Bell,
+  Boxes,
+  Gauge,
+  KeySquare,
+  LayoutDashboard,
+  Network,
+  Package,
+  ScrollText,
+  Settings,
+  Users,
+} from "lucide-react";
 import { me } from "../../api/session";
 import classes from "./Shell.module.css";
 import { useMay, useTenant } from "./useTenant";
@@ -65,6 +76,9 @@ export function Rail() {
             </Text>
             <Link to="/operators" className={classes.link}>
               <Network size={17} aria-hidden /> Operators
+            </Link>
+            <Link to="/plans" className={classes.link}>
+              <Package size={17} aria-hidden /> Plans
             </Link>
           </>
         )}

@@ -1,9 +1,8 @@
-import { Button, Group, Modal, Progress, Stack, Switch, Text, Title } from "@mantine/core";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Box, Button, Group, Modal, Stack, Switch, Text, Title } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { type Operator, operationById, rotateSigningKey, type SigningKey, signingKeysOf } from "../../api/operators";
+import { type Operator, rotateSigningKey, type SigningKey, signingKeysOf } from "../../api/operators";
 import { DataTable } from "../../ui/DataTable";
-import { formatCount } from "../../ui/format";
 import { Key } from "../../ui/Key";
 import { TableSkeleton } from "../../ui/Skeletons";
 import { Status, type Tone } from "../../ui/Status";
@@ -12,6 +11,7 @@ import { Loaded } from "../problems/Loaded";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
+import { OperationProgress } from "./OperationProgress";
 
 const states: Record<SigningKey["status"], { tone: Tone; words: string }> = {
   next: { tone: "quiet", words: "Next" },
@@ -33,7 +33,16 @@ export function OperatorKeys({ operator }: { operator: Operator }) {
           Rotate the signing key
         </Button>
       </Group>
-      {operation && <RotationProgress operator={operator.id} operation={operation} />}
+      {operation && (
+        <Box px={20} pb="sm">
+          <OperationProgress
+            operation={operation}
+            doing="Rotating"
+            done="Rotated"
+            changes={signingKeysOf(operator.id).queryKey}
+          />
+        </Box>
+      )}
       <Loaded query={keys} what="the signing keys" skeleton={<TableSkeleton rows={1} />}>
         {({ items }) => (
           <DataTable
@@ -101,33 +110,6 @@ function RotateForm({ operator, onBegun, onCancel }: RotateFormProps) {
           Rotate
         </Button>
       </Group>
-    </Stack>
-  );
-}
-
-function RotationProgress({ operator, operation: id }: { operator: string; operation: string }) {
-  const queryClient = useQueryClient();
-  const operation = useQuery({
-    ...operationById(id),
-    refetchInterval: (query) => {
-      if (query.state.data?.status !== "done") return 1_000;
-      void queryClient.invalidateQueries({ queryKey: ["operators", operator, "signing-keys"] });
-      return false;
-    },
-  });
-  if (!operation.data) return null;
-  const { status, stage, waiting_for, done, total } = operation.data;
-  return (
-    <Stack gap={6} px={20} pb="sm" role="status">
-      <Group justify="space-between">
-        <Status tone={status === "done" ? "ok" : "attention"}>
-          {status === "done" ? "Rotated" : waiting_for ? `Waiting for ${waiting_for}` : `Rotating: ${stage}`}
-        </Status>
-        <Text size="sm" style={{ fontVariantNumeric: "tabular-nums" }}>
-          {formatCount(done)} of {formatCount(total)}
-        </Text>
-      </Group>
-      <Progress value={status === "done" ? 100 : total > 0 ? (done / total) * 100 : 0} size={6} aria-label="Rotation" />
     </Stack>
   );
 }

@@ -10,6 +10,7 @@ import { LoadMore } from "../../ui/LoadMore";
 import { Panel } from "../../ui/Panel";
 import { TableSkeleton } from "../../ui/Skeletons";
 import { Loaded } from "../problems/Loaded";
+import { OperatorActs } from "./OperatorActs";
 import { OperatorBrokers } from "./OperatorBrokers";
 import { OperatorKeys } from "./OperatorKeys";
 import { OperatorServers } from "./OperatorServers";
@@ -31,11 +32,14 @@ export function OperatorPanel({ operator, onEnroll }: { operator: Operator; onEn
           )}
         </Group>
       }
+      description={operator.description || undefined}
+      actions={<OperatorActs operator={operator} />}
     >
       <div style={{ padding: "0 20px 12px" }}>
         <Facts
           items={[
             ["Revision", formatCount(operator.revision)],
+            ...(operator.tags.length > 0 ? [["Tags", operator.tags.join(", ")] as [string, string]] : []),
             ["Public key", <Key key="key" value={operator.public_key} what="operator's public key" />],
             ["Signing key", <Key key="signing" value={operator.signing_public_key} what="signing key" />],
             ["System account", <Key key="system" value={operator.system_account_public_key} what="system account" />],

@@ -48,3 +48,24 @@ it("gives it permissions and a cap of its own, and lands the server's word on th
     connections: 9,
   });
 });
+
+it("shows a cap of -1 as unlimited, and lets it be chosen and taken away", async () => {
+  const calls = fakeServer({
+    "GET /v1/accounts/acc_1/roles": roles,
+    "PATCH /v1/users/usr_1": { body: { ...aUser, connections: -1, etag: '"2"' } },
+    "GET /v1/accounts/acc_1/delivery": delivered,
+  });
+  await show(<UserEditor user={aUser} onDone={vi.fn()} />);
+  const cap = () => screen.getByLabelText<HTMLInputElement>("Connections at once");
+  const unlimited = screen.getByRole<HTMLInputElement>("switch", { name: /^Unlimited connections/ });
+  expect(cap().placeholder).toBe("As its role says");
+  await userEvent.click(unlimited);
+  expect(cap().placeholder).toBe("Unlimited");
+  await userEvent.click(screen.getByRole("button", { name: "Save user" }));
+  await screen.findByText("In force on every broker");
+  expect(calls.find(({ method }) => method === "PATCH")?.body).toEqual({ connections: -1 });
+  expect(unlimited.checked).toBe(true);
+  await userEvent.click(unlimited);
+  await userEvent.click(screen.getByRole("button", { name: "Save user" }));
+  await expect.poll(() => calls.filter(({ method }) => method === "PATCH").at(-1)?.body).toEqual({ connections: null });
+});

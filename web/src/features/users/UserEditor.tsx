@@ -1,4 +1,4 @@
-import { Button, Group, NumberInput, SegmentedControl, Select, Stack, TagsInput } from "@mantine/core";
+import { Button, Group, NumberInput, SegmentedControl, Select, Stack, Switch, TagsInput } from "@mantine/core";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { dryRunUser } from "../../api/dryRun";
@@ -119,16 +119,23 @@ export function UserEditor({ user, onDone }: { user: User; onDone: () => void })
         <NumberInput
           label="Connections at once"
           description="All of its creds together. Empty: as its role says."
-          placeholder="As its role says"
           min={0}
           allowDecimal={false}
           allowNegative={false}
           thousandSeparator=","
           hideControls
           maw={280}
+          placeholder={form.connections === -1 ? "Unlimited" : "As its role says"}
+          disabled={form.connections === -1}
           value={form.connections === -1 ? "" : form.connections}
           onChange={(next) => set({ connections: typeof next === "number" ? next : "" })}
           error={errors.at("/connections")}
+        />
+        <Switch
+          label="Unlimited connections"
+          description="Whatever its role says; the account's limit holds."
+          checked={form.connections === -1}
+          onChange={(event) => set({ connections: event.currentTarget.checked ? -1 : "" })}
         />
         <Notice tone="info">
           Holds for creds that are already out. Clients whose permissions change are disconnected once, and come back
