@@ -93,8 +93,11 @@ func (t *trial) checkType() (err error) {
 }
 
 func (t *trial) checkProof() error {
-	if t.user.BearerToken {
+	switch kind := t.source.kind; {
+	case t.user.BearerToken:
 		return nil
+	case kind == jwt.ConnectionTypeMqtt || kind == jwt.ConnectionTypeMqttWS:
+		return refused(BadSignature, "MQTT clients cannot sign a nonce: the role has to allow bearer credentials")
 	}
 	return t.proves(t.user.Subject)
 }

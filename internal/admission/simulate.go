@@ -110,7 +110,7 @@ func (s *simulation) connects() bool {
 	for _, c := range checks {
 		err := c.hold(&s.trial)
 		switch {
-		case c.name == "proof" && !s.user.BearerToken:
+		case c.name == "proof" && !s.user.BearerToken && !s.mqtt():
 			s.note(c.name, Assumed, "the client has the credential's seed")
 		case c.name == "network" && s.source.host == "" && len(s.user.Src) > 0:
 			s.note(c.name, Assumed, "from where is not known; only from "+strings.Join(s.user.Src, ", "))
