@@ -55,7 +55,7 @@ func upsertRefusals(ctx context.Context, tx pgx.Tx, operator OperatorID, broker 
 
 // pruneRefusals forgets the oldest of these accounts' beyond those that are kept,
 // and everybody's that are too old. Rows that another report is about to change it
-// leaves to that one, so that the two never wait for each other.
+// leaves to that one, so that pruning never waits for it.
 func pruneRefusals(ctx context.Context, tx pgx.Tx, accounts []AccountID, before time.Time) error {
 	const query = `
 		DELETE FROM refused_logins
