@@ -155,6 +155,12 @@ type dialer func(network, address string) (net.Conn, error)
 
 func (d dialer) Dial(network, address string) (net.Conn, error) { return d(network, address) }
 
+// end names the connection. The address alone does not: Linux gives two
+// connections the same port when they lead to different ones.
+func (c *part) end() string {
+	return map[string]string{"tcp": "STANDARD", "ws": "WEBSOCKET", "mqtt": "MQTT"}[c.via] + " from " + c.address
+}
+
 // alive asks the server, unless the connection is known to be gone.
 func (c *part) alive() bool {
 	if c.via == "mqtt" {
@@ -195,7 +201,7 @@ func (p *play) wantClosed(what string, says api.DryRun) int {
 	p.t.Helper()
 	foretold := map[string]bool{}
 	for _, c := range says.Affected.Closing {
-		foretold[c.Address] = true
+		foretold[c.ConnectionType+" from "+c.Address] = true
 	}
 	if n := int(says.Affected.ConnectionsClosed); n != len(foretold) {
 		p.t.Errorf("%s: %d connections closed, and %d named", what, n, len(foretold))
@@ -205,20 +211,20 @@ func (p *play) wantClosed(what string, says api.DryRun) int {
 		if c.address == "" {
 			continue
 		}
-		if foretold[c.address] {
-			eventually(p.t, what+": the connection of "+c.id+" to close", func() error {
+		if end := c.end(); foretold[end] {
+			eventually(p.t, what+": the connection of "+c.id+", "+end+", to close", func() error {
 				if c.alive() {
 					return errors.New("it is open")
 				}
 				return nil
 			})
-			delete(foretold, c.address)
+			delete(foretold, end)
 			c.address = ""
 			closed++
 		}
 	}
-	for address := range foretold {
-		p.t.Errorf("%s: %s was to be closed and is nobody's", what, address)
+	for end := range foretold {
+		p.t.Errorf("%s: %s was to be closed and is nobody's", what, end)
 	}
 	for _, c := range p.creds {
 		if c.address != "" && !c.alive() {
