@@ -22,6 +22,8 @@ type law struct {
 	revocations revocations
 	expires     int64    // unix seconds; 0: never
 	authUsers   []string // not empty: all others are for the account's own service to judge
+	sendsTo     []string // other accounts that it may put them in
+	xkey        string   // that it is asked under; empty: in the clear
 	noBearer    bool
 	closed      bool
 	counts      claims.Extension // and the connection types that the account allows
@@ -33,7 +35,7 @@ func newLaw(c *jwt.AccountClaims, pages claims.RevocationPages, ownKeySigns bool
 	own, _, _ := claims.SplitTags(c.Tags) // those that name the pages have done so
 	w := &law{
 		name: c.Name, tags: own, defaults: c.DefaultPermissions, expires: c.Expires, noBearer: c.Limits.DisallowBearer,
-		authUsers: c.Authorization.AuthUsers, revocations: revocations{inline: c.Revocations, pages: pages}, signers: make(map[string]*jwt.UserPermissionLimits, len(c.SigningKeys)+1),
+		authUsers: c.Authorization.AuthUsers, sendsTo: c.Authorization.AllowedAccounts, xkey: c.Authorization.XKey, revocations: revocations{inline: c.Revocations, pages: pages}, signers: make(map[string]*jwt.UserPermissionLimits, len(c.SigningKeys)+1),
 	}
 	for key, scope := range c.SigningKeys {
 		w.signers[key] = nil
@@ -68,7 +70,7 @@ func (w *law) open(now time.Time) error {
 // allows says whether a connection that was let in by earlier claims may stay. If
 // its role has changed, it may not: the next one gets the new permissions.
 func (w *law) allows(s *session, was *law, now time.Time) bool {
-	return w.keeps(s, was) && w.takes(s) && !w.delegates(s.user) && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
+	return w.keeps(s, was) && w.takes(s) && !w.turnsAway(s, now) && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
 }
 
 func anyType(role jwt.UserPermissionLimits) jwt.UserPermissionLimits {
@@ -90,9 +92,18 @@ func (w *law) takes(s *session) bool {
 }
 
 // delegates says whether the account leaves the user to an authorization service
-// of its own (auth callout). Signalbox asks none, and so refuses.
+// of its own (auth callout).
 func (w *law) delegates(user string) bool {
 	return len(w.authUsers) > 0 && !slices.Contains(w.authUsers, user)
+}
+
+// turnsAway says whether a connection came in as the account wants it no more: by
+// itself or through a service of the account's. Who came through another account's is that one's to take back.
+func (w *law) turnsAway(s *session, now time.Time) bool {
+	if s.answered {
+		return s.in == nil && !w.answers(s, now)
+	}
+	return w.delegates(s.user)
 }
 
 // revocations say up to which second what was issued to a user's key is revoked.
@@ -152,6 +163,9 @@ type account struct {
 	law      *law
 	gone     bool // no longer the registry's
 	sessions sessions
+	sent     map[*session]struct{} // put in other accounts by this one's authorization service
+
+	sentPruneAt int
 }
 
 // current returns the claims of now; ok is false when the registry has given the account up.
@@ -166,7 +180,7 @@ func (a *account) current() (w *law, ok bool) {
 func (a *account) settle(w *law, s *session, alive func(*session) bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.gone || a.law != w {
+	if a.gone || a.law != w || s.ended {
 		return false
 	}
 	s.role = w.standingOf(s).key
@@ -320,6 +334,7 @@ func (a *account) giveUp(alive func(*session) bool) bool {
 		return false // just being loaded
 	}
 	a.sessions.prune(alive)
-	a.gone = len(a.sessions.byID) == 0
+	a.pruneSent(alive)
+	a.gone = len(a.sessions.byID) == 0 && len(a.sent) == 0
 	return a.gone
 }

@@ -61,6 +61,7 @@ type Admission struct {
 	private  private
 	accounts registry
 	counts   counts
+	callout  *callout
 }
 
 // New makes the judge of one server.
@@ -74,6 +75,9 @@ func New(cfg Config) (*Admission, error) {
 		a.log = slog.New(slog.DiscardHandler)
 	}
 	a.counts.init()
+	if a.callout, err = newCallout(cfg.Server, p); err != nil {
+		return nil, err
+	}
 	a.accounts = registry{load: a.load, release: cfg.Release, alive: a.alive, byKey: map[string]*account{}}
 	if a.accounts.release == nil {
 		a.accounts.release = func(string) {}
@@ -96,7 +100,9 @@ func (a *Admission) Check(c server.ClientAuthentication) bool {
 	l := login{at: time.Now()}
 	err := a.admit(c, &l)
 	if err == nil {
-		a.admitted(&l)
+		if !l.own {
+			a.admitted(&l)
+		}
 		return true
 	}
 	a.refuse(l.refusal, err)
@@ -110,6 +116,7 @@ type login struct {
 	user    *jwt.UserClaims
 	at      time.Time
 	refusal Refusal // who and from where, should it come to that
+	own     bool    // the broker's own, to ask an authorization service
 }
 
 func (l *login) facts(now time.Time) facts {
@@ -129,6 +136,10 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 		return err
 	}
 	l.refusal.Kind, l.refusal.Host = string(l.source.kind), l.source.host
+	if a.callout.owns(l) {
+		l.own = true
+		return a.callout.admit(l)
+	}
 	if l.user, err = readUser(l.source.token(l.client.GetOpts())); l.user == nil {
 		return err
 	}
@@ -166,11 +177,20 @@ func (a *Admission) enter(key string, l *login) (settled bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if law.delegates(l.user.Subject) {
+		return a.delegate(acc, law, l)
+	}
 	v, err := law.judge(l.facts(time.Now()))
 	if err != nil {
 		return false, err
 	}
-	s := v.session(l)
+	return a.settle(acc, law, l, v, v.session(l, l.user.Tags))
+}
+
+// settle registers a login that the account's law lets in. It is not settled when
+// the law has changed by the time that is done.
+func (a *Admission) settle(acc *account, law *law, l *login, v verdict, s *session) (settled bool, err error) {
+	key := acc.key
 	places := law.places(key, s)
 	if err := a.reserve(s, places); err != nil {
 		return false, err
@@ -251,7 +271,8 @@ func (a *Admission) Publish(c *jwt.AccountClaims, pages claims.RevocationPages) 
 	}
 	was, _ := acc.current()
 	now := newLaw(c, pages, a.cfg.OwnKeySigns)
-	for _, s := range acc.publish(now, time.Now()) {
+	at := time.Now()
+	for _, s := range append(acc.publish(now, at), acc.recall(was, at)...) {
 		if a.end(s) {
 			closed++
 		}

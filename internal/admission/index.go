@@ -22,15 +22,19 @@ type session struct {
 	since  time.Time
 	ended  bool // by a change
 
+	answered bool     // an authorization service has let it in
+	in       *account // where that has put it; nil: in the account that the client named
+
 	leaf    bool
 	limited bool // by its user, beyond what the account is
 	limits  jwt.NatsLimits
 	client  client // of a leaf node, and of one that is limited
 }
 
-func (v verdict) session(l *login) *session {
+// session is what is kept of a login, with the tags that its JWT says.
+func (v verdict) session(l *login, tags []string) *session {
 	s := &session{
-		id: l.client.GetID(), user: v.user.Subject, name: v.user.Name, kind: l.source.kind, issued: v.user.IssuedAt, signer: v.user.Issuer, tags: l.user.Tags, bearer: v.user.BearerToken,
+		id: l.client.GetID(), user: v.user.Subject, name: v.user.Name, kind: l.source.kind, issued: v.user.IssuedAt, signer: v.user.Issuer, tags: tags, bearer: v.user.BearerToken,
 		since: l.at, leaf: l.client.Kind() == server.LEAF, limits: v.user.NatsLimits,
 	}
 	s.limited = s.limits.Payload != jwt.NoLimit || s.limits.Subs != jwt.NoLimit

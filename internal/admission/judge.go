@@ -16,6 +16,8 @@ type facts struct {
 	at     time.Time
 	// proves verifies that the client has the seed to the key.
 	proves func(key string) error
+	// answered is what the account's own authorization service said, which is asked once.
+	answered bool
 }
 
 // verdict is what a user that is let in may do.
@@ -71,8 +73,8 @@ func (t *trial) checkRole() (err error) {
 }
 
 func (t *trial) checkDelegation() error {
-	if t.delegates(t.user.Subject) {
-		return refused(Delegated, "the account leaves logins to an authorization service, which is not asked here")
+	if !t.answered && t.delegates(t.user.Subject) {
+		return refused(Delegated, "the account leaves this login to its authorization service, which decides who the client becomes")
 	}
 	return nil
 }
@@ -94,7 +96,7 @@ func (t *trial) checkType() (err error) {
 
 func (t *trial) checkProof() error {
 	switch kind := t.source.kind; {
-	case t.user.BearerToken:
+	case t.user.BearerToken || t.answered:
 		return nil
 	case kind == jwt.ConnectionTypeMqtt || kind == jwt.ConnectionTypeMqttWS:
 		return refused(BadSignature, "MQTT clients cannot sign a nonce: the role has to allow bearer credentials")

@@ -85,7 +85,7 @@ func TestEveryRefusalHasItsReason(t *testing.T) {
 			node.WaitApplied(account.Delete())
 			return user
 		}},
-		{admission.Delegated, func() brokertest.Credential {
+		{admission.CalloutTimeout, func() brokertest.Credential { // of whom the account's own service is asked, which is not there
 			account := acme(nil)
 			user, other := account.Issue("app"), account.Issue("other")
 			node.WaitApplied(cluster.Control.Put(string(account.Key), account.Custom(func(c *jwt.AccountClaims) { c.Authorization.AuthUsers.Add(string(other.Key)) })))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
 )
 
 // private knows where nats-server keeps what its own login notes of a user and a
@@ -25,11 +26,18 @@ type private struct {
 	lock, publicKey, tags, name uintptr      // of a connection
 	payload, subscriptions      uintptr      // of a connection: what it is limited to, -1 is unlimited
 	byDefault                   uintptr      // of an NkeyUser
+	mqtt, mqttID                uintptr      // of a connection, a pointer, and of what that leads to: an MQTT client's own id
+	key, xkey                   uintptr      // of a server: with which it signs and encrypts requests to authorization services
 }
 
 func findPrivate() (private, error) {
 	p := private{connection: reflect.TypeOf((*server.Server).GetClient).Out(0)}
 	connection := p.connection.Elem()
+	session, ok := connection.FieldByName("mqtt")
+	if !ok || session.Type.Kind() != reflect.Pointer {
+		return private{}, fmt.Errorf("nats-server %s keeps nothing of MQTT in %s: admission was not written for it", server.VERSION, connection)
+	}
+	p.mqtt = session.Offset
 	for _, f := range []struct {
 		in   reflect.Type
 		name string
@@ -43,6 +51,9 @@ func findPrivate() (private, error) {
 		{connection, "mpay", reflect.TypeFor[int32](), &p.payload},
 		{connection, "msubs", reflect.TypeFor[int32](), &p.subscriptions},
 		{reflect.TypeFor[server.NkeyUser](), "defaultPerms", reflect.TypeFor[bool](), &p.byDefault},
+		{session.Type.Elem(), "cid", reflect.TypeFor[string](), &p.mqttID},
+		{reflect.TypeFor[server.Server](), "kp", reflect.TypeFor[nkeys.KeyPair](), &p.key},
+		{reflect.TypeFor[server.Server](), "xkp", reflect.TypeFor[nkeys.KeyPair](), &p.xkey},
 	} {
 		field, ok := f.in.FieldByName(f.name)
 		if !ok || field.Type != f.is || len(field.Index) != 1 {
@@ -100,4 +111,23 @@ func (p private) nkeyUser(account *server.Account, v verdict) *server.NkeyUser {
 	}
 	*(*bool)(unsafe.Add(unsafe.Pointer(u), p.byDefault)) = v.byDefault
 	return u
+}
+
+// serverKey signs what the server says; serverXKey encrypts it. Both are made when it is, and stay.
+func (p private) serverKey(s *server.Server) nkeys.KeyPair {
+	return *(*nkeys.KeyPair)(unsafe.Add(unsafe.Pointer(s), p.key))
+}
+
+func (p private) serverXKey(s *server.Server) nkeys.KeyPair {
+	return *(*nkeys.KeyPair)(unsafe.Add(unsafe.Pointer(s), p.xkey))
+}
+
+// mqttClient is the id that an MQTT client goes by; empty for others. It must be
+// asked for on the connection's own goroutine, as a login is.
+func (p private) mqttClient(c client) string {
+	session := *(*unsafe.Pointer)(unsafe.Add(reflect.ValueOf(c).UnsafePointer(), p.mqtt))
+	if session == nil {
+		return ""
+	}
+	return *(*string)(unsafe.Add(session, p.mqttID))
 }

@@ -26,7 +26,10 @@ const (
 	ProxyRequired         Reason = "proxy_required"
 	AccountExpired        Reason = "account_expired"
 	AccountClosed         Reason = "account_closed" // deleted or suspended: it allows no connections and revokes everybody
-	Delegated             Reason = "delegated"      // the account leaves logins to a service of its own (auth callout), which is not asked
+	Delegated             Reason = "delegated"      // the account leaves logins to a service of its own (auth callout): the simulator's, who cannot ask it
+	CalloutTimeout        Reason = "callout_timeout"
+	CalloutRefused        Reason = "callout_refused"
+	CalloutInvalid        Reason = "callout_invalid" // what the service answered is not what it should be
 	BearerNotAllowed      Reason = "bearer_not_allowed"
 	TypeNotAllowed        Reason = "type_not_allowed" // by the account, whatever the role says
 	ConnectionType        Reason = "connection_type"
@@ -44,7 +47,7 @@ const (
 var Reasons = []Reason{
 	ConnectionUnknown, NoCredential, Malformed, CredentialExpired, CredentialNotYetValid, NotCaughtUp,
 	AccountUnknown, AccountUnavailable, AccountInvalid, UnknownSigningKey, RoleMismatch, RoleTemplate, ProxyRequired,
-	AccountExpired, AccountClosed, Delegated, BearerNotAllowed, TypeNotAllowed, ConnectionType, BadSignature, CredentialRevoked, WrongNetwork,
+	AccountExpired, AccountClosed, Delegated, CalloutTimeout, CalloutRefused, CalloutInvalid, BearerNotAllowed, TypeNotAllowed, ConnectionType, BadSignature, CredentialRevoked, WrongNetwork,
 	OutsideHours, TypeLimit, UserLimit, ShareUnavailable, ServerLimit,
 }
 

@@ -34,6 +34,9 @@ type Account struct {
 	TypeConnections map[ConnectionType]int64 // the most at one time; absent: as many as the account may have
 	RoleConnections map[AccountKey]int64     // the most that each user in the role may have at one time; absent: as many as the account
 	Overrides       []UserOverride           // sorted by name
+
+	Callout     *Callout     // nil: brokers judge every login by themselves
+	SigningKeys []AccountKey // unscoped ones, sorted: what they sign has permissions of its own; roles are in Roles
 }
 
 // Trace has a share of the messages that carry a traceparent header traced.
@@ -55,13 +58,12 @@ const (
 // AccountFacts is what a decoded account JWT says, and about itself.
 type AccountFacts struct {
 	Account
-	Issuer      OperatorKey  // the signature is its; whether it is trusted, the caller knows
-	SigningKeys []AccountKey // unscoped ones, sorted; roles are in Account.Roles
-	IssuedAt    time.Time
-	Expires     time.Time // zero: never. May have passed: that is no error here
-	ID          string    // jti
-	Tombstone   bool      // made by EncodeTombstone: the account is deleted
-	Suspended   bool      // made by EncodeSuspended. Limits.Connections and LeafNodes are 0 then, and Revoked has AllUsers
+	Issuer    OperatorKey // the signature is its; whether it is trusted, the caller knows
+	IssuedAt  time.Time
+	Expires   time.Time // zero: never. May have passed: that is no error here
+	ID        string    // jti
+	Tombstone bool      // made by EncodeTombstone: the account is deleted
+	Suspended bool      // made by EncodeSuspended. Limits.Connections and LeafNodes are 0 then, and Revoked has AllUsers
 }
 
 // EncodeAccount signs an account with an operator's signing key. A rule broken
@@ -88,6 +90,10 @@ func EncodeAccount(a Account, signer Seed) (string, error) {
 	for _, r := range a.Roles {
 		c.SigningKeys.AddScopedSigner(r.scope())
 	}
+	for _, key := range a.SigningKeys {
+		c.SigningKeys.Add(string(key))
+	}
+	c.Authorization = a.Callout.authorization()
 	for key, at := range a.Revoked {
 		c.RevokeAt(string(key), at)
 	}
@@ -120,6 +126,8 @@ func (a Account) validate() error {
 		a.Extension().validate(),
 		validateRevoked(a.Revoked),
 		validatePages(a.Pages),
+		a.Callout.validate(),
+		a.validateSigningKeys(),
 	}
 	seen := map[AccountKey]bool{}
 	for i, r := range a.Roles {
@@ -323,6 +331,7 @@ func DecodeAccount(token string) (AccountFacts, error) {
 			ClusterTraffic:  ClusterTraffic(c.ClusterTraffic),
 			ConnectionTypes: extension.ConnectionTypes, TypeConnections: extension.TypeConnections,
 			RoleConnections: extension.RoleConnections, Overrides: extension.Overrides,
+			Callout: calloutOf(c.Authorization),
 		},
 		Issuer: issuer, IssuedAt: timeOf(c.IssuedAt), Expires: timeOf(c.Expires), ID: c.ID,
 	}
