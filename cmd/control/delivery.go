@@ -120,8 +120,8 @@ func (d *delivery) lookup(ctx context.Context, operatorID, account string) (reso
 	return entryOf(a), nil
 }
 
-func (d *delivery) page(ctx context.Context, operatorID string, hash claims.PageHash) (claims.RevocationPage, error) {
-	return d.domain.RevocationPage(ctx, tenants.OperatorID(operatorID), hash)
+func (d *delivery) page(ctx context.Context, operatorID string, name claims.PageName) (claims.Page, error) {
+	return d.domain.Page(ctx, tenants.OperatorID(operatorID), name)
 }
 
 func entryOf(a tenants.AccountJWT) resolver.Entry {

@@ -31,11 +31,11 @@ type law struct {
 	unreadable  bool             // what the claims say of those
 }
 
-func newLaw(c *jwt.AccountClaims, pages claims.RevocationPages, ownKeySigns bool) *law {
+func newLaw(c *jwt.AccountClaims, pages claims.Pages, ownKeySigns bool) *law {
 	own, _, _ := claims.SplitTags(c.Tags) // those that name the pages have done so
 	w := &law{
 		name: c.Name, tags: own, defaults: c.DefaultPermissions, expires: c.Expires, noBearer: c.Limits.DisallowBearer,
-		authUsers: c.Authorization.AuthUsers, sendsTo: c.Authorization.AllowedAccounts, xkey: c.Authorization.XKey, revocations: revocations{inline: c.Revocations, pages: pages}, signers: make(map[string]*jwt.UserPermissionLimits, len(c.SigningKeys)+1),
+		authUsers: c.Authorization.AuthUsers, sendsTo: c.Authorization.AllowedAccounts, xkey: c.Authorization.XKey, revocations: revocations{inline: c.Revocations, pages: pages.Revocations}, signers: make(map[string]*jwt.UserPermissionLimits, len(c.SigningKeys)+1),
 	}
 	for key, scope := range c.SigningKeys {
 		w.signers[key] = nil

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/jwt/v2"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
 // accounts is a registry over claims that the test sets.
@@ -35,7 +37,7 @@ func lawOf(edit func(*jwt.AccountClaims)) *law {
 	if edit != nil {
 		edit(c)
 	}
-	return newLaw(c, nil, false)
+	return newLaw(c, claims.Pages{}, false)
 }
 
 // Whoever logs in first makes the claims be loaded. A change that comes just then

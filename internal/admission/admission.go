@@ -40,10 +40,10 @@ type Config struct {
 	// operator does not insist on signing keys.
 	OwnKeySigns bool
 	// Account returns an account's claims as they are now, signed by the operator,
-	// and all revocation pages that they name.
+	// and all pages that they name.
 	// It may ask others, but must be bounded in time. fault.NotFound says
 	// that there is no such account. The claims are not changed.
-	Account func(key string) (*jwt.AccountClaims, claims.RevocationPages, error)
+	Account func(key string) (*jwt.AccountClaims, claims.Pages, error)
 	// Release says that claims which Account returned are not held any more. Nil does nothing.
 	Release  func(key string)
 	Refused  func(Refusal) // is told of each login that is not let in, and must not wait; nil is fine
@@ -260,11 +260,11 @@ func (a *Admission) limit(s *session) {
 // Knows says whether Publish would do anything.
 func (a *Admission) Knows(account string) bool { return a.accounts.find(account) != nil }
 
-// Publish makes an account's new claims, with the revocation pages that they
+// Publish makes an account's new claims, with the pages that they
 // name, those that logins are judged by, and
 // ends the connections that they refuse. When it returns, none of those is left.
 // Claims must be published in their order, before the server is given them.
-func (a *Admission) Publish(c *jwt.AccountClaims, pages claims.RevocationPages) (closed int) {
+func (a *Admission) Publish(c *jwt.AccountClaims, pages claims.Pages) (closed int) {
 	acc := a.accounts.find(c.Subject)
 	if acc == nil {
 		return 0

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/lease"
 )
 
@@ -40,7 +41,7 @@ func (a *Admission) Foresee(c *jwt.AccountClaims) Outlook {
 		return Outlook{}
 	}
 	// A page that the claims name and nobody has yet holds only what was revoked before.
-	now, would := time.Now(), newLaw(c, was.revocations.pages, a.cfg.OwnKeySigns)
+	now, would := time.Now(), newLaw(c, claims.Pages{Revocations: was.revocations.pages}, a.cfg.OwnKeySigns)
 	var o Outlook
 	stay, taken := 0, map[lease.Key]int64{}
 	for _, s := range acc.bySeniority() {

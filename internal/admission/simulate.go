@@ -31,7 +31,7 @@ const (
 // Question asks what would happen if a user tried something.
 type Question struct {
 	Account        *jwt.AccountClaims
-	Pages          claims.RevocationPages // that the claims name
+	Pages          claims.Pages // that the claims name
 	User           *jwt.UserClaims
 	ConnectionType string // as jwt.ConnectionType… is spelled
 	Host           string // an IP address; empty: not known

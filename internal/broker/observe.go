@@ -120,7 +120,7 @@ func (b *Broker) registry() *prometheus.Registry {
 	counter("resolver_unknown_total", "Accounts refused because nobody knows them, or control could not be asked.", counts.Unknown.Load)
 	counter("claims_applied_total", "Times that claims were brought into force on a loaded account.", counts.Applied.Load)
 	counter("peer_claims_total", "Claims taken from peer brokers while control was away.", counts.Peers.Load)
-	counter("revocation_pages_fetched_total", "Pages of accounts with many revocations, fetched from control or a peer broker.", counts.Pages.Load)
+	counter("revocation_pages_fetched_total", "Pages of accounts, such as those with many revocations or device logins, fetched from control or a peer broker.", counts.Pages.Load)
 	counter("claims_refused_total", "Claims that were refused.", counts.Refusals.Load)
 	gauge("gate_open", "1 when tenants' clients may log in, 0 while they may not because the broker is not up to date.", func() float64 {
 		if b.closed() != nil {

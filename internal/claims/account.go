@@ -23,6 +23,8 @@ type Account struct {
 	Roles       []Role                // order does not matter; decoding sorts them by key
 	Revoked     map[UserKey]time.Time // JWTs issued in that second or before are refused; AllUsers stands for every key
 	Pages       []PageHash            // of further revocations, which count like those in Revoked
+	Logins      []PageHash            // pages of device logins
+	Trust       PageHash              // page of the authorities and issuers that the account trusts; empty: none
 	Tags        []string              // people's, without Signalbox's own
 
 	DefaultPermissions Permissions // of users who have none: not in a role, or in one that says nothing about subjects
@@ -80,7 +82,7 @@ func EncodeAccount(a Account, signer Seed) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c.Tags = slices.Concat(a.Tags, said, tagsOf(a.Pages))
+	c.Tags = slices.Concat(a.Tags, said, pageTags(a.PageNames()))
 	c.DefaultPermissions = a.DefaultPermissions.permissions()
 	c.Mappings = mappingClaims(a.Mappings)
 	c.ClusterTraffic = jwt.ClusterTraffic(a.ClusterTraffic)
@@ -125,7 +127,7 @@ func (a Account) validate() error {
 		a.ClusterTraffic.Validate(),
 		a.Extension().validate(),
 		validateRevoked(a.Revoked),
-		validatePages(a.Pages),
+		a.validatePages(),
 		a.Callout.validate(),
 		a.validateSigningKeys(),
 	}
@@ -194,18 +196,6 @@ func validateRevoked(revoked map[UserKey]time.Time) error {
 		}
 		if at.Unix() <= 0 || at.After(endOfTime) {
 			return fault.Field("/revoked", "a revocation needs the time up to which it reaches, from 1970 to the year 9999")
-		}
-	}
-	return nil
-}
-
-func validatePages(pages []PageHash) error {
-	for i, hash := range pages {
-		if _, err := ParsePageHash(string(hash)); err != nil {
-			return fault.At(fmt.Sprintf("/pages/%d", i), err)
-		}
-		if slices.Contains(pages[:i], hash) {
-			return fault.Field(fmt.Sprintf("/pages/%d", i), "this page is listed twice")
 		}
 	}
 	return nil
@@ -326,7 +316,7 @@ func DecodeAccount(token string) (AccountFacts, error) {
 	facts := AccountFacts{
 		Account: Account{
 			Key: key, Name: c.Name, Description: c.Description,
-			Limits: limitsOf(c.Limits), Revoked: revokedOf(c.Revocations), Pages: pages, Tags: tags,
+			Limits: limitsOf(c.Limits), Revoked: revokedOf(c.Revocations), Tags: tags,
 			DefaultPermissions: permissionsOf(c.DefaultPermissions), Mappings: mappingsOf(c.Mappings),
 			ClusterTraffic:  ClusterTraffic(c.ClusterTraffic),
 			ConnectionTypes: extension.ConnectionTypes, TypeConnections: extension.TypeConnections,
@@ -335,6 +325,7 @@ func DecodeAccount(token string) (AccountFacts, error) {
 		},
 		Issuer: issuer, IssuedAt: timeOf(c.IssuedAt), Expires: timeOf(c.Expires), ID: c.ID,
 	}
+	facts.setPages(pages)
 	if c.Trace != nil {
 		facts.Trace = &Trace{Destination: string(c.Trace.Destination), Sampling: c.Trace.Sampling}
 	}

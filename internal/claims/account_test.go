@@ -72,6 +72,8 @@ func fullAccount(t testing.TB) claims.Account {
 			}},
 			{Subject: "x", Destinations: []claims.Destination{{Subject: "y", Weight: 1}}},
 		},
+		Logins:          []claims.PageHash{claims.HashPage([]byte("logins")), claims.HashPage([]byte("more logins"))},
+		Trust:           claims.HashPage([]byte("trust")),
 		Trace:           &claims.Trace{Destination: "trace.out", Sampling: 25},
 		ClusterTraffic:  claims.OwnerTraffic,
 		ConnectionTypes: []claims.ConnectionType{claims.Standard, claims.MQTT, claims.MQTTOverWS},

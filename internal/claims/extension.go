@@ -130,23 +130,27 @@ func readCounts[K ~string](text string) (map[K]int64, error) {
 }
 
 // SplitTags tells an account's own tags from Signalbox's, and reads the names of
-// the account's revocation pages in those. A name that is none is fault.Invalid:
-// there is a page then, and nobody knows which. For the rest, see [ReadExtension].
-func SplitTags(tags []string) (own []string, pages []PageHash, err error) {
+// the account's pages in those. A name that is none is fault.Invalid. For the
+// rest, see [ReadExtension].
+func SplitTags(tags []string) (own []string, pages []PageName, err error) {
+	trusted := false
 	for _, tag := range tags {
 		if !strings.HasPrefix(tag, ReservedTags) {
 			own = append(own, tag)
 			continue
 		}
-		name, ok := strings.CutPrefix(tag, pageTag)
+		name, ok, err := readPageTag(tag)
+		if err != nil {
+			return nil, nil, err
+		}
 		if !ok {
 			continue
 		}
-		hash, err := ParsePageHash(name)
-		if err != nil {
-			return nil, nil, wrap("read the account's revocation pages", err)
+		if name.Kind == TrustKind && trusted {
+			return nil, nil, fault.New(fault.Invalid, "the account names two pages of what it trusts")
 		}
-		pages = append(pages, hash)
+		trusted = trusted || name.Kind == TrustKind
+		pages = append(pages, name)
 	}
 	return own, pages, nil
 }

@@ -63,6 +63,7 @@ func TestOnlyBrokersHearOfOverrides(t *testing.T) {
 	t.Parallel()
 	signer := must(claims.NewOperatorSeed())
 	account := fullAccount(t)
+	account.Logins, account.Trust = nil, ""
 	token := must(claims.EncodeAccount(account, signer))
 	if !claims.MayDifferForStock(token) || claims.MayNamePages(token) {
 		t.Errorf("with overrides: may differ for stock servers = %t, may name pages = %t", claims.MayDifferForStock(token), claims.MayNamePages(token))

@@ -2,10 +2,8 @@ package claims
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"sort"
@@ -18,10 +16,7 @@ import (
 	"github.com/signalbox-io/signalbox/internal/fault"
 )
 
-// RevocationPage holds revocations that an account's JWT has no room for. The
-// JWT names its pages by their hashes, in tags, so the operator's signature
-// covers them, and whoever lacks a page knows that. A page never changes: when
-// what is revoked does, there is another page, with another name.
+// RevocationPage holds revocations that an account's JWT has no room for: a [Page].
 //
 // Its bytes are records of 40: a user's raw public key, and in big-endian order
 // the Unix second up to which JWTs for it are refused. They are sorted by key,
@@ -80,8 +75,11 @@ func (p RevocationPage) Bytes() []byte { return p.records }
 // Len is how many users are revoked.
 func (p RevocationPage) Len() int { return len(p.records) / recordLength }
 
-// Hash is the page's name.
+// Hash is that of the page's bytes.
 func (p RevocationPage) Hash() PageHash { return p.hash }
+
+// Name is what the page goes by.
+func (p RevocationPage) Name() PageName { return PageName{RevocationKind, p.hash} }
 
 // RevokedAt is the time up to which JWTs for that key are refused, if any are.
 func (p RevocationPage) RevokedAt(key UserKey) (time.Time, bool) {
@@ -128,40 +126,6 @@ func rawUserKey(key UserKey) ([]byte, error) {
 	return nkeys.Decode(nkeys.PrefixByteUser, []byte(key))
 }
 
-// PageHash names a [RevocationPage]: the SHA-256 of its bytes in hexadecimal digits.
-type PageHash string
-
-// HashPage is the name of the page with these bytes.
-func HashPage(b []byte) PageHash { return PageHash(hashOf(b)) }
-
-func hashOf(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
-}
-
-// ParsePageHash reads a page's name; what is none is fault.Invalid.
-func ParsePageHash(s string) (PageHash, error) {
-	raw, err := hex.DecodeString(s)
-	if err != nil || len(raw) != sha256.Size || hex.EncodeToString(raw) != s {
-		return "", fault.New(fault.Invalid, "the name of a revocation page has 64 hexadecimal digits")
-	}
-	return PageHash(s), nil
-}
-
-const pageTag = ReservedTags + "revocations:"
-
-func tagsOf(pages []PageHash) []string {
-	var tags []string
-	for _, hash := range pages {
-		tags = append(tags, pageTag+string(hash))
-	}
-	return tags
-}
-
-// MayNamePages is a quick look at an account JWT that is trusted already. False
-// is certain; true is to be asked of [DecodeAccount].
-func MayNamePages(token string) bool { return contains(token, pageTag) }
-
 // contains says whether a JWT may have a tag that begins so.
 func contains(token, tag string) bool {
 	_, rest, _ := strings.Cut(token, ".")
@@ -173,7 +137,7 @@ func contains(token, tag string) bool {
 // MayDifferForStock is as quick a look, at whether an account JWT says something
 // of its users that only brokers understand, and servers must be told by revocations.
 func MayDifferForStock(token string) bool {
-	return contains(token, pageTag) || contains(token, overridesTag)
+	return contains(token, RevocationKind.tag()) || contains(token, overridesTag)
 }
 
 // InlineRevocations signs an account JWT anew with these revocations in it,

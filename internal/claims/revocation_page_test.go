@@ -116,6 +116,7 @@ func TestAccountNamesItsPages(t *testing.T) {
 	t.Parallel()
 	signer := must(claims.NewOperatorSeed())
 	account := fullAccount(t)
+	account.Logins, account.Trust = nil, ""
 	plain := must(claims.EncodeAccount(account, signer))
 	account.Pages = []claims.PageHash{claims.HashPage([]byte("one")), claims.HashPage([]byte("two"))}
 	paged := must(claims.EncodeAccount(account, signer))
@@ -127,17 +128,32 @@ func TestAccountNamesItsPages(t *testing.T) {
 		t.Errorf("may name pages: %t without, %t with", claims.MayNamePages(plain), claims.MayNamePages(paged))
 	}
 	for pointer, wrong := range map[string]claims.Account{
-		"/pages/1": {Key: account.Key, Name: "a", Pages: []claims.PageHash{account.Pages[0], account.Pages[0]}},
-		"/pages/0": {Key: account.Key, Name: "a", Pages: []claims.PageHash{"x"}},
-		"/tags/0":  {Key: account.Key, Name: "a", Tags: []string{"signalbox-revocations:" + string(account.Pages[0])}},
+		"/pages/1":  {Key: account.Key, Name: "a", Pages: []claims.PageHash{account.Pages[0], account.Pages[0]}},
+		"/pages/0":  {Key: account.Key, Name: "a", Pages: []claims.PageHash{"x"}},
+		"/logins/0": {Key: account.Key, Name: "a", Logins: []claims.PageHash{"x"}},
+		"/logins/1": {Key: account.Key, Name: "a", Logins: []claims.PageHash{account.Pages[0], account.Pages[0]}},
+		"/trust":    {Key: account.Key, Name: "a", Trust: "x"},
+		"/tags/0":   {Key: account.Key, Name: "a", Tags: []string{"signalbox-revocations:" + string(account.Pages[0])}},
 	} {
 		_, err := claims.EncodeAccount(wrong, signer)
 		if got := pointers(err); len(got) != 1 || got[0] != pointer {
 			t.Errorf("pointers = %q, want %q", got, pointer)
 		}
 	}
-	if _, _, err := claims.SplitTags([]string{"signalbox-revocations:abc"}); !errors.Is(err, fault.Invalid) {
-		t.Errorf("a page with no name: error = %v, want fault.Invalid", err)
+	trust := "signalbox-trust:" + string(account.Pages[0])
+	for _, bad := range [][]string{{"signalbox-revocations:abc"}, {"signalbox-logins:abc"}, {"signalbox-trust:"}, {trust, trust}} {
+		if _, _, err := claims.SplitTags(bad); !errors.Is(err, fault.Invalid) {
+			t.Errorf("%q: error = %v, want fault.Invalid", bad, err)
+		}
+	}
+	for _, tag := range []string{"signalbox-revocations:", "signalbox-logins:", "signalbox-trust:"} {
+		_, names, err := claims.SplitTags([]string{"eu", tag + string(account.Pages[0])})
+		if err != nil || len(names) != 1 || names[0].Hash != account.Pages[0] {
+			t.Fatalf("%s names %v, %v", tag, names, err)
+		}
+		if again, err := claims.ParsePageName(names[0].String()); err != nil || again != names[0] {
+			t.Errorf("%s reads back as %s, %v", names[0], again, err)
+		}
 	}
 }
 
@@ -150,6 +166,7 @@ func TestInlinedAccountSaysTheSameWithoutPages(t *testing.T) {
 	account.Pages, account.Revoked = nil, revocations(10_000)
 	account.ConnectionTypes, account.TypeConnections = nil, nil // a stock server's are the roles' alone
 	account.RoleConnections, account.Overrides = nil, nil
+	account.Logins, account.Trust = nil, ""
 
 	token := must(claims.InlineRevocations(paged, account.Revoked, signer))
 	account.Revoked[claims.AllUsers] = time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC) // of the JWT before

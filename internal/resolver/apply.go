@@ -55,7 +55,7 @@ const checkedAtOnce = 16
 type judged struct {
 	Entry
 	claims *jwt.AccountClaims // nil: the signature has not been checked
-	pages  []claims.PageHash  // that it names
+	pages  []claims.PageName  // that it names
 	ended  bool               // it may be a tombstone
 }
 

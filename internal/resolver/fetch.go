@@ -65,7 +65,7 @@ type Watcher struct {
 	Knows func(account string) bool // whether changes of the account matter to it
 	// Publish is given an account's new claims, verified, which it does not change,
 	// and the pages that they name; how many connections that ended.
-	Publish func(claims *jwt.AccountClaims, pages claims.RevocationPages) (ended int)
+	Publish func(claims *jwt.AccountClaims, pages claims.Pages) (ended int)
 	Foresee func(claims *jwt.AccountClaims) Outlook // what Publish would do, and the server after it; nil: not known
 	Updated func(account string)                    // the server has taken claims, and done to the account's connections what it does then
 }
@@ -98,7 +98,7 @@ type Counts struct {
 	Applied  atomic.Int64 // claims brought into force in the live server
 	Refusals atomic.Int64 // entries refused
 	Peers    atomic.Int64 // entries taken from peer brokers
-	Pages    atomic.Int64 // revocation pages fetched, from control or a peer
+	Pages    atomic.Int64 // pages of accounts fetched, from control or a peer
 }
 
 const maxNegative = 10_000
@@ -150,7 +150,7 @@ func (r *Resolver) Renew(operatorJWT, systemJWT string, keep func() error) error
 	r.systemJWT.Store(&systemJWT)
 	r.trust.keys.Store(keys)
 	if r.watcher.Publish != nil {
-		r.watcher.Publish(system, nil) // it may have lost users
+		r.watcher.Publish(system, claims.Pages{}) // it may have lost users
 	}
 	return nil
 }
@@ -265,16 +265,16 @@ func (r *Resolver) firstFetch(account string, l *load) (string, error) {
 }
 
 // Claims are an account's as they are now, from the store or from control, and the
-// revocation pages that they name, without which there is no answer. They
+// pages that they name, without which there is no answer. They
 // may have expired. For how long it takes, see Fetch. From then on a cache holds
 // the account and what is delivered for it, until Release.
-func (r *Resolver) Claims(account string) (*jwt.AccountClaims, claims.RevocationPages, error) {
+func (r *Resolver) Claims(account string) (*jwt.AccountClaims, claims.Pages, error) {
 	if account == r.system {
 		ac, err := r.trust.Check(*r.systemJWT.Load(), account)
-		return ac, nil, err
+		return ac, claims.Pages{}, err
 	}
 	if _, err := claims.ParseAccountKey(account); err != nil {
-		return nil, nil, err
+		return nil, claims.Pages{}, err
 	}
 	r.store.pin(account)
 	j, pages, err := r.verified(account)
@@ -293,16 +293,16 @@ func (r *Resolver) Release(account string) {
 
 // verified is an account's entry with its signature checked, and its pages. It
 // looks twice: a change may come between the two, and take the pages away.
-func (r *Resolver) verified(account string) (j judged, pages claims.RevocationPages, err error) {
+func (r *Resolver) verified(account string) (j judged, pages claims.Pages, err error) {
 	for range 2 {
 		if j, err = r.verifiedEntry(account); err != nil {
-			return judged{}, nil, err
+			return judged{}, claims.Pages{}, err
 		}
 		if pages, err = r.getAndLoad(j); err == nil {
 			return j, pages, nil
 		}
 	}
-	return judged{}, nil, err
+	return judged{}, claims.Pages{}, err
 }
 
 func (r *Resolver) verifiedEntry(account string) (judged, error) {
@@ -317,11 +317,11 @@ func (r *Resolver) verifiedEntry(account string) (judged, error) {
 	return j, nil
 }
 
-func (r *Resolver) getAndLoad(j judged) (claims.RevocationPages, error) {
+func (r *Resolver) getAndLoad(j judged) (claims.Pages, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
 	if err := r.pages.get(ctx, j.Account, j.pages); err != nil {
-		return nil, err
+		return claims.Pages{}, err
 	}
 	return r.pages.load(j.Account, j.pages)
 }

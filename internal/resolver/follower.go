@@ -378,7 +378,7 @@ func (f *Follower) takePushes(ctx context.Context, messages []*nats.Msg) {
 			f.answer(m, pushAnswer{Data: &answerStatus{Account: p.Account, Code: 202, Message: "missed earlier changes: catching up"}})
 			f.ask(ctx)
 		case f.resolver.havePages(j) != nil: // to be asked for, which must not hold up others
-			f.answer(m, pushAnswer{Data: &answerStatus{Account: p.Account, Code: 202, Message: "asking for its revocation pages"}})
+			f.answer(m, pushAnswer{Data: &answerStatus{Account: p.Account, Code: 202, Message: "asking for its pages"}})
 			f.ask(ctx)
 		default:
 			good, taken, at = append(good, j), append(taken, p), p.Revision
@@ -609,7 +609,7 @@ func (f *Follower) catchUp(ctx context.Context, result catchUpResult, lacking []
 		result.lacking = f.lookUpAll(ctx, lacking)
 	}
 	if err := f.resolver.getPages(ctx, slices.Concat(result.answer.Entries, result.fromPeer.Entries)); err != nil {
-		f.log.Warn("cannot have an account's change without its revocation pages", "error", err)
+		f.log.Warn("cannot have an account's change without its pages", "error", err)
 	}
 	_ = f.resolver.getPages(ctx, result.lacking) // has been said
 	f.answers <- result                          // holds one, and one is under way at a time

@@ -27,11 +27,11 @@ type Source struct {
 	Changes func(ctx context.Context, operatorID string, since Revision, limit int) (entries []Entry, head Revision, err error)
 	// Lookup returns an account of the operator; errors.Is(err, fault.NotFound) when there is none.
 	Lookup func(ctx context.Context, operatorID, account string) (Entry, error)
-	// LookupForStock is Lookup for a server that knows nothing of revocation pages.
+	// LookupForStock is Lookup for a server that knows nothing of pages.
 	LookupForStock func(ctx context.Context, operatorID, account string) (Entry, error)
 	// Page returns a page that an account of the operator names now;
 	// errors.Is(err, fault.NotFound) when none does.
-	Page func(ctx context.Context, operatorID string, hash claims.PageHash) (claims.RevocationPage, error)
+	Page func(ctx context.Context, operatorID string, name claims.PageName) (claims.Page, error)
 	// Applied is told each receipt. Receipts repeat, and may come out of order.
 	Applied func(ctx context.Context, operatorID string, r Receipt) error
 	// Refused is told which logins a broker did not let in. It may be told twice.

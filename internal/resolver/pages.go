@@ -21,13 +21,17 @@ import (
 	"github.com/signalbox-io/signalbox/internal/fault"
 )
 
-// An account with many revocations names pages that hold most of them (see
-// [claims.RevocationPage]). A broker stores no account before it has its pages, and
+// What has no room in an account's JWT is in pages that the JWT names: most of
+// many revocations, device logins, whom the account trusts (see
+// [claims.Page]). A broker stores no account before it has its pages, and
 // asks for those that it lacks by their names. Control answers with a page's
 // bytes, or with nothing when there is none of that name now: another has taken
 // its place, and the change that says so is on its way. While control is away
 // peers are asked, and those that have the page answer. It does not matter who does,
 // since the name is the hash of what it names, and the operator has signed it.
+//
+// The subjects, and the folder, are called after the pages that there were first:
+// what brokers that enrolled long ago may say and hear names them so.
 const (
 	subjectPage     = "signalbox.revocations."
 	subjectPeerPage = SubjectPeers + ".revocations."
@@ -35,10 +39,10 @@ const (
 
 // lacksPages begins the reason of refusing what could not be stored without its
 // pages. The follower asks for such accounts again.
-const lacksPages = "its revocation pages cannot be had: "
+const lacksPages = "its pages cannot be had: "
 
-// pages are the revocation pages of the accounts in a store, each a file beside
-// it: revocations/A…/<hash>. They are written before the account that names them
+// pages are the pages of the accounts in a store, each a file beside
+// it: revocations/A…/<name>. They are written before the account that names them
 // is stored, and go when it names them no more. A file that is not what its name
 // says is removed, and asked for again: by whoever needs it next, who gets no
 // further without.
@@ -48,61 +52,61 @@ type pages struct {
 	fetch atomic.Pointer[fetchFunc]
 
 	mu    sync.Mutex
-	known map[string]map[claims.PageHash]*page // by account: the files there are
+	known map[string]map[claims.PageName]*page // by account: the files there are
 }
 
 // fetchFunc asks for a page. What it returns has been checked against its name.
-type fetchFunc func(ctx context.Context, hash claims.PageHash) (claims.RevocationPage, error)
+type fetchFunc func(ctx context.Context, name claims.PageName) (claims.Page, error)
 
 type page struct {
-	whole   bool                  // has been read, or written, since the broker started
-	content claims.RevocationPage // empty unless the account is in use
+	whole   bool        // has been read, or written, since the broker started
+	content claims.Page // nil unless the account is in use
 }
 
 const pagesFolder = "revocations"
 
 // openPages finds the files there are. Nothing is read yet.
 func openPages(dir string, log *slog.Logger) (*pages, error) {
-	p := &pages{dir: dir, log: log, known: map[string]map[claims.PageHash]*page{}}
+	p := &pages{dir: dir, log: log, known: map[string]map[claims.PageName]*page{}}
 	files, err := filepath.Glob(filepath.Join(dir, "A*", "*"))
 	if err != nil {
 		return nil, err
 	}
 	for _, path := range files {
-		hash, err := claims.ParsePageHash(filepath.Base(path))
+		name, err := claims.ParsePageName(filepath.Base(path))
 		if err != nil { // half written
 			if err := os.Remove(path); err != nil {
-				return nil, fmt.Errorf("clear the revocation pages up: %w", err)
+				return nil, fmt.Errorf("clear the pages up: %w", err)
 			}
 			continue
 		}
-		p.note(filepath.Base(filepath.Dir(path)), hash, page{})
+		p.note(filepath.Base(filepath.Dir(path)), name, page{})
 	}
 	return p, nil
 }
 
-func (p *pages) note(account string, hash claims.PageHash, is page) {
+func (p *pages) note(account string, name claims.PageName, is page) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.known[account] == nil {
-		p.known[account] = map[claims.PageHash]*page{}
+		p.known[account] = map[claims.PageName]*page{}
 	}
-	p.known[account][hash] = &is
+	p.known[account][name] = &is
 }
 
 // keep leaves pages alone that have gone meanwhile.
-func (p *pages) keep(account string, hash claims.PageHash, content claims.RevocationPage) {
+func (p *pages) keep(account string, name claims.PageName, content claims.Page) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if known := p.known[account][hash]; known != nil {
+	if known := p.known[account][name]; known != nil {
 		known.content = content
 	}
 }
 
-func (p *pages) find(account string, hash claims.PageHash) (is page, ok bool) {
+func (p *pages) find(account string, name claims.PageName) (is page, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if known := p.known[account][hash]; known != nil {
+	if known := p.known[account][name]; known != nil {
 		return *known, true
 	}
 	return page{}, false
@@ -110,28 +114,28 @@ func (p *pages) find(account string, hash claims.PageHash) (is page, ok bool) {
 
 // missing are those of the pages that are not on disk, as far as looking at each
 // once tells.
-func (p *pages) missing(account string, hashes []claims.PageHash) []claims.PageHash {
-	var missing []claims.PageHash
-	for _, hash := range hashes {
-		is, ok := p.find(account, hash)
+func (p *pages) missing(account string, names []claims.PageName) []claims.PageName {
+	var missing []claims.PageName
+	for _, name := range names {
+		is, ok := p.find(account, name)
 		if ok && !is.whole {
-			if _, ok = p.read(account, hash); ok {
-				p.note(account, hash, page{whole: true})
+			if _, ok = p.read(account, name); ok {
+				p.note(account, name, page{whole: true})
 			}
 		}
 		if !ok {
-			missing = append(missing, hash)
+			missing = append(missing, name)
 		}
 	}
 	return missing
 }
 
 // get makes sure that the pages are on disk, and asks for those that are not.
-func (p *pages) get(ctx context.Context, account string, hashes []claims.PageHash) error {
-	for _, hash := range p.missing(account, hashes) {
-		content, err := p.ask(ctx, hash)
+func (p *pages) get(ctx context.Context, account string, names []claims.PageName) error {
+	for _, name := range p.missing(account, names) {
+		content, err := p.ask(ctx, name)
 		if err == nil {
-			err = p.write(account, hash, content)
+			err = p.write(account, content)
 		}
 		if err != nil {
 			return fault.New(fault.Unavailable, lacksPages+"%v", err)
@@ -140,62 +144,55 @@ func (p *pages) get(ctx context.Context, account string, hashes []claims.PageHas
 	return nil
 }
 
-func (p *pages) ask(ctx context.Context, hash claims.PageHash) (claims.RevocationPage, error) {
+func (p *pages) ask(ctx context.Context, name claims.PageName) (claims.Page, error) {
 	fetch := p.fetch.Load()
 	if fetch == nil {
-		return claims.RevocationPage{}, errors.New("nobody can be asked yet")
+		return nil, errors.New("nobody can be asked yet")
 	}
-	return (*fetch)(ctx, hash)
+	return (*fetch)(ctx, name)
 }
 
 // load returns an account's pages, which are to be on disk. They stay in memory
 // from then on, for as long as the account names them.
-func (p *pages) load(account string, hashes []claims.PageHash) (claims.RevocationPages, error) {
-	var contents claims.RevocationPages
-	for _, hash := range hashes {
-		is, ok := p.find(account, hash)
-		if ok && is.content.Len() == 0 {
-			is.content, ok = p.read(account, hash)
-			p.keep(account, hash, is.content)
+func (p *pages) load(account string, names []claims.PageName) (claims.Pages, error) {
+	var contents []claims.Page
+	for _, name := range names {
+		is, ok := p.find(account, name)
+		if ok && is.content == nil {
+			if is.content, ok = p.read(account, name); ok {
+				p.keep(account, name, is.content)
+			}
 		}
 		if !ok {
-			return nil, fault.New(fault.Unavailable, lacksPages+"%s has just been lost", hash)
+			return claims.Pages{}, fault.New(fault.Unavailable, lacksPages+"%s has just been lost", name)
 		}
 		contents = append(contents, is.content)
 	}
-	return contents, nil
+	return claims.PagesOf(contents...), nil
 }
 
 // read returns false for a file that is not what it should be; it is gone then.
-func (p *pages) read(account string, hash claims.PageHash) (claims.RevocationPage, bool) {
-	path := p.path(account, hash)
-	content, err := readPage(path, hash)
+func (p *pages) read(account string, name claims.PageName) (claims.Page, bool) {
+	path := p.path(account, name)
+	content, err := readPage(path, name)
 	if err == nil {
 		return content, true
 	}
-	p.log.Warn("a revocation page was damaged: removed it, it is asked for again", "file", path, "error", err)
-	p.remove(account, hash)
-	return claims.RevocationPage{}, false
+	p.log.Warn("a page was damaged: removed it, it is asked for again", "file", path, "error", err)
+	p.remove(account, name)
+	return nil, false
 }
 
-func readPage(path string, hash claims.PageHash) (claims.RevocationPage, error) {
+func readPage(path string, name claims.PageName) (claims.Page, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return claims.RevocationPage{}, err
+		return nil, err
 	}
-	return checkPage(b, hash)
-}
-
-// checkPage holds bytes from a disk or from anybody against the name.
-func checkPage(b []byte, hash claims.PageHash) (claims.RevocationPage, error) {
-	if claims.HashPage(b) != hash {
-		return claims.RevocationPage{}, fmt.Errorf("these %d bytes are not page %s", len(b), hash)
-	}
-	return claims.DecodeRevocationPage(b)
+	return claims.DecodePage(name, b)
 }
 
 // write returns once the page is on disk.
-func (p *pages) write(account string, hash claims.PageHash, content claims.RevocationPage) error {
+func (p *pages) write(account string, content claims.Page) error {
 	folder := filepath.Join(p.dir, account)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
@@ -208,7 +205,7 @@ func (p *pages) write(account string, hash claims.PageHash, content claims.Revoc
 	if err := errors.Join(writeAll(f, content.Bytes(), 0), f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), p.path(account, hash)); err != nil {
+	if err := os.Rename(f.Name(), p.path(account, content.Name())); err != nil {
 		return err
 	}
 	for _, dir := range []string{folder, p.dir, filepath.Dir(p.dir)} {
@@ -216,24 +213,24 @@ func (p *pages) write(account string, hash claims.PageHash, content claims.Revoc
 			return err
 		}
 	}
-	p.note(account, hash, page{whole: true})
+	p.note(account, content.Name(), page{whole: true})
 	return nil
 }
 
-func (p *pages) path(account string, hash claims.PageHash) string {
-	return filepath.Join(p.dir, account, string(hash))
+func (p *pages) path(account string, name claims.PageName) string {
+	return filepath.Join(p.dir, account, name.String())
 }
 
-func (p *pages) remove(account string, hash claims.PageHash) {
+func (p *pages) remove(account string, name claims.PageName) {
 	p.mu.Lock()
-	delete(p.known[account], hash)
+	delete(p.known[account], name)
 	last := len(p.known[account]) == 0
 	if last {
 		delete(p.known, account)
 	}
 	p.mu.Unlock()
-	if err := os.Remove(p.path(account, hash)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		p.log.Warn("cannot remove a revocation page that is not needed any more", "error", err)
+	if err := os.Remove(p.path(account, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		p.log.Warn("cannot remove a page that is not needed any more", "error", err)
 	}
 	if last {
 		_ = os.Remove(filepath.Join(p.dir, account)) // unless there is something in it again
@@ -248,25 +245,25 @@ func (p *pages) accounts() []string {
 }
 
 // keepOnly removes all pages of the account but these.
-func (p *pages) keepOnly(account string, named []claims.PageHash) {
+func (p *pages) keepOnly(account string, named []claims.PageName) {
 	p.mu.Lock()
-	hashes := slices.Collect(maps.Keys(p.known[account]))
+	names := slices.Collect(maps.Keys(p.known[account]))
 	p.mu.Unlock()
-	for _, hash := range hashes {
-		if !slices.Contains(named, hash) {
-			p.remove(account, hash)
+	for _, name := range names {
+		if !slices.Contains(named, name) {
+			p.remove(account, name)
 		}
 	}
 }
 
 // byName is a page of any account, for a peer.
-func (p *pages) byName(hash claims.PageHash) (claims.RevocationPage, bool) {
+func (p *pages) byName(name claims.PageName) (claims.Page, bool) {
 	for _, account := range p.accounts() {
-		if _, ok := p.find(account, hash); ok {
-			return p.read(account, hash)
+		if _, ok := p.find(account, name); ok {
+			return p.read(account, name)
 		}
 	}
-	return claims.RevocationPage{}, false
+	return nil, false
 }
 
 // getPages asks for the pages that entries name and that are not here. What
@@ -298,11 +295,11 @@ func (r *Resolver) havePages(j judged) error {
 	return nil
 }
 
-func asStrings(hashes []claims.PageHash) (names []string) {
-	for _, hash := range hashes {
-		names = append(names, string(hash))
+func asStrings(names []claims.PageName) (all []string) {
+	for _, name := range names {
+		all = append(all, name.String())
 	}
-	return names
+	return all
 }
 
 // tidyPages lets pages go that accounts which have changed name no more.
@@ -327,7 +324,7 @@ func (r *Resolver) tidyPagesOf(account string) {
 	if err != nil {
 		return // nothing is known of it now
 	}
-	var named []claims.PageHash
+	var named []claims.PageName
 	if ok {
 		if named, err = pagesNamed(e.JWT); err != nil {
 			return // it is replaced when somebody uses it
@@ -337,7 +334,7 @@ func (r *Resolver) tidyPagesOf(account string) {
 }
 
 // pagesNamed are the pages that a JWT names, whoever signed it.
-func pagesNamed(token string) ([]claims.PageHash, error) {
+func pagesNamed(token string) ([]claims.PageName, error) {
 	if !claims.MayNamePages(token) {
 		return nil, nil
 	}
@@ -350,45 +347,45 @@ func pagesNamed(token string) ([]claims.PageHash, error) {
 }
 
 // fetchPage asks control, and if that does not help, all peers.
-func (f *Follower) fetchPage(ctx context.Context, hash claims.PageHash) (claims.RevocationPage, error) {
+func (f *Follower) fetchPage(ctx context.Context, name claims.PageName) (claims.Page, error) {
 	asking, cancel := context.WithTimeout(ctx, lookupTimeout/2)
 	defer cancel()
-	m, err := f.conn.RequestWithContext(asking, subjectPage+string(hash), nil)
+	m, err := f.conn.RequestWithContext(asking, subjectPage+name.String(), nil)
 	if err == nil {
-		content, err := readPageAnswer(m, hash)
+		content, err := readPageAnswer(m, name)
 		if err == nil {
 			f.resolver.counts.Pages.Add(1)
 			return content, nil
 		}
-		return f.fetchPageFromPeers(ctx, hash, err)
+		return f.fetchPageFromPeers(ctx, name, err)
 	}
-	return f.fetchPageFromPeers(ctx, hash, fmt.Errorf("control does not answer: %w", err))
+	return f.fetchPageFromPeers(ctx, name, fmt.Errorf("control does not answer: %w", err))
 }
 
-func readPageAnswer(m *nats.Msg, hash claims.PageHash) (claims.RevocationPage, error) {
+func readPageAnswer(m *nats.Msg, name claims.PageName) (claims.Page, error) {
 	if reason := m.Header.Get(headerLookupErr); reason != "" {
-		return claims.RevocationPage{}, fmt.Errorf("control cannot answer: %s", reason)
+		return nil, fmt.Errorf("control cannot answer: %s", reason)
 	}
 	if len(m.Data) == 0 {
-		return claims.RevocationPage{}, fmt.Errorf("control has no page %s", hash)
+		return nil, fmt.Errorf("control has no page %s", name)
 	}
-	return checkPage(m.Data, hash)
+	return claims.DecodePage(name, m.Data)
 }
 
-func (f *Follower) fetchPageFromPeers(ctx context.Context, hash claims.PageHash, why error) (claims.RevocationPage, error) {
+func (f *Follower) fetchPageFromPeers(ctx context.Context, name claims.PageName, why error) (claims.Page, error) {
 	ctx, cancel := context.WithTimeout(ctx, peersFor)
 	defer cancel()
-	answers, done, err := f.askAll(subjectPeerPage+string(hash), nil)
+	answers, done, err := f.askAll(subjectPeerPage+name.String(), nil)
 	if err != nil {
-		return claims.RevocationPage{}, errors.Join(why, err)
+		return nil, errors.Join(why, err)
 	}
 	defer done()
 	for {
 		select {
 		case <-ctx.Done():
-			return claims.RevocationPage{}, fmt.Errorf("%w, and no peer has it", why)
+			return nil, fmt.Errorf("%w, and no peer has it", why)
 		case m := <-answers:
-			if content, err := checkPage(m.Data, hash); err == nil {
+			if content, err := claims.DecodePage(name, m.Data); err == nil {
 				f.resolver.counts.Pages.Add(1)
 				return content, nil
 			}
@@ -399,11 +396,11 @@ func (f *Follower) fetchPageFromPeers(ctx context.Context, hash claims.PageHash,
 // answerPeerPage is silent about pages that are not here; our own question comes
 // here, too.
 func (f *Follower) answerPeerPage(m *nats.Msg) {
-	hash, err := claims.ParsePageHash(strings.TrimPrefix(m.Subject, subjectPeerPage))
+	name, err := claims.ParsePageName(strings.TrimPrefix(m.Subject, subjectPeerPage))
 	if err != nil || m.Reply == "" {
 		return
 	}
-	content, ok := f.resolver.pages.byName(hash)
+	content, ok := f.resolver.pages.byName(name)
 	if !ok {
 		return
 	}
@@ -417,19 +414,19 @@ const pagesTimeout = 5 * time.Second
 
 // answerPage is control's.
 func (l *link) answerPage(ctx context.Context, m *nats.Msg) {
-	hash, err := claims.ParsePageHash(strings.TrimPrefix(m.Subject, subjectPage))
+	name, err := claims.ParsePageName(strings.TrimPrefix(m.Subject, subjectPage))
 	if err != nil {
 		l.respond(m, "", nil)
 		return
 	}
-	content, err := l.hub.source.Page(ctx, l.OperatorID, hash)
+	content, err := l.hub.source.Page(ctx, l.OperatorID, name)
 	if errors.Is(err, fault.NotFound) {
 		l.respond(m, "", nil)
 		return
 	}
 	if err != nil {
-		l.fail("read a revocation page for a broker", err)
-		l.cannot(m, "revocation pages cannot be read right now")
+		l.fail("read a page for a broker", err)
+		l.cannot(m, "pages of accounts cannot be read right now")
 		return
 	}
 	l.respond(m, "", content.Bytes())

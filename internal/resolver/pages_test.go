@@ -267,7 +267,7 @@ func TestAnswerThatIsNotThePageIsNotBelieved(t *testing.T) {
 	admin := cluster.Control.SystemCreds().Connect(t, node.ClientURL())
 	for _, subject := range []string{"signalbox.revocations.*", "signalbox.peers.revocations.*"} {
 		_, err := admin.Subscribe(subject, func(m *nats.Msg) {
-			for _, bad := range [][]byte{harmless.Bytes(), content.Bytes()[:40*content.Len()-1], []byte("x")} {
+			for _, bad := range [][]byte{harmless.Bytes(), content.Bytes()[:len(content.Bytes())-1], []byte("x")} {
 				_ = m.Respond(bad)
 			}
 		})
@@ -278,7 +278,7 @@ func TestAnswerThatIsNotThePageIsNotBelieved(t *testing.T) {
 	if err := admin.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	revision := paged(account, content.Hash())
+	revision := paged(account, content.Name().Hash)
 	cluster.Control.WaitFor(patience(t), "the refusal", func() bool {
 		return slices.ContainsFunc(cluster.Control.Standing(node.PublicKey()), func(r resolver.Refusal) bool { return r.Revision == revision })
 	})
@@ -345,5 +345,59 @@ func TestCacheHasThePagesOfWhatItHolds(t *testing.T) {
 	brokertest.WaitClosed(t, client)
 	if files := pageFiles(t, node, unused.Key); len(files) > 0 {
 		t.Errorf("the cache has pages of an account that nobody uses: %q", files)
+	}
+}
+
+// What an account names beside revocations travels, and is kept, as those do.
+func TestPagesOfEveryKindAreHad(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 2)
+	node, account := cluster.Nodes[0], cluster.Control.NewAccount("acme")
+	gone, kept := account.Issue("gone"), account.Issue("kept")
+	_, device := brokertest.NewUserSeed(t)
+	logins, err := claims.EncodeLoginPage([]claims.DeviceLogin{{
+		Digest: claims.NkeyDigest(device), User: device, Name: "device", Role: account.Key, IssuedAt: time.Now(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust, err := claims.EncodeTrustPage(claims.Trust{Issuers: []claims.TrustedIssuer{{
+		URL: "https://issuer.example.org", Audiences: []string{"nats"}, Rules: []claims.TrustRule{{Role: account.Key, Name: "ci"}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster.Control.KeepPage(logins)
+	cluster.Control.KeepPage(trust)
+	revoked := cluster.Control.PutPage(gone.Key)
+	cluster.WaitApplied(account.Change(func(c *claims.Account) {
+		c.Pages, c.Logins, c.Trust = []claims.PageHash{revoked}, []claims.PageHash{logins.Hash()}, trust.Hash()
+	}))
+	want := []string{string(revoked), "logins-" + string(logins.Hash()), "trust-" + string(trust.Hash())}
+	slices.Sort(want)
+	for _, node := range cluster.Nodes {
+		if diff := cmp.Diff(want, pageFiles(t, node, account.Key)); diff != "" {
+			t.Errorf("%s: pages on disk (-want +got):\n%s", node.Name, diff)
+		}
+	}
+
+	node.Stop()
+	for _, name := range want {
+		if err := os.Remove(filepath.Join(node.Dir, "revocations", string(account.Key), name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cluster.Control.StopHub() // so that a peer has to help
+	node.Start()
+	letIn(t, kept, node.ClientURL())
+	mustBeRefused(t, gone, node.ClientURL())
+	if diff := cmp.Diff(want, pageFiles(t, node, account.Key)); diff != "" {
+		t.Errorf("pages on disk, fetched anew (-want +got):\n%s", diff)
+	}
+
+	cluster.Control.StartHub()
+	node.WaitApplied(account.Change(func(c *claims.Account) { c.Pages, c.Logins, c.Trust = nil, nil, "" }))
+	if files := pageFiles(t, node, account.Key); len(files) > 0 {
+		t.Errorf("pages that nobody names stay: %q", files)
 	}
 }

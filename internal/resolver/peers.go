@@ -13,7 +13,7 @@ import (
 )
 
 // helpPeers answers brokers that are behind, if this one is a mirror, and those
-// that have lost a revocation page.
+// that have lost a page of an account.
 func (f *Follower) helpPeers() error {
 	answers := map[string]nats.MsgHandler{subjectPeerPage + "*": f.answerPeerPage}
 	if f.store.cache == nil {

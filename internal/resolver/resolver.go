@@ -3,7 +3,7 @@
 // story in protocol.go.
 //
 // It owns the subjects under signalbox.>, the headers of a push, and a broker's
-// store with the revocation pages beside it. [Hub] is control's end; on a broker, [Store] keeps what was
+// store with the pages of accounts beside it. [Hub] is control's end; on a broker, [Store] keeps what was
 // delivered, [Resolver] hands it to nats-server and brings it into force, and
 // [Follower] keeps both up to date.
 //

@@ -8,16 +8,25 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
 )
 
-// RevocationPage is the page with that name, if one of the operator's accounts
+// Page is the page with that name, if one of the operator's accounts
 // has it now; NotFound also when another has taken its place.
-func (s *Service) RevocationPage(ctx context.Context, operator OperatorID, hash claims.PageHash) (claims.RevocationPage, error) {
-	records, err := pageByHash(ctx, s.pool, operator, hash)
-	if err != nil {
-		return claims.RevocationPage{}, err
+func (s *Service) Page(ctx context.Context, operator OperatorID, name claims.PageName) (claims.Page, error) {
+	return pageByName(ctx, s.pool, operator, name)
+}
+
+func pageByName(ctx context.Context, q querier, operator OperatorID, name claims.PageName) (claims.Page, error) {
+	switch name.Kind {
+	case claims.RevocationKind:
+		records, err := pageByHash(ctx, q, operator, name.Hash)
+		if err != nil {
+			return nil, err
+		}
+		return claims.DecodeRevocationPage(records)
 	}
-	return claims.DecodeRevocationPage(records)
+	return nil, fault.New(fault.NotFound, "there is no page %s", name)
 }
 
 // revocationsToSign is what the account's JWT has to say of revocations, and

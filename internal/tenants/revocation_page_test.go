@@ -48,12 +48,21 @@ func (w *world) revokeOne(user User) claims.UserKey {
 	return c.PublicKey
 }
 
+func (w *world) revocationPage(operator OperatorID, hash claims.PageHash) (claims.RevocationPage, error) {
+	w.t.Helper()
+	page, err := w.Page(w.t.Context(), operator, claims.PageName{Kind: claims.RevocationKind, Hash: hash})
+	if err != nil {
+		return claims.RevocationPage{}, err
+	}
+	return page.(claims.RevocationPage), nil
+}
+
 // pages are those that the account's JWT names.
 func (w *world) pages() []claims.RevocationPage {
 	w.t.Helper()
 	var pages []claims.RevocationPage
 	for _, hash := range w.facts(w.account.PublicKey).Pages {
-		page := must(w.RevocationPage(w.t.Context(), w.operator.ID, hash))(w.t)
+		page := must(w.revocationPage(w.operator.ID, hash))(w.t)
 		if page.Hash() != hash {
 			w.t.Fatalf("the page called %s is %s", hash, page.Hash())
 		}
@@ -143,7 +152,7 @@ func TestRevocationsOfAnAccountHaveNoLimit(t *testing.T) {
 	if size := len(must(w.AccountJWTByKey(t.Context(), w.operator.ID, w.account.PublicKey))(t).JWT); size > 64<<10 {
 		t.Errorf("the JWT has %d bytes", size)
 	}
-	refused(t, second(w.RevocationPage(t.Context(), w.operator.ID, full[2])), fault.NotFound) // another has taken its place
+	refused(t, second(w.revocationPage(w.operator.ID, full[2])), fault.NotFound) // another has taken its place
 }
 
 func TestExpiredRevocationsLeaveTheirPages(t *testing.T) {
@@ -199,10 +208,10 @@ func TestDeletedAccountsPagesAreGone(t *testing.T) {
 	w.revokeOne(user)
 	hash := w.pages()[0].Hash()
 	other := NewID[OperatorID]("opr")
-	refused(t, second(w.RevocationPage(t.Context(), other, hash)), fault.NotFound)
+	refused(t, second(w.revocationPage(other, hash)), fault.NotFound)
 	w.delete()
 	w.purge()
-	refused(t, second(w.RevocationPage(t.Context(), w.operator.ID, hash)), fault.NotFound)
+	refused(t, second(w.revocationPage(w.operator.ID, hash)), fault.NotFound)
 	if facts := w.facts(w.account.PublicKey); !facts.Tombstone || len(facts.Pages) > 0 {
 		t.Errorf("facts = %+v, want a tombstone without pages", facts)
 	}

@@ -25,7 +25,7 @@ type Subject struct {
 // LoginFacts are what a broker would go by in judging a login.
 type LoginFacts struct {
 	AccountJWT string // as brokers are sent it
-	Pages      claims.RevocationPages
+	Pages      claims.Pages
 	User       claims.User
 	Role       claims.AccountKey // signed the user
 	IssuedAt   time.Time
@@ -53,24 +53,20 @@ func (s *Service) LoginFacts(ctx context.Context, actor Actor, account AccountID
 	return facts, err
 }
 
-func pagesOf(ctx context.Context, tx pgx.Tx, operator OperatorID, token string) (claims.RevocationPages, error) {
+func pagesOf(ctx context.Context, tx pgx.Tx, operator OperatorID, token string) (claims.Pages, error) {
 	said, err := claims.DecodeAccount(token)
 	if err != nil {
-		return nil, err
+		return claims.Pages{}, err
 	}
-	var pages claims.RevocationPages
-	for _, hash := range said.Pages {
-		records, err := pageByHash(ctx, tx, operator, hash)
+	var pages []claims.Page
+	for _, name := range said.PageNames() {
+		page, err := pageByName(ctx, tx, operator, name)
 		if err != nil {
-			return nil, err
-		}
-		page, err := claims.DecodeRevocationPage(records)
-		if err != nil {
-			return nil, err
+			return claims.Pages{}, err
 		}
 		pages = append(pages, page)
 	}
-	return pages, nil
+	return claims.PagesOf(pages...), nil
 }
 
 // take reads who is to be simulated.

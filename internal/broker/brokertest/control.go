@@ -50,7 +50,7 @@ type Control struct {
 	published resolver.Revision
 	drop      int // pushes still to be lost
 	lookups   int
-	pages     map[claims.PageHash]claims.RevocationPage
+	pages     map[claims.PageHash]claims.Page
 	brokers   map[string]seat // public key ->
 	receipts  map[string]resolver.Receipt
 	refusals  []resolver.Refusal
@@ -80,7 +80,7 @@ func NewControl(t testing.TB) *Control {
 		t: t, log: Logger(t), changed: make(chan struct{}),
 		entries: map[string]resolver.Entry{}, brokers: map[string]seat{}, receipts: map[string]resolver.Receipt{},
 		standing: map[string][]resolver.Refusal{}, reported: map[string]resolver.Receipt{},
-		pages: map[claims.PageHash]claims.RevocationPage{},
+		pages: map[claims.PageHash]claims.Page{},
 		disks: map[string]resolver.DiskReport{}, spared: map[string]bool{},
 	}
 	c.makeOperator()
@@ -303,12 +303,12 @@ func (c *Control) lookup(_ context.Context, _, account string) (resolver.Entry, 
 	return e, nil
 }
 
-func (c *Control) page(_ context.Context, _ string, hash claims.PageHash) (claims.RevocationPage, error) {
+func (c *Control) page(_ context.Context, _ string, name claims.PageName) (claims.Page, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	page, ok := c.pages[hash]
-	if !ok {
-		return claims.RevocationPage{}, fault.New(fault.NotFound, "no page %s", hash)
+	page, ok := c.pages[name.Hash]
+	if !ok || page.Name() != name {
+		return nil, fault.New(fault.NotFound, "no page %s", name)
 	}
 	return page, nil
 }
@@ -326,14 +326,14 @@ func (c *Control) PutPage(users ...claims.UserKey) claims.PageHash {
 }
 
 // KeepPage makes control know a page.
-func (c *Control) KeepPage(page claims.RevocationPage) {
+func (c *Control) KeepPage(page claims.Page) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pages[page.Hash()] = page
+	c.pages[page.Name().Hash] = page
 }
 
 // LosePage makes control forget a page, as if another had taken its place.
-func (c *Control) LosePage(hash claims.PageHash) claims.RevocationPage {
+func (c *Control) LosePage(hash claims.PageHash) claims.Page {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	page := c.pages[hash]
