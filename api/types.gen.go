@@ -864,12 +864,14 @@ type AuditEventPage struct {
 
 // Broker defines model for Broker.
 type Broker struct {
-	AppliedRevision int64      `json:"applied_revision"`
-	Cluster         string     `json:"cluster"`
-	ControlUrl      string     `json:"control_url"`
-	CreatedAt       Time       `json:"created_at"`
-	Endpoints       Endpoints  `json:"endpoints"`
-	HeardAt         *time.Time `json:"heard_at"`
+	AppliedRevision int64  `json:"applied_revision"`
+	Cluster         string `json:"cluster"`
+	ControlUrl      string `json:"control_url"`
+	CreatedAt       Time   `json:"created_at"`
+
+	// Endpoints Where tenants reach one broker. Each list holds plain and encrypted URLs; those that are missing are empty.
+	Endpoints BrokerEndpoints `json:"endpoints"`
+	HeardAt   *time.Time      `json:"heard_at"`
 
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	Id   Id     `json:"id"`
@@ -894,9 +896,11 @@ type BrokerAnnounced struct {
 
 // BrokerAnnouncement defines model for BrokerAnnouncement.
 type BrokerAnnouncement struct {
-	Cluster    string    `json:"cluster"`
-	ControlUrl string    `json:"control_url"`
-	Endpoints  Endpoints `json:"endpoints"`
+	Cluster    string `json:"cluster"`
+	ControlUrl string `json:"control_url"`
+
+	// Endpoints Where tenants reach one broker. Each list holds plain and encrypted URLs; those that are missing are empty.
+	Endpoints BrokerEndpoints `json:"endpoints"`
 
 	// OperatorJwtId Of the operator JWT that the broker goes by: the first 16 bytes of its SHA-256, in hex. A signing key is used once all brokers go by a JWT that has it.
 	OperatorJwtId *string `json:"operator_jwt_id,omitempty"`
@@ -972,16 +976,40 @@ type BrokerDrift struct {
 	Stale []string `json:"stale"`
 }
 
+// BrokerEndpoints Where tenants reach one broker. Each list holds plain and encrypted URLs; those that are missing are empty.
+type BrokerEndpoints struct {
+	// CaPem Certificate authorities, as PEM, that clients must trust to connect. Control trusts them when it connects, too.
+	CaPem    *string  `json:"ca_pem,omitempty"`
+	Leafnode []string `json:"leafnode"`
+
+	// LeafnodeWebsocket `ws://host:port/leafnode`, or wss.
+	LeafnodeWebsocket *[]string `json:"leafnode_websocket,omitempty"`
+	Mqtt              []string  `json:"mqtt"`
+
+	// MqttWebsocket `ws://host:port/mqtt`, or wss.
+	MqttWebsocket *[]string `json:"mqtt_websocket,omitempty"`
+	Nats          []string  `json:"nats"`
+
+	// TlsFirst Those of `nats` and `leafnode` where a client may begin with the TLS handshake.
+	TlsFirst *[]string `json:"tls_first,omitempty"`
+
+	// TlsFirstOnly Those of `tls_first` where it must.
+	TlsFirstOnly *[]string `json:"tls_first_only,omitempty"`
+	Websocket    []string  `json:"websocket"`
+}
+
 // BrokerEnroll defines model for BrokerEnroll.
 type BrokerEnroll struct {
 	// Cluster The NATS cluster it belongs to; empty when it stands alone.
 	Cluster string `json:"cluster"`
 
 	// ControlUrl Where control reaches the broker, `nats://host:port`.
-	ControlUrl string    `json:"control_url"`
-	Endpoints  Endpoints `json:"endpoints"`
-	Name       string    `json:"name"`
-	PublicKey  string    `json:"public_key"`
+	ControlUrl string `json:"control_url"`
+
+	// Endpoints Where tenants reach one broker. Each list holds plain and encrypted URLs; those that are missing are empty.
+	Endpoints BrokerEndpoints `json:"endpoints"`
+	Name      string          `json:"name"`
+	PublicKey string          `json:"public_key"`
 }
 
 // BrokerEnrolled defines model for BrokerEnrolled.
@@ -1487,12 +1515,44 @@ type DryRun struct {
 	Warnings []string            `json:"warnings"`
 }
 
-// Endpoints defines model for Endpoints.
+// Endpoints URLs of all brokers where the account lives, each once. Of each list those come last that only silent brokers offer, and plain URLs
+// before encrypted ones; give a client several of them. An empty list: no broker offers that.
 type Endpoints struct {
-	Leafnode  []string `json:"leafnode"`
-	Mqtt      []string `json:"mqtt"`
-	Nats      []string `json:"nats"`
+	// CaPem Certificate authorities, as PEM, that a client must trust at the encrypted URLs. Null: those that it knows.
+	CaPem *string `json:"ca_pem"`
+
+	// Leafnode Every URL of leaf nodes over TCP: `nats-leaf://`, and `tls://` where they are encrypted.
+	Leafnode    []string `json:"leafnode"`
+	LeafnodeTls []string `json:"leafnode_tls"`
+
+	// LeafnodeWs Leaf nodes over WebSocket: `ws://…/leafnode`.
+	LeafnodeWs  []string `json:"leafnode_ws"`
+	LeafnodeWss []string `json:"leafnode_wss"`
+
+	// Mqtt Every URL of MQTT clients: `mqtt://` and `mqtts://`.
+	Mqtt []string `json:"mqtt"`
+
+	// MqttWs MQTT over WebSocket: `ws://…/mqtt`.
+	MqttWs  []string `json:"mqtt_ws"`
+	MqttWss []string `json:"mqtt_wss"`
+	Mqtts   []string `json:"mqtts"`
+
+	// Nats Every URL of NATS clients: `nats://` and `tls://`.
+	Nats []string `json:"nats"`
+
+	// Tls Those of `nats` that are encrypted: `tls://`.
+	Tls []string `json:"tls"`
+
+	// TlsFirst Those of `tls` and `leafnode_tls` where a client may begin with the TLS handshake (`TLSHandshakeFirst` of nats.go, `handshake_first` of a leaf node).
+	TlsFirst []string `json:"tls_first"`
+
+	// TlsFirstOnly Those of `tls_first` where it must.
+	TlsFirstOnly []string `json:"tls_first_only"`
+
+	// Websocket Every URL of NATS clients over WebSocket: `ws` and `wss`.
 	Websocket []string `json:"websocket"`
+	Ws        []string `json:"ws"`
+	Wss       []string `json:"wss"`
 }
 
 // EnrollmentCreate defines model for EnrollmentCreate.

@@ -78,6 +78,8 @@ var environment = map[string]string{
 	"data":            "SIGNALBOX_DATA",
 	"name":            "SIGNALBOX_NAME",
 	"control-address": "SIGNALBOX_CONTROL_ADDRESS",
+	"announce":        "SIGNALBOX_ANNOUNCE",
+	"ca":              "SIGNALBOX_CA",
 	"store":           "SIGNALBOX_STORE",
 	"cache-size":      "SIGNALBOX_CACHE_SIZE",
 	"when-alone":      "SIGNALBOX_WHEN_ALONE",
@@ -105,6 +107,8 @@ func (c *config) flags(getenv func(string) string) *flag.FlagSet {
 	text(&c.DataDir, "data", "signalbox-broker", "`DIR` of the broker's identity, its store of accounts and, unless the file says otherwise, JetStream")
 	text(&c.Name, "name", "", "the server's `NAME`, unless the file has one (default: the host's name)")
 	text(&c.ControlAddress, "control-address", "", "nats:// `URL` at which control reaches this broker (default: the one clients use)")
+	text(&c.Announce, "announce", "", "`PROTOCOL=URL`,… at which tenants reach this broker beside its own listeners, such as websocket=wss://… of a proxy; PROTOCOL= withholds its own (nats, websocket, mqtt, leafnode)")
+	text(&c.CAFile, "ca", "", "`FILE` of the certificate authorities, as PEM, that clients must trust to connect; the API hands it out (default: none but those that everybody knows)")
 	text(&c.Store, "store", "mirror", "`MODE` of the store of accounts: mirror holds every account and serves all of them without control; cache holds those that are used")
 	text(&c.CacheSize, "cache-size", "100000", "`SIZE` of a cache: a number of accounts, or of bytes like 512MB; what was used least recently leaves")
 	text(&c.whenAlone, "when-alone", string(admission.ServeLastKnown), "`POLICY` for logins while control cannot be reached: serve-last-known judges them by what is stored, refuse lets nobody in")

@@ -43,6 +43,8 @@ type Config struct {
 	NATSConfigFile  string              // "" is nats on 4222 with JetStream under DataDir
 	Name            string              // the server's name unless the file has one; "" is the host's name
 	ControlAddress  string              // the NATS URL at which control reaches this broker; "" is the one clients use
+	Announce        string              // PROTOCOL=URL,…: where tenants reach this broker beside its own listeners; PROTOCOL= withholds those
+	CAFile          string              // PEM of the authorities that clients must trust to connect; "" is none that they do not know
 	Store           string              // mirror, which holds every account, or cache, which holds those that are used; "" is mirror
 	CacheSize       string              // how much a cache holds, of accounts (100000) or bytes (512MB); "" is 100000
 	WhenAlone       admission.WhenAlone // what to do without control, after a start or a silence; "" is ServeLastKnown
@@ -54,6 +56,9 @@ type Config struct {
 	// Adjust is called with the nats-server options when they are complete, for
 	// tests that need free ports and routes. Nil does nothing.
 	Adjust func(*server.Options)
+
+	announce announced // Announce, read
+	ca       string    // CAFile's certificates
 }
 
 // Broker is a running broker.
@@ -153,6 +158,13 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MaxAge < 0 || c.AloneAfter < 0 {
 		return c, errors.New("how old and how long cannot be negative")
+	}
+	var err error
+	if c.announce, err = parseAnnounced(c.Announce); err != nil {
+		return c, err
+	}
+	if c.ca, err = readCA(c.CAFile); err != nil {
+		return c, err
 	}
 	c.ControlURL = strings.TrimSuffix(c.ControlURL, "/")
 	if c.ControlURL != "" && !strings.HasPrefix(c.ControlURL, "http://") && !strings.HasPrefix(c.ControlURL, "https://") {

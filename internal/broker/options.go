@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,8 +29,10 @@ func natsOptions(cfg Config) (*server.Options, error) {
 		if o, err = server.ProcessConfigFile(cfg.NATSConfigFile); err != nil {
 			return nil, fmt.Errorf("read the NATS configuration: %w", err)
 		}
-		if err := refuseOwnAuth(o); err != nil {
-			return nil, fmt.Errorf("%s: %w", cfg.NATSConfigFile, err)
+		for _, refuse := range []func(*server.Options) error{refuseOwnAuth, refuseWhatRides} {
+			if err := refuse(o); err != nil {
+				return nil, fmt.Errorf("%s: %w", cfg.NATSConfigFile, err)
+			}
 		}
 	}
 	if o.Port == 0 {
@@ -45,31 +48,78 @@ func natsOptions(cfg Config) (*server.Options, error) {
 	if cfg.Adjust != nil {
 		cfg.Adjust(o)
 	}
+	askForCertificates(o)
 	return o, nil
+}
+
+// askForCertificates lets clients show a certificate, by which admission may let
+// them in, where the file says nothing about it. None has to have one. WebSocket
+// is left out: browsers give up on one whose server asks.
+func askForCertificates(o *server.Options) {
+	for _, c := range []*tls.Config{o.TLSConfig, o.MQTT.TLSConfig, o.LeafNode.TLSConfig} {
+		if c != nil && c.ClientAuth == tls.NoClientCert {
+			c.ClientAuth = tls.RequestClientCert
+		}
+	}
 }
 
 // refuseOwnAuth refuses a file that says who may log in: that is what Signalbox
 // is for, and two answers to one question are a hole.
 func refuseOwnAuth(o *server.Options) error {
-	set := map[string]bool{
-		"operator":                 len(o.TrustedOperators) > 0,
-		"trusted_keys":             len(o.TrustedKeys) > 0,
-		"resolver":                 o.AccountResolver != nil,
-		"system_account":           o.SystemAccount != "",
-		"accounts":                 len(o.Accounts) > 0,
-		"resolver_pinned_accounts": reflect.ValueOf(o).Elem().FieldByName("resolverPinnedAccounts").Len() > 0, // nats-server keeps it to itself
-		"default_sentinel":         o.DefaultSentinel != "",
-		"proxies":                  o.Proxies != nil || o.ProxyRequired,
-		"websocket authorization":  o.Websocket.Username != "" || o.Websocket.Password != "" || o.Websocket.Token != "" || o.Websocket.NoAuthUser != "",
-		"mqtt authorization":       o.MQTT.Username != "" || o.MQTT.Password != "" || o.MQTT.Token != "" || o.MQTT.NoAuthUser != "",
-		"leafnodes authorization": o.LeafNode.Username != "" || o.LeafNode.Password != "" || o.LeafNode.Nkey != "" || o.LeafNode.Account != "" ||
-			len(o.LeafNode.Users) > 0 || o.LeafNode.ProxyRequired,
-		"authorization": o.Username != "" || o.Password != "" || o.Authorization != "" || len(o.Users) > 0 || len(o.Nkeys) > 0 ||
-			o.AuthCallout != nil || o.NoAuthUser != "",
+	const (
+		fromControl = "which Signalbox sets itself: take it out, accounts and users come from control"
+		anonymous   = "which lets in whoever says nothing, and that somebody would have to be a user of one tenant: take it out, " +
+			"each client of a broker for many tenants says whose it is"
+		shared = "one login for all clients of a listener, and that would have to be a user of one tenant: take it out, " +
+			"tenants make device logins instead"
+		mapped = "by which a certificate is a user of the configuration, and there are none: take it out (verify may stay), " +
+			"tenants say in a device login which certificate is whose"
+		certified = "and control, which connects there as clients do, has no certificate: take it out there (other listeners may have it); " +
+			"clients are asked for one anyway"
+	)
+	set := map[string]struct {
+		is  bool
+		why string
+	}{
+		"operator":                 {len(o.TrustedOperators) > 0, fromControl},
+		"trusted_keys":             {len(o.TrustedKeys) > 0, fromControl},
+		"resolver":                 {o.AccountResolver != nil, fromControl},
+		"system_account":           {o.SystemAccount != "", fromControl},
+		"accounts":                 {len(o.Accounts) > 0, fromControl},
+		"resolver_pinned_accounts": {reflect.ValueOf(o).Elem().FieldByName("resolverPinnedAccounts").Len() > 0, fromControl}, // nats-server keeps it to itself
+		"default_sentinel":         {o.DefaultSentinel != "", fromControl},
+		"proxies":                  {o.Proxies != nil || o.ProxyRequired, fromControl},
+		"authorization": {o.Username != "" || o.Password != "" || o.Authorization != "" || len(o.Users) > 0 || len(o.Nkeys) > 0 ||
+			o.AuthCallout != nil, fromControl},
+		"leafnodes authorization": {o.LeafNode.Username != "" || o.LeafNode.Password != "" || o.LeafNode.Nkey != "" || o.LeafNode.Account != "" ||
+			len(o.LeafNode.Users) > 0 || o.LeafNode.ProxyRequired, shared},
+		"websocket authorization": {o.Websocket.Username != "" || o.Websocket.Password != "" || o.Websocket.Token != "", shared},
+		"mqtt authorization":      {o.MQTT.Username != "" || o.MQTT.Password != "" || o.MQTT.Token != "", shared},
+		"no_auth_user":            {o.NoAuthUser != "", anonymous},
+		"websocket no_auth_user":  {o.Websocket.NoAuthUser != "", anonymous},
+		"mqtt no_auth_user":       {o.MQTT.NoAuthUser != "", anonymous},
+		"tls verify":              {!o.TLSMap && o.TLSConfig != nil && o.TLSConfig.ClientAuth == tls.RequireAndVerifyClientCert, certified},
+		"tls verify_and_map":      {o.TLSMap || o.Websocket.TLSMap || o.MQTT.TLSMap || o.LeafNode.TLSMap, mapped},
 	}
 	for _, name := range slices.Sorted(maps.Keys(set)) {
-		if set[name] {
-			return fmt.Errorf("it sets %q, which Signalbox sets itself: take it out, accounts and users come from control", name)
+		if set[name].is {
+			return fmt.Errorf("it sets %q, %s", name, set[name].why)
+		}
+	}
+	return nil
+}
+
+// refuseWhatRides refuses to take logins from cookies that browsers send along
+// for any page at all.
+func refuseWhatRides(o *server.Options) error {
+	w := o.Websocket
+	if w.SameOrigin || len(w.AllowedOrigins) > 0 {
+		return nil
+	}
+	for name, cookie := range map[string]string{"jwt_cookie": w.JWTCookie, "user_cookie": w.UsernameCookie, "pass_cookie": w.PasswordCookie, "token_cookie": w.TokenCookie} {
+		if cookie != "" {
+			return fmt.Errorf("it sets %q of the websocket without same_origin or allowed_origins: browsers send a cookie along whichever page connects, "+
+				"so any site could connect as the person who visits it; say which origins may", name)
 		}
 	}
 	return nil

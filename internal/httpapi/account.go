@@ -169,10 +169,18 @@ func (s *Server) listEndpoints(w http.ResponseWriter, r *http.Request) error {
 }
 
 func endpointsOf(e tenants.Endpoints) api.Endpoints {
-	same := func(url string) string { return url }
-	return api.Endpoints{Nats: mapped(e.NATS, same), Websocket: mapped(e.WebSocket, same),
-		Mqtt: mapped(e.MQTT, same), Leafnode: mapped(e.LeafNode, same)}
+	return api.Endpoints{
+		Nats: listed(e.NATS), Tls: tenants.Only(e.NATS, "tls"), TlsFirst: listed(e.TLSFirst), TlsFirstOnly: listed(e.TLSFirstOnly),
+		Websocket: listed(e.WebSocket), Ws: tenants.Only(e.WebSocket, "ws"), Wss: tenants.Only(e.WebSocket, "wss"),
+		Mqtt: listed(e.MQTT), Mqtts: tenants.Only(e.MQTT, "mqtts"),
+		MqttWs: tenants.Only(e.MQTTWebSocket, "ws"), MqttWss: tenants.Only(e.MQTTWebSocket, "wss"),
+		Leafnode: listed(e.LeafNode), LeafnodeTls: tenants.Only(e.LeafNode, "tls"),
+		LeafnodeWs: tenants.Only(e.LeafNodeWebSocket, "ws"), LeafnodeWss: tenants.Only(e.LeafNodeWebSocket, "wss"),
+		CaPem: orNil(e.CA),
+	}
 }
+
+func listed(urls []string) []string { return mapped(urls, func(u string) string { return u }) }
 
 func answerAccount(w http.ResponseWriter, a tenants.Account) error {
 	out := accountOf(a)

@@ -18,7 +18,7 @@ func (s *Server) listBrokers(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, api.BrokerPage{NextCursor: orNil(page.Next),
 		Items: mapped(page.Items, func(b tenants.Broker) api.Broker {
 			return api.Broker{Id: string(b.ID), OperatorId: string(b.OperatorID), Name: b.Name, Cluster: b.Cluster,
-				ControlUrl: b.ControlURL, Endpoints: endpointsOf(b.Endpoints), AppliedRevision: int64(b.Applied),
+				ControlUrl: b.ControlURL, Endpoints: brokerEndpointsOf(b.Endpoints), AppliedRevision: int64(b.Applied),
 				HeardAt: utc(b.HeardAt), CreatedAt: b.CreatedAt.UTC()}
 		})})
 }
@@ -86,9 +86,23 @@ func (s *Server) announceBroker(w http.ResponseWriter, r *http.Request) error {
 		SystemAccountPublicKey: string(seat.System.Key), SystemAccountJwt: seat.System.JWT})
 }
 
-func placeOf(cluster, controlURL string, e api.Endpoints) tenants.BrokerPlace {
+func placeOf(cluster, controlURL string, e api.BrokerEndpoints) tenants.BrokerPlace {
 	return tenants.BrokerPlace{Cluster: cluster, ControlURL: controlURL,
-		Endpoints: tenants.Endpoints{NATS: e.Nats, WebSocket: e.Websocket, MQTT: e.Mqtt, LeafNode: e.Leafnode}}
+		Endpoints: tenants.Endpoints{NATS: e.Nats, WebSocket: e.Websocket, MQTT: e.Mqtt, LeafNode: e.Leafnode,
+			MQTTWebSocket: orZero(e.MqttWebsocket), LeafNodeWebSocket: orZero(e.LeafnodeWebsocket),
+			TLSFirst: orZero(e.TlsFirst), TLSFirstOnly: orZero(e.TlsFirstOnly), CA: orZero(e.CaPem)}}
+}
+
+func brokerEndpointsOf(e tenants.Endpoints) api.BrokerEndpoints {
+	some := func(urls []string) *[]string {
+		if len(urls) == 0 {
+			return nil
+		}
+		return &urls
+	}
+	return api.BrokerEndpoints{Nats: listed(e.NATS), Websocket: listed(e.WebSocket), Mqtt: listed(e.MQTT), Leafnode: listed(e.LeafNode),
+		MqttWebsocket: some(e.MQTTWebSocket), LeafnodeWebsocket: some(e.LeafNodeWebSocket),
+		TlsFirst: some(e.TLSFirst), TlsFirstOnly: some(e.TLSFirstOnly), CaPem: orNil(e.CA)}
 }
 
 func (s *Server) removeBroker(w http.ResponseWriter, r *http.Request) error {

@@ -137,7 +137,7 @@ func (s *server) installation() map[string]string {
 	var seat api.BrokerEnrolled
 	caller{s: s, token: token}.do("POST", "/v1/brokers", map[string]any{
 		"name": "broker-" + strings.ToLower(key[:8]), "public_key": key, "cluster": "", "control_url": "nats://127.0.0.1:4222",
-		"endpoints": api.Endpoints{Nats: []string{"nats://127.0.0.1:4222"}, Websocket: []string{}, Mqtt: []string{}, Leafnode: []string{}},
+		"endpoints": api.BrokerEndpoints{Nats: []string{"nats://127.0.0.1:4222"}, Websocket: []string{}, Mqtt: []string{}, Leafnode: []string{}},
 	}).want(201, &seat)
 	return map[string]string{"operator": seat.OperatorId, "broker": seat.Id, "broker token": seat.Token, "enrolment token": token,
 		"server": s.attach(seat.OperatorId, "server-"+strings.ToLower(key[:8]))}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -74,6 +75,8 @@ type Membership struct {
 	Cluster    string   // the cluster's name; of an attachment and of a broker that stands alone, something else that is unique to it
 	URLs       []string // where control reaches its servers
 	Attached   bool     // it is an attachment
+	Roots      string   // certificate authorities, as PEM, that are trusted beside the system's
+	TLSFirst   bool     // they want the TLS handshake before they say anything
 	System     string   // names the system account they are in, where a cluster's brokers are not all in the same: each hears its own only
 	// Brokers are its members, URL by public key: those that the connection turns
 	// out not to lead to get one each. Nil: they are not looked after one by one.
@@ -85,12 +88,12 @@ type Membership struct {
 }
 
 // key names the connection. An attachment with other URLs is another: its
-// servers may be.
+// servers may be. So is a cluster that is spoken to otherwise.
 func (m Membership) key() string {
 	if m.Attached {
 		return m.OperatorID + "\x00" + m.Cluster + "\x00" + strings.Join(m.URLs, " ")
 	}
-	return m.OperatorID + "\x00" + m.Cluster + "\x00" + m.System
+	return strings.Join([]string{m.OperatorID, m.Cluster, m.System, m.Roots, strconv.FormatBool(m.TLSFirst)}, "\x00")
 }
 
 // LinkStatus is the state of one connection to a cluster of brokers.

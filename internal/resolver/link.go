@@ -2,6 +2,8 @@ package resolver
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,6 +88,23 @@ func (l *link) start() {
 	}
 }
 
+// secure says whom to trust where a server wants TLS, and leaves it to servers
+// to want it.
+func (l *link) secure(o *nats.Options) error {
+	if l.Roots != "" {
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			return fmt.Errorf("read the system's certificate authorities: %w", err)
+		}
+		roots.AppendCertsFromPEM([]byte(l.Roots))
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+	}
+	if l.TLSFirst {
+		return nats.TLSHandshakeFirst()(o)
+	}
+	return nil
+}
+
 func (l *link) listen(nc *nats.Conn) error {
 	handlers := map[string]nats.MsgHandler{
 		lookupWildcard: l.beside(l.answerLookup),
@@ -123,6 +142,7 @@ func (l *link) listen(nc *nats.Conn) error {
 
 func (l *link) options() []nats.Option {
 	return []nats.Option{
+		l.secure,
 		nats.Name(controlName),
 		nats.UserJWT(l.userJWT, l.sign),
 		nats.Timeout(linkTimeout), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(),

@@ -83,7 +83,7 @@ func (h *Hub) apart(clusters []Membership) []Membership {
 		}
 		missing := l.missing()
 		for _, broker := range slices.Sorted(maps.Keys(missing)) {
-			apart = append(apart, Membership{OperatorID: m.OperatorID, Cluster: broker, URLs: []string{missing[broker]}, System: m.System, Login: m.Login})
+			apart = append(apart, Membership{OperatorID: m.OperatorID, Cluster: broker, URLs: []string{missing[broker]}, Roots: m.Roots, TLSFirst: m.TLSFirst, System: m.System, Login: m.Login})
 		}
 	}
 	return apart

@@ -308,15 +308,34 @@ func (s *Service) DeliveryOf(ctx context.Context, c Change) (Delivery, error) {
 }
 
 // Endpoints are where clients of the account can connect: those of all its
-// operator's brokers, sorted, each once.
+// operator's brokers, sorted, each once, with those of brokers that have not been
+// heard for a while last.
 func (s *Service) Endpoints(ctx context.Context, actor Actor, id AccountID) (Endpoints, error) {
 	account, err := accountByID(ctx, s.pool, actor, id)
 	if err != nil {
 		return Endpoints{}, err
 	}
-	brokers, err := brokersOf(ctx, s.pool, account.OperatorID)
-	if err != nil {
-		return Endpoints{}, err
-	}
-	return endpointsOf(brokers), nil
+	var heard, silent []Broker
+	err = postgres.InReadTx(ctx, s.pool, func(tx pgx.Tx) error {
+		brokers, err := brokersOf(ctx, tx, account.OperatorID)
+		if err != nil {
+			return err
+		}
+		if err := setReceipts(ctx, tx, account.OperatorID, brokers); err != nil {
+			return err
+		}
+		now, err := databaseTime(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, b := range brokers {
+			if b.HeardAt != nil && now.Sub(*b.HeardAt) < reachable {
+				heard = append(heard, b)
+			} else {
+				silent = append(silent, b)
+			}
+		}
+		return nil
+	})
+	return endpointsOf(heard, silent), err
 }

@@ -332,7 +332,7 @@ func TestDeliveryIsInForceOnceEveryBrokerHasIt(t *testing.T) {
 func TestEndpointsAreTheUnionOverBrokers(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	if diff := cmp.Diff(Endpoints{NATS: []string{}, WebSocket: []string{}, MQTT: []string{}, LeafNode: []string{}},
+	if diff := cmp.Diff(Endpoints{}.stored(),
 		must(w.Endpoints(t.Context(), w.owner, w.account.ID))(t)); diff != "" {
 		t.Errorf("without brokers (-want +got):\n%s", diff)
 	}
@@ -341,7 +341,7 @@ func TestEndpointsAreTheUnionOverBrokers(t *testing.T) {
 	want := Endpoints{
 		NATS:      []string{"nats://a.example.com:4222", "nats://b.example.com:4222", "nats://shared.example.com:4222"},
 		WebSocket: []string{"wss://a.example.com", "wss://b.example.com"}, MQTT: []string{}, LeafNode: []string{},
-	}
+	}.stored()
 	if diff := cmp.Diff(want, must(w.Endpoints(t.Context(), w.owner, w.account.ID))(t)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -119,14 +119,6 @@ type BrokerPlace struct {
 	Endpoints  Endpoints
 }
 
-// Endpoints are URLs for tenants' clients, by protocol.
-type Endpoints struct {
-	NATS      []string `json:"nats"`
-	WebSocket []string `json:"websocket"`
-	MQTT      []string `json:"mqtt"`
-	LeafNode  []string `json:"leafnode"`
-}
-
 // GoesBy is what a broker says it goes by. The zero value says nothing, as
 // brokers of earlier versions do.
 type GoesBy struct {
@@ -240,21 +232,16 @@ func (p BrokerPlace) validate() error {
 	if p.Cluster != "" {
 		errs = append(errs, fault.At("/cluster", claims.ValidateName(p.Cluster)))
 	}
-	return errors.Join(append(errs,
-		validateURLs("/endpoints/nats", p.Endpoints.NATS, "nats", "tls"),
-		validateURLs("/endpoints/websocket", p.Endpoints.WebSocket, "ws", "wss"),
-		validateURLs("/endpoints/mqtt", p.Endpoints.MQTT, "mqtt", "mqtts"),
-		validateURLs("/endpoints/leafnode", p.Endpoints.LeafNode, "nats-leaf", "nats", "tls", "ws", "wss"),
-	)...)
+	return errors.Join(append(errs, p.Endpoints.validate())...)
 }
 
-func validateURLs(pointer string, urls []string, schemes ...string) error {
+func validateURLs(pointer string, urls []string, path string, schemes ...string) error {
 	if len(urls) > maxURLs {
 		return fault.Field(pointer, "%d URLs at most", maxURLs)
 	}
 	var errs []error
 	for i, u := range urls {
-		errs = append(errs, validateURL(fmt.Sprintf("%s/%d", pointer, i), u, schemes...))
+		errs = append(errs, validateURLBelow(fmt.Sprintf("%s/%d", pointer, i), u, path, schemes...))
 	}
 	return errors.Join(errs...)
 }
@@ -262,18 +249,23 @@ func validateURLs(pointer string, urls []string, schemes ...string) error {
 // validateURL wants scheme://host or scheme://host:port. It does not repeat
 // what it refuses: there may be a password in it.
 func validateURL(pointer, text string, schemes ...string) error {
+	return validateURLBelow(pointer, text, "", schemes...)
+}
+
+// validateURLBelow wants the path after that.
+func validateURLBelow(pointer, text, path string, schemes ...string) error {
 	if len(text) > maxURLLength {
 		return fault.Field(pointer, "a URL has %d characters at most", maxURLLength)
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || !slices.Contains(schemes, u.Scheme) || !validPort(u) {
-		return fault.Field(pointer, "a URL like %s://host:port is needed; its scheme may be %s", schemes[0], strings.Join(schemes, ", "))
+		return fault.Field(pointer, "a URL like %s://host:port%s is needed; its scheme may be %s", schemes[0], path, strings.Join(schemes, ", "))
 	}
 	if u.User != nil {
 		return fault.Field(pointer, "this URL holds a user or a password; everybody may read it, so leave them out")
 	}
-	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return fault.Field(pointer, "this URL must end after host and port")
+	if strings.Trim(u.Path, "/") != strings.Trim(path, "/") || u.RawQuery != "" || u.Fragment != "" {
+		return fault.Field(pointer, "this URL must end after host and port%s", map[bool]string{true: ", with " + path}[path != ""])
 	}
 	return nil
 }
@@ -284,29 +276,6 @@ func validPort(u *url.URL) bool {
 	}
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	return err == nil && port > 0
-}
-
-// stored has no list that is nil, which would be kept as null.
-func (e Endpoints) stored() Endpoints {
-	return endpointsOf([]Broker{{BrokerSpec: BrokerSpec{BrokerPlace: BrokerPlace{Endpoints: e}}}})
-}
-
-// endpointsOf is the union of the brokers' endpoints, sorted, each once.
-func endpointsOf(brokers []Broker) Endpoints {
-	union := func(of func(Endpoints) []string) []string {
-		urls := []string{}
-		for _, b := range brokers {
-			urls = append(urls, of(b.Endpoints)...)
-		}
-		slices.Sort(urls)
-		return slices.Compact(urls)
-	}
-	return Endpoints{
-		NATS:      union(func(e Endpoints) []string { return e.NATS }),
-		WebSocket: union(func(e Endpoints) []string { return e.WebSocket }),
-		MQTT:      union(func(e Endpoints) []string { return e.MQTT }),
-		LeafNode:  union(func(e Endpoints) []string { return e.LeafNode }),
-	}
 }
 
 // brokerTemplate is what the broker with that key may do in the system account:

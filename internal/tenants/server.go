@@ -56,7 +56,7 @@ func (s ServerSpec) validate() error {
 	if len(s.URLs) > maxServerURLs {
 		return errors.Join(append(errs, fault.Field("/urls", "%d URLs at most", maxServerURLs))...)
 	}
-	return errors.Join(append(errs, validateURLs("/urls", s.URLs, "nats", "tls", "ws", "wss"))...)
+	return errors.Join(append(errs, validateURLs("/urls", s.URLs, "", "nats", "tls", "ws", "wss"))...)
 }
 
 func (s ServerSpec) equal(other ServerSpec) bool {

@@ -55,11 +55,22 @@ func Start(t testing.TB, n int) *Cluster {
 // StartJetStream is Start for several brokers that form a cluster with JetStream.
 func StartJetStream(t testing.TB, n int) *Cluster {
 	t.Helper()
-	return start(t, n, func(node *Node) { node.routes = freePort(t) })
+	return start(t, n, func(node *Node) { node.routes = FreePort(t) })
 }
 
-// freePort is for what others must know before it listens.
-func freePort(t testing.TB) int {
+// StartConfigured is Start for brokers that prepare has something to say about
+// before their first start.
+func StartConfigured(t testing.TB, n int, prepare func(i int, node *Node)) *Cluster {
+	t.Helper()
+	next := 0
+	return start(t, n, func(node *Node) {
+		prepare(next, node)
+		next++
+	})
+}
+
+// FreePort is for what others must know before it listens.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -108,6 +119,10 @@ type Node struct {
 	CacheSize      string // of the cache
 	WhenAlone      admission.WhenAlone
 	MaxAge         time.Duration
+	Configuration  string        // the whole of nats.conf for the next Start; "": what Start and StartJetStream say
+	ControlAddress string        // where control reaches the next Start's broker; "": where clients do
+	Announce       string        // what the next Start announces beside its listeners
+	CAFile         string        // what the next Start hands out
 	AloneAfter     time.Duration // how long the next Start's broker waits for control; 0: a moment, and Start waits until clients may log in
 
 	t         testing.TB
@@ -120,7 +135,14 @@ type Node struct {
 func (n *Node) Start() {
 	n.t.Helper()
 	cfg := broker.Config{DataDir: n.Dir, Name: n.Name, MetricsAddress: "127.0.0.1:0", Logger: Logger(n.t).With("broker", n.Name), Adjust: n.adjust,
-		Store: n.Store, CacheSize: n.CacheSize, WhenAlone: n.WhenAlone, MaxAge: n.MaxAge, AloneAfter: cmp.Or(n.AloneAfter, moment)}
+		Store: n.Store, CacheSize: n.CacheSize, WhenAlone: n.WhenAlone, MaxAge: n.MaxAge, AloneAfter: cmp.Or(n.AloneAfter, moment),
+		ControlAddress: n.ControlAddress, Announce: n.Announce, CAFile: n.CAFile}
+	if n.Configuration != "" {
+		cfg.Adjust, cfg.NATSConfigFile = nil, filepath.Join(n.t.TempDir(), "nats.conf")
+		if err := os.WriteFile(cfg.NATSConfigFile, []byte(n.Configuration), 0o600); err != nil {
+			n.t.Fatal(err)
+		}
+	}
 	if !n.WithoutControl {
 		cfg.ControlURL, cfg.EnrollmentToken = n.cluster.Control.URL(), EnrollmentToken
 	}

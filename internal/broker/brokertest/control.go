@@ -434,6 +434,8 @@ func (c *Control) memberships(context.Context) ([]resolver.Membership, error) {
 		if s.url != "" {
 			m.URLs = append(m.URLs, s.url)
 			m.Brokers[key] = s.url
+			m.Roots += s.endpoints.CA
+			m.TLSFirst = slices.ContainsFunc(s.endpoints.NATS, func(u string) bool { return slices.Contains(s.endpoints.TLSFirstOnly, u) })
 		}
 		clusters[name] = m
 	}

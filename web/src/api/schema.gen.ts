@@ -2196,11 +2196,54 @@ export interface components {
       /** @description Why the broker refused the change; null when it did not. */
       refusal: string | null;
     };
+    /**
+     * @description URLs of all brokers where the account lives, each once. Of each list those come last that only silent brokers offer, and plain URLs
+     *     before encrypted ones; give a client several of them. An empty list: no broker offers that.
+     */
     Endpoints: {
+      /** @description Every URL of NATS clients: `nats://` and `tls://`. */
+      nats: string[];
+      /** @description Those of `nats` that are encrypted: `tls://`. */
+      tls: string[];
+      /** @description Those of `tls` and `leafnode_tls` where a client may begin with the TLS handshake (`TLSHandshakeFirst` of nats.go, `handshake_first` of a leaf node). */
+      tls_first: string[];
+      /** @description Those of `tls_first` where it must. */
+      tls_first_only: string[];
+      /** @description Every URL of NATS clients over WebSocket: `ws` and `wss`. */
+      websocket: string[];
+      ws: string[];
+      wss: string[];
+      /** @description Every URL of MQTT clients: `mqtt://` and `mqtts://`. */
+      mqtt: string[];
+      mqtts: string[];
+      /** @description MQTT over WebSocket: `ws://…/mqtt`. */
+      mqtt_ws: string[];
+      mqtt_wss: string[];
+      /** @description Every URL of leaf nodes over TCP: `nats-leaf://`, and `tls://` where they are encrypted. */
+      leafnode: string[];
+      leafnode_tls: string[];
+      /** @description Leaf nodes over WebSocket: `ws://…/leafnode`. */
+      leafnode_ws: string[];
+      leafnode_wss: string[];
+      /** @description Certificate authorities, as PEM, that a client must trust at the encrypted URLs. Null: those that it knows. */
+      ca_pem: string | null;
+    };
+    /** @description Where tenants reach one broker. Each list holds plain and encrypted URLs; those that are missing are empty. */
+    BrokerEndpoints: {
       nats: string[];
       websocket: string[];
       mqtt: string[];
       leafnode: string[];
+      /** @description `ws://host:port/mqtt`, or wss. */
+      mqtt_websocket?: string[];
+      /** @description `ws://host:port/leafnode`, or wss. */
+      leafnode_websocket?: string[];
+      /** @description Those of `nats` and `leafnode` where a client may begin with the TLS handshake. */
+      tls_first?: string[];
+      /** @description Those of `tls_first` where it must. */
+      tls_first_only?: string[];
+      /** @description Certificate authorities, as PEM, that clients must trust to connect. Control trusts them when it connects, too. */
+      ca_pem?: string;
     };
     Connection: {
       broker: string;
@@ -3125,7 +3168,7 @@ export interface components {
       cluster: string;
       /** @description Where control reaches the broker, `nats://host:port`. */
       control_url: string;
-      endpoints: components["schemas"]["Endpoints"];
+      endpoints: components["schemas"]["BrokerEndpoints"];
     };
     BrokerEnrolled: {
       id: components["schemas"]["Id"];
@@ -3150,7 +3193,7 @@ export interface components {
     BrokerAnnouncement: {
       cluster: string;
       control_url: string;
-      endpoints: components["schemas"]["Endpoints"];
+      endpoints: components["schemas"]["BrokerEndpoints"];
       /** @description Of the operator JWT that the broker goes by: the first 16 bytes of its SHA-256, in hex. A signing key is used once all brokers go by a JWT that has it. */
       operator_jwt_id?: string;
       /** @description Of the system account that the broker's server has been in since it started. */
@@ -3162,7 +3205,7 @@ export interface components {
       name: string;
       cluster: string;
       control_url: string;
-      endpoints: components["schemas"]["Endpoints"];
+      endpoints: components["schemas"]["BrokerEndpoints"];
       /** Format: int64 */
       applied_revision: number;
       /** Format: date-time */
@@ -4240,7 +4283,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description URLs by protocol. */
+      /** @description URLs by protocol, and whom clients must trust. */
       200: {
         headers: {
           [name: string]: unknown;
@@ -5999,7 +6042,11 @@ export interface operations {
          *       "control_url": "nats://127.0.0.1:4222",
          *       "endpoints": {
          *         "nats": [
-         *           "nats://127.0.0.1:4222"
+         *           "nats://127.0.0.1:4222",
+         *           "tls://127.0.0.1:4222"
+         *         ],
+         *         "tls_first": [
+         *           "tls://127.0.0.1:4222"
          *         ],
          *         "websocket": [
          *           "ws://127.0.0.1:9222"
@@ -6007,8 +6054,14 @@ export interface operations {
          *         "mqtt": [
          *           "mqtt://127.0.0.1:1883"
          *         ],
+         *         "mqtt_websocket": [
+         *           "ws://127.0.0.1:9222/mqtt"
+         *         ],
          *         "leafnode": [
          *           "nats-leaf://127.0.0.1:7422"
+         *         ],
+         *         "leafnode_websocket": [
+         *           "ws://127.0.0.1:9222/leafnode"
          *         ]
          *       }
          *     }
