@@ -5,6 +5,7 @@ SHELL := /bin/bash -o pipefail
 WEB_SOURCES := $(shell find web/src web/public web/index.html web/vite.config.ts web/package-lock.json -type f 2>/dev/null)
 GENERATED := api/types.gen.go web/src/api/schema.gen.ts migrations/schema.sql
 POSTGRES_NPM := internal/postgres/embedded/npm
+CLIENTS := cmd/control/testdata/clients
 
 .PHONY: help
 help: ## what there is to do
@@ -15,7 +16,7 @@ run: build $(POSTGRES_NPM)/node_modules ## everything on this machine: http://12
 	@exec bin/control dev
 
 .PHONY: test
-test: build $(POSTGRES_NPM)/node_modules chromium ## every test: Go with real Postgres and real brokers, the web UI, a real browser
+test: build $(POSTGRES_NPM)/node_modules clients ## every test: Go with real Postgres and real brokers, the web UI, a real browser
 	go tool gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -timeout 20m $(GOTESTFLAGS) ./...
 	cd web && npm test
 	cd web && npm run e2e
@@ -69,12 +70,18 @@ $(POSTGRES_NPM)/node_modules: $(POSTGRES_NPM)/package-lock.json
 	npm ci --prefix $(POSTGRES_NPM) --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-# The browser of the tests, from Debian when there is none.
-.PHONY: chromium
-chromium:
-	@command -v chromium >/dev/null || { echo "installing Chromium"; apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+# What the tests connect with that is not ours: the browser and mosquitto from
+# Debian when there are none, and clients in JavaScript.
+.PHONY: clients
+clients: $(CLIENTS)/node_modules ## the tests' clients: Chromium, mosquitto, packages from npm
+	@command -v chromium >/dev/null && command -v mosquitto_sub >/dev/null || \
+		{ echo "installing Chromium and mosquitto's clients"; apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium mosquitto-clients >/dev/null; }
+
+$(CLIENTS)/node_modules: $(CLIENTS)/package-lock.json
+	npm ci --prefix $(CLIENTS) --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 .PHONY: clean
 clean: ## remove what was built; state in .data stays
-	rm -rf bin web/node_modules $(POSTGRES_NPM)/node_modules
+	rm -rf bin web/node_modules $(POSTGRES_NPM)/node_modules $(CLIENTS)/node_modules
 	find web/dist -mindepth 1 ! -name .gitkeep -delete

@@ -178,12 +178,14 @@ func TestEveryDependencyHasAReason(t *testing.T) {
 	for _, m := range module.FindAllStringSubmatch(readRepository(t, "go.mod"), -1) {
 		wanted = append(wanted, strings.SplitN(m[1], "/cmd/", 2)[0])
 	}
-	var packages struct{ Dependencies, DevDependencies map[string]string }
-	if err := json.Unmarshal([]byte(readRepository(t, "web/package.json")), &packages); err != nil {
-		t.Fatal(err)
+	for _, file := range []string{"web/package.json", "cmd/control/testdata/clients/package.json"} {
+		var packages struct{ Dependencies, DevDependencies map[string]string }
+		if err := json.Unmarshal([]byte(readRepository(t, file)), &packages); err != nil {
+			t.Fatal(err)
+		}
+		wanted = slices.AppendSeq(wanted, maps.Keys(packages.Dependencies))
+		wanted = slices.AppendSeq(wanted, maps.Keys(packages.DevDependencies))
 	}
-	wanted = slices.AppendSeq(wanted, maps.Keys(packages.Dependencies))
-	wanted = slices.AppendSeq(wanted, maps.Keys(packages.DevDependencies))
 	named := map[string]bool{}
 	_, section, _ := strings.Cut(readRepository(t, "CONTRIBUTING.md"), "\n## Dependencies\n")
 	backticks := regexp.MustCompile("`([^`]+)`")
