@@ -97,6 +97,8 @@ type AccountSettings struct {
 	ClusterTraffic     claims.ClusterTraffic           `json:"cluster_traffic,omitempty"`
 	ConnectionTypes    []claims.ConnectionType         `json:"connection_types,omitempty"` // empty: all
 	ConnectionsPerType map[claims.ConnectionType]int64 `json:"connections_per_type,omitempty"`
+	AuthCallout        *AuthCallout                    `json:"auth_callout,omitempty"` // nil: brokers judge every login by themselves
+	SigningKeys        []AccountSigningKey             `json:"signing_keys,omitempty"`
 }
 
 func (s AccountSpec) validate() error {
@@ -119,6 +121,8 @@ func (s AccountSettings) validate() error {
 		s.ClusterTraffic.Validate(),
 		claims.ValidateConnectionTypes(s.ConnectionTypes),
 		claims.ValidateTypeConnections(s.ConnectionTypes, s.ConnectionsPerType),
+		s.AuthCallout.validate(),
+		validateSigningKeys(s.SigningKeys),
 	)
 }
 

@@ -130,6 +130,7 @@ func (s *Service) cloneAccount(ctx context.Context, tx pgx.Tx, actor Actor, of, 
 	}
 	spec := source.AccountSpec
 	spec.Name, spec.Limits = name, plan.gives(spec.Limits, left)
+	spec.Settings.AuthCallout, spec.Settings.SigningKeys = nil, nil // they name users and roles that stay behind
 	return s.insertAccount(ctx, tx, actor, plan, source.TenantID, source.OperatorID, id, "cloneAccount", spec, roles, s.clock())
 }
 
@@ -216,6 +217,9 @@ func (s *Service) updateAccount(ctx context.Context, actor Actor, id AccountID, 
 // checkAccountEdit holds against the plan, which is locked, what changes.
 func checkAccountEdit(ctx context.Context, tx pgx.Tx, plan Plan, account Account, spec AccountSpec) error {
 	errs := []error{spec.validate()}
+	if errs[0] == nil && !spec.Settings.delegatesAs(account.Settings) {
+		errs = append(errs, checkAuthCallout(ctx, tx, account, spec.Settings))
+	}
 	if !slices.Equal(spec.Settings.ConnectionTypes, account.Settings.ConnectionTypes) {
 		errs = append(errs, plan.allowsTypes(spec.Settings.ConnectionTypes))
 	}

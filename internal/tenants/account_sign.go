@@ -81,15 +81,20 @@ func accountToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Tim
 	if err != nil {
 		return claims.Account{}, err
 	}
+	callout, err := calloutToSign(ctx, tx, account, now)
+	if err != nil {
+		return claims.Account{}, err
+	}
 	counts := maps.Clone(account.Settings.ConnectionsPerType)
 	maps.DeleteFunc(counts, func(t claims.ConnectionType, _ int64) bool { return len(types) > 0 && !slices.Contains(types, t) })
-	return claims.Account{
+	said := claims.Account{
 		Key: account.PublicKey, Name: account.Name, Description: account.Description, Tags: account.Tags,
 		Limits: account.EffectiveLimits, Roles: roles, Revoked: revoked, Pages: pages,
 		DefaultPermissions: account.Settings.DefaultPermissions, Mappings: account.Settings.Mappings,
 		Trace: account.Settings.Trace, ClusterTraffic: account.Settings.ClusterTraffic,
-		ConnectionTypes: types, TypeConnections: counts, RoleConnections: perUser, Overrides: overrides,
-	}, nil
+		ConnectionTypes: types, TypeConnections: counts, RoleConnections: perUser, Overrides: overrides, Callout: callout,
+	}
+	return said, signingKeysToSign(ctx, tx, account, &said)
 }
 
 // tombstone signs the deleted account's last JWT.

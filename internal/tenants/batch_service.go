@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -297,7 +298,14 @@ func (b *batch) keep(ctx context.Context, part []BatchIssued) error {
 			of.UserID, of.ID = c.UserID, inserted[c.Index]
 			ids = append(ids, string(of.ID))
 		}
-		return insertAudits(ctx, tx, account.TenantID, b.actor.ID, "issueCredentialBatch", ids, now)
+		if err := insertAudits(ctx, tx, account.TenantID, b.actor.ID, "issueCredentialBatch", ids, now); err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(kept, func(c BatchIssued) bool { return account.Settings.AuthCallout.spares(c.UserID) }) {
+			return nil
+		}
+		_, err = s.announce(ctx, tx, account, now)
+		return err
 	})
 }
 

@@ -15,7 +15,7 @@ import (
 
 // IssueCredential makes a user JWT under the user's role, and unless the caller
 // keeps the seed, a key pair and the creds file with it. Brokers need not hear
-// of it: they know the role. It takes a Developer.
+// of it: they know the role; unless the account leaves logins to a service of its own, but not this user's. It takes a Developer.
 //
 // It is made to be fast: two statements, and no lock but a shared one on the
 // user, which only the user's deletion waits for. Creds are shown only by the
@@ -59,7 +59,7 @@ func (s *Service) issueCredential(ctx context.Context, actor Actor, user UserID,
 		return IssuedCredential{}, fmt.Errorf("issue a credential to user %s: %w", user, err)
 	}
 	id := NewID[CredentialID]("crd")
-	if once.Key == "" {
+	if once.Key == "" && !u.Spared {
 		issued.Credential, err = insertCredential(ctx, s.pool, actor, user, u, id, issued.PublicKey, p, issued.IssuedAt)
 		return onlyIfIssued(issued, err)
 	}
@@ -68,10 +68,20 @@ func (s *Service) issueCredential(ctx context.Context, actor Actor, user UserID,
 		if err != nil {
 			return err
 		}
+		var account Account
+		if u.Spared {
+			if account, err = lockAccount(ctx, tx, actor, u.AccountID, Developer); err != nil {
+				return err
+			}
+		}
 		if earlier != "" {
 			return fault.New(fault.Conflict, "this Idempotency-Key has issued the credential %s already, and creds are shown only once; revoke it and issue another with a new key", earlier)
 		}
 		issued.Credential, err = insertCredential(ctx, tx, actor, user, u, id, issued.PublicKey, p, issued.IssuedAt)
+		if err != nil || !u.Spared {
+			return err
+		}
+		_, err = s.announce(ctx, tx, account, issued.IssuedAt)
 		return err
 	})
 	return onlyIfIssued(issued, err)

@@ -35,7 +35,8 @@ var credentialFaults = map[string]*fault.Error{
 }
 
 const (
-	signableColumns = `users.tenant_id, users.name, accounts.name AS account_name, accounts.public_key AS account_key, ` +
+	signableColumns = `users.tenant_id, users.name, accounts.id AS account_id, ` +
+		`coalesce(accounts.settings #> '{auth_callout,auth_users}' ? users.id, false) AS spared, accounts.name AS account_name, accounts.public_key AS account_key, ` +
 		`accounts.deleting_at, accounts.suspended_at, coalesce((accounts.limits ->> 'bearer')::boolean, true) AS account_bearer, ` +
 		`coalesce((coalesce(accounts.effective_limits, accounts.limits) ->> 'bearer')::boolean, true) AS effective_bearer, ` +
 		`users.role_id, users.tags, roles.name AS role_name, roles.public_key AS role_key, roles.sealed_seed, ` +

@@ -10,6 +10,8 @@ import (
 // signable is what it takes to sign for a user.
 type signable struct {
 	TenantID        TenantID
+	AccountID       AccountID
+	Spared          bool // the account judges the user's logins by itself, and leaves others to a service of its own
 	Name            string
 	AccountName     string
 	AccountKey      claims.AccountKey
