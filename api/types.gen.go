@@ -582,6 +582,9 @@ func (e ListAccountsParamsSort) Valid() bool {
 
 // Account defines model for Account.
 type Account struct {
+	// AuthCallout Null: brokers judge every login by themselves.
+	AuthCallout *AuthCallout `json:"auth_callout"`
+
 	// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
 	ClusterTraffic  ClusterTraffic   `json:"cluster_traffic"`
 	ConnectionTypes []ConnectionType `json:"connection_types"`
@@ -627,7 +630,8 @@ type Account struct {
 	PurgeAt *time.Time `json:"purge_at"`
 
 	// Revision The operator's revision at which brokers last had to hear of this account.
-	Revision int64 `json:"revision"`
+	Revision    int64               `json:"revision"`
+	SigningKeys []AccountSigningKey `json:"signing_keys"`
 
 	// Status `suspended`: nobody gets in until it is resumed; creds can be issued meanwhile, and work afterwards. `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
 	Status AccountStatus `json:"status"`
@@ -710,11 +714,25 @@ type AccountPurge struct {
 	Name string `json:"name"`
 }
 
+// AccountSigningKey defines model for AccountSigningKey.
+type AccountSigningKey struct {
+	Description *string `json:"description,omitempty"`
+
+	// PublicKey Of an account key pair, `A…`, as `nk -gen account` makes one. Nobody but you has its seed.
+	PublicKey string `json:"public_key"`
+
+	// RoleId The role that users are in whom it signs. Absent: it gives each the permissions that it signs; the account's limits, connection types and revocations hold for them all the same.
+	RoleId *string `json:"role_id,omitempty"`
+}
+
 // AccountStatus `suspended`: nobody gets in until it is resumed; creds can be issued meanwhile, and work afterwards. `deleting`: nobody gets in, and nothing in it can be changed. It can be restored until it is purged.
 type AccountStatus string
 
 // AccountUpdate defines model for AccountUpdate.
 type AccountUpdate struct {
+	// AuthCallout Null: brokers judge every login by themselves.
+	AuthCallout *AuthCalloutUpdate `json:"auth_callout,omitempty"`
+
 	// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
 	ClusterTraffic *ClusterTraffic `json:"cluster_traffic,omitempty"`
 
@@ -731,6 +749,9 @@ type AccountUpdate struct {
 	// Limits -1 is unlimited, 0 is none, absent is the plan's (on create) or unchanged (on update). None may exceed the plan's.
 	Limits *LimitsInput `json:"limits,omitempty"`
 	Name   *string      `json:"name,omitempty"`
+
+	// SigningKeys Keys whose seeds you keep, to sign users with: what an authorization service needs.
+	SigningKeys *[]AccountSigningKey `json:"signing_keys,omitempty"`
 
 	// Tags In lower case. A role's subjects may have `{{account-tag(key)}}`, which stands for what follows `key:` here.
 	Tags *[]string `json:"tags,omitempty"`
@@ -860,6 +881,25 @@ type AuditEventPage struct {
 
 	// NextCursor Null: this is the last page.
 	NextCursor *Cursor `json:"next_cursor"`
+}
+
+// AuthCallout Leaves logins to an authorization service of your own (NATS calls it auth callout), which is subscribed to `$SYS.REQ.USER.AUTH` in the account. Brokers ask it for each login, and fail closed: without an answer within two seconds nobody gets in.
+type AuthCallout struct {
+	// AllowedAccounts Other accounts of the tenant into which it may put users.
+	AllowedAccounts []Id `json:"allowed_accounts"`
+
+	// AuthUsers Who is not left to the service: ids of users, or public keys of credentials.
+	AuthUsers []string `json:"auth_users"`
+
+	// Xkey The service's encryption public key, `X…`. Null: requests are not encrypted.
+	Xkey *string `json:"xkey"`
+}
+
+// AuthCalloutUpdate defines model for AuthCalloutUpdate.
+type AuthCalloutUpdate struct {
+	AllowedAccounts *[]string `json:"allowed_accounts,omitempty"`
+	AuthUsers       *[]string `json:"auth_users,omitempty"`
+	Xkey            *string   `json:"xkey,omitempty"`
 }
 
 // Broker defines model for Broker.

@@ -208,6 +208,8 @@ func accountOf(a tenants.Account) api.Account {
 		ConnectionTypes:          *view.ConnectionTypes,
 		EffectiveConnectionTypes: mapped(a.EffectiveConnectionTypes, func(t claims.ConnectionType) string { return string(t) }),
 		ConnectionsPerType:       countsOf(a.Settings.ConnectionsPerType),
+		AuthCallout:              authCalloutOf(a.Settings.AuthCallout),
+		SigningKeys:              accountSigningKeysOf(a.Settings.SigningKeys),
 		Revision:                 int64(a.Revision),
 		CreatedAt:                a.CreatedAt.UTC(),
 		UpdatedAt:                a.UpdatedAt.UTC(),
@@ -229,6 +231,7 @@ func accountView(spec tenants.AccountSpec) api.AccountUpdate {
 	types := mapped(set.ConnectionTypes, func(t claims.ConnectionType) api.ConnectionType { return api.ConnectionType(t) })
 	tags := mapped(spec.Tags, func(tag string) string { return tag })
 	permissions := permissionsOf(set.DefaultPermissions)
+	keys := accountSigningKeysOf(set.SigningKeys)
 	traffic := api.ClusterTrafficSystem
 	if set.ClusterTraffic != "" {
 		traffic = api.ClusterTraffic(set.ClusterTraffic)
@@ -236,6 +239,7 @@ func accountView(spec tenants.AccountSpec) api.AccountUpdate {
 	view := api.AccountUpdate{
 		Name: &spec.Name, Description: &spec.Description, Tags: &tags, DefaultPermissions: &permissions, ClusterTraffic: &traffic,
 		ConnectionTypes: &types, ConnectionsPerType: countsUpdate(countsOf(set.ConnectionsPerType)),
+		AuthCallout: authCalloutView(set.AuthCallout), SigningKeys: &keys,
 	}
 	if set.Trace != nil {
 		view.Trace = &api.TraceUpdate{Destination: &set.Trace.Destination, Sampling: &set.Trace.Sampling}
@@ -250,7 +254,9 @@ func accountSpec(in api.AccountUpdate) (tenants.AccountSpec, error) {
 	}
 	spec := tenants.AccountSpec{
 		Name: orZero(in.Name), Description: orZero(in.Description), Tags: orZero(in.Tags),
-		Settings: tenants.AccountSettings{DefaultPermissions: permissions},
+		Settings: tenants.AccountSettings{
+			DefaultPermissions: permissions, AuthCallout: authCalloutFrom(in.AuthCallout), SigningKeys: accountSigningKeysFrom(orZero(in.SigningKeys)),
+		},
 	}
 	set := &spec.Settings
 	if in.Trace != nil {

@@ -17,6 +17,8 @@ import (
 	"github.com/signalbox-io/signalbox/internal/tenants"
 )
 
+const someUserKey = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
+
 // body is a request's, written short.
 type body = map[string]any
 
@@ -34,11 +36,10 @@ var fixedClaims = map[string]string{
 	"account.Version":   "the library's",
 	"account.InfoURL":   "nothing shows an account's to anybody; its description can hold a link",
 
-	"account.Imports":       "sharing between accounts is a noun of its own, and not there yet",
-	"account.Exports":       "sharing between accounts is a noun of its own, and not there yet",
-	"account.Authorization": "an auth callout leaves logins to a service of the tenant's; device logins will do what it is used for",
+	"account.Imports": "sharing between accounts is a noun of its own, and not there yet",
+	"account.Exports": "sharing between accounts is a noun of its own, and not there yet",
 
-	"account.SigningKeys[].Kind":                   "every signing key is a role's, and so scoped",
+	"account.SigningKeys[].Kind":                   "a signing key is a role's, and so scoped, or has nothing but the key",
 	"account.SigningKeys[].Template.Data":          "no server enforces it",
 	"account.SigningKeys[].Template.ProxyRequired": "brokers trust no proxies",
 
@@ -125,6 +126,14 @@ var claimsSetBy = map[string]claimChange{
 	"account.DefaultPermissions.Resp.MaxMsgs": account(body{"default_permissions": body{"responses": body{"max_messages": 9, "expires_in": "PT1S"}}}),
 	"account.DefaultPermissions.Resp.Expires": account(body{"default_permissions": body{"responses": body{"max_messages": 1, "expires_in": "PT9S"}}}),
 
+	"account.Authorization.AuthUsers": account(body{"auth_callout": body{"auth_users": []string{someUserKey}}}),
+	"account.Authorization.AllowedAccounts": {then: func(c *claimScene) {
+		var other api.Account
+		c.owner.do("POST", c.at("/v1/tenants/{tenant}/accounts"), body{"name": "allowed"}).want(201, &other)
+		account(body{"auth_callout": body{"auth_users": []string{someUserKey}, "allowed_accounts": []string{other.Id}}}).then(c)
+	}},
+	"account.Authorization.XKey": account(body{"auth_callout": body{"auth_users": []string{someUserKey}, "xkey": "XDKMRFM7JDNMXPLIXJ45CVJC2UKELJ77G376BUFVKYYONTYM5ZEB3FCC"}}),
+
 	"account.Mappings[].Subject": mapping(body{"subject": "elsewhere"}),
 	"account.Mappings[].Weight":  mapping(body{"subject": "to", "weight": 9}),
 	"account.Mappings[].Cluster": mapping(body{"subject": "to", "cluster": "eu"}),
@@ -153,7 +162,7 @@ var claimsSetBy = map[string]claimChange{
 	"user.Tags":    {then: send("PATCH", "/v1/users/{user}", body{"tags": []string{"team:red"}})},
 	"user.Expires": {then: func(c *claimScene) { c.issue["expires_at"] = time.Now().Add(time.Hour) }},
 	"user.Subject": {then: func(c *claimScene) {
-		c.issue["public_key"] = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
+		c.issue["public_key"] = someUserKey
 	}},
 }
 

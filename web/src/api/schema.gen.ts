@@ -1943,6 +1943,31 @@ export interface components {
       /** @description How clients may connect: empty is all ways. Roles allow no more than this. */
       connection_types?: components["schemas"]["ConnectionType"][];
       connections_per_type?: components["schemas"]["ConnectionsPerTypeUpdate"];
+      /** @description Null: brokers judge every login by themselves. */
+      auth_callout?: components["schemas"]["AuthCalloutUpdate"] | null;
+      /** @description Keys whose seeds you keep, to sign users with: what an authorization service needs. */
+      signing_keys?: components["schemas"]["AccountSigningKey"][];
+    };
+    /** @description Leaves logins to an authorization service of your own (NATS calls it auth callout), which is subscribed to `$SYS.REQ.USER.AUTH` in the account. Brokers ask it for each login, and fail closed: without an answer within two seconds nobody gets in. */
+    AuthCallout: {
+      /** @description Who is not left to the service: ids of users, or public keys of credentials. */
+      auth_users: string[];
+      /** @description Other accounts of the tenant into which it may put users. */
+      allowed_accounts: components["schemas"]["Id"][];
+      /** @description The service's encryption public key, `X…`. Null: requests are not encrypted. */
+      xkey: string | null;
+    };
+    AuthCalloutUpdate: {
+      auth_users?: string[];
+      allowed_accounts?: string[];
+      xkey?: string | null;
+    };
+    AccountSigningKey: {
+      /** @description Of an account key pair, `A…`, as `nk -gen account` makes one. Nobody but you has its seed. */
+      public_key: string;
+      /** @description The role that users are in whom it signs. Absent: it gives each the permissions that it signs; the account's limits, connection types and revocations hold for them all the same. */
+      role_id?: string;
+      description?: string;
     };
     /** @description A share of the messages that carry a `traceparent` header is traced through the brokers. */
     Trace: {
@@ -2040,6 +2065,9 @@ export interface components {
       /** @description Those in force: what account and plan both allow. Empty is all ways, `NONE` alone is none. */
       effective_connection_types: string[];
       connections_per_type: components["schemas"]["ConnectionsPerType"];
+      /** @description Null: brokers judge every login by themselves. */
+      auth_callout: components["schemas"]["AuthCallout"] | null;
+      signing_keys: components["schemas"]["AccountSigningKey"][];
       /**
        * Format: int64
        * @description Credentials that will expire soon, as `status` has it. Told by `getAccount` only.
