@@ -31,6 +31,12 @@ var brokerConfig = template.Must(template.New("nats.conf").Parse(`# Written at e
 server_name: dev
 listen: 127.0.0.1:{{.NATS}}
 max_payload: 1MB
+tls {
+  cert_file: {{printf "%q" .Certificate}}
+  key_file: {{printf "%q" .Certificate}}
+  handshake_first: auto
+}
+allow_non_tls: true
 jetstream {
   store_dir: {{printf "%q" .Store}}
   max_memory_store: 64GB
@@ -42,6 +48,10 @@ websocket {
 }
 mqtt {
   listen: 127.0.0.1:{{.MQTT}}
+  tls {
+    cert_file: {{printf "%q" .Certificate}}
+    key_file: {{printf "%q" .Certificate}}
+  }
 }
 leafnodes {
   listen: 127.0.0.1:{{.Leaf}}
@@ -85,6 +95,8 @@ func (b *brokerProcess) runOnce(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, b.settings.brokerBinary, "--data", home, "-c", config,
 		"--control", "http://127.0.0.1:"+b.settings.httpPort,
 		"--control-address", "nats://127.0.0.1:"+b.settings.natsPort,
+		"--ca", b.settings.tls.ca,
+		"--announce", "websocket=wss://127.0.0.1:"+b.settings.wssPort+",leafnode=tls://127.0.0.1:"+b.settings.leafTLSPort,
 		"--name", "dev", "--metrics", "127.0.0.1:"+b.settings.brokerPort)
 	cmd.Env = append(os.Environ(), "SIGNALBOX_TOKEN="+b.token)
 	cmd.Stdout, cmd.Stderr = b.log, b.log
@@ -105,7 +117,7 @@ func (b *brokerProcess) writeConfig(home string) (string, error) {
 	}
 	d := b.settings
 	err = brokerConfig.Execute(f, map[string]string{"NATS": d.natsPort, "WS": d.wsPort, "MQTT": d.mqttPort,
-		"Leaf": d.leafPort, "Store": filepath.Join(home, "jetstream")})
+		"Leaf": d.leafPort, "Certificate": d.tls.server, "Store": filepath.Join(home, "jetstream")})
 	if err := errors.Join(err, f.Close()); err != nil {
 		return "", fmt.Errorf("write the broker's configuration: %w", err)
 	}

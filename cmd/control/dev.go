@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,9 @@ func dev(ctx context.Context, s *settings, _ []string, stdout io.Writer) error {
 	if err := d.checkPorts(); err != nil {
 		return err
 	}
+	if d.tls, err = prepareTLS(d.data, time.Now()); err != nil {
+		return err
+	}
 	fmt.Fprintln(stdout, "Starting Signalbox…")
 	if s.databaseURL == "" {
 		server, err := embedded.Start(ctx, embedded.Options{Dir: filepath.Join(d.data, "postgres"), Log: logs.postgres})
@@ -54,6 +58,10 @@ func dev(ctx context.Context, s *settings, _ []string, stdout io.Writer) error {
 // runAll runs control and the broker, and says so once both are ready. Control
 // outlives the broker, so that its last words are still heard.
 func (d *devSettings) runAll(ctx context.Context, r *replica, token string, logs *devLogs, stdout io.Writer) error {
+	fronts, err := d.fronts()
+	if err != nil {
+		return err
+	}
 	controlCtx, stopControl := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopControl()
 	g, ctx := errgroup.WithContext(ctx)
@@ -61,6 +69,9 @@ func (d *devSettings) runAll(ctx context.Context, r *replica, token string, logs
 	go func() { control <- r.run(controlCtx) }()
 	b := &brokerProcess{settings: d, token: token, log: logs.broker}
 	g.Go(func() error { return b.supervise(ctx) })
+	for _, f := range fronts {
+		g.Go(func() error { return f.run(ctx) })
+	}
 	g.Go(func() error {
 		select {
 		case err := <-control:
@@ -77,7 +88,7 @@ func (d *devSettings) runAll(ctx context.Context, r *replica, token string, logs
 		fmt.Fprint(stdout, d.banner())
 		return nil
 	})
-	err := g.Wait()
+	err = g.Wait()
 	stopControl()
 	if stopped := <-control; err == nil {
 		err = stopped
@@ -88,20 +99,35 @@ func (d *devSettings) runAll(ctx context.Context, r *replica, token string, logs
 	return err
 }
 
+// fronts end TLS where the broker itself is plain.
+func (d *devSettings) fronts() ([]*tlsFront, error) {
+	pair, err := tls.LoadX509KeyPair(d.tls.server, d.tls.server)
+	if err != nil {
+		return nil, fmt.Errorf("read the broker's certificate: %w", err)
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	here := func(port string) string { return net.JoinHostPort("127.0.0.1", port) }
+	return []*tlsFront{
+		{listen: here(d.wssPort), to: here(d.wsPort), config: config},
+		{listen: here(d.leafTLSPort), to: here(d.leafPort), leafNode: true, config: config},
+	}, nil
+}
+
 func (d *devSettings) banner() string {
 	return fmt.Sprintf(`
 Signalbox is running.
 
-  Web UI and API   http://127.0.0.1:%s      sign up here
-  NATS             nats://127.0.0.1:%s
-  WebSocket        ws://127.0.0.1:%s
-  MQTT             mqtt://127.0.0.1:%s
-  Leaf nodes       nats-leaf://127.0.0.1:%s
+  Web UI and API   http://127.0.0.1:%[1]s       sign up here
+  NATS             nats://127.0.0.1:%[2]s       tls://127.0.0.1:%[2]s
+  WebSocket        ws://127.0.0.1:%[3]s         wss://127.0.0.1:%[4]s
+  MQTT             mqtt://127.0.0.1:%[5]s       mqtts://127.0.0.1:%[5]s
+  Leaf nodes       nats-leaf://127.0.0.1:%[6]s  tls://127.0.0.1:%[7]s
 
-  State and logs   %s
+  For TLS, trust   %[8]s
+  State and logs   %[9]s
   Ctrl-C stops it all; the next start carries on.
 
-`, d.httpPort, d.natsPort, d.wsPort, d.mqttPort, d.leafPort, d.data)
+`, d.httpPort, d.natsPort, d.wsPort, d.wssPort, d.mqttPort, d.leafPort, d.leafTLSPort, d.tls.ca, d.data)
 }
 
 // devDefaults are the settings of serve that dev decides by itself.
@@ -181,8 +207,10 @@ func (d *devSettings) checkPorts() error {
 		{d.httpPort, "the web UI and API", "SIGNALBOX_HTTP_PORT"},
 		{d.natsPort, "NATS clients", "SIGNALBOX_NATS_PORT"},
 		{d.wsPort, "WebSocket", "SIGNALBOX_WS_PORT"},
+		{d.wssPort, "WebSocket with TLS", "SIGNALBOX_WSS_PORT"},
 		{d.mqttPort, "MQTT", "SIGNALBOX_MQTT_PORT"},
 		{d.leafPort, "leaf nodes", "SIGNALBOX_LEAFNODE_PORT"},
+		{d.leafTLSPort, "leaf nodes with TLS", "SIGNALBOX_LEAFNODE_TLS_PORT"},
 		{d.controlPort, "control's metrics", "SIGNALBOX_CONTROL_METRICS_PORT"},
 		{d.brokerPort, "the broker's metrics", "SIGNALBOX_BROKER_METRICS_PORT"},
 	} {

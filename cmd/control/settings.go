@@ -38,10 +38,14 @@ type devSettings struct {
 	httpPort     string
 	natsPort     string
 	wsPort       string
+	wssPort      string
 	mqttPort     string
 	leafPort     string
+	leafTLSPort  string
 	controlPort  string
 	brokerPort   string
+
+	tls devTLS // once it has been prepared
 }
 
 // newFlags makes the flags of a command, with the environment's values as their defaults.
@@ -78,8 +82,10 @@ func newFlags(command string, getenv func(string) string) (*flag.FlagSet, *setti
 		text(&d.httpPort, "http-port", "SIGNALBOX_HTTP_PORT", "8080", "port of the API and the web UI")
 		text(&d.natsPort, "nats-port", "SIGNALBOX_NATS_PORT", "4222", "port of the broker for NATS clients")
 		text(&d.wsPort, "ws-port", "SIGNALBOX_WS_PORT", "9222", "port of the broker for WebSocket")
+		text(&d.wssPort, "wss-port", "SIGNALBOX_WSS_PORT", "9223", "port of the broker for WebSocket with TLS")
 		text(&d.mqttPort, "mqtt-port", "SIGNALBOX_MQTT_PORT", "1883", "port of the broker for MQTT")
 		text(&d.leafPort, "leafnode-port", "SIGNALBOX_LEAFNODE_PORT", "7422", "port of the broker for leaf nodes")
+		text(&d.leafTLSPort, "leafnode-tls-port", "SIGNALBOX_LEAFNODE_TLS_PORT", "7423", "port of the broker for leaf nodes with TLS")
 		text(&d.controlPort, "control-metrics-port", "SIGNALBOX_CONTROL_METRICS_PORT", "9180", "port of control's metrics")
 		text(&d.brokerPort, "broker-metrics-port", "SIGNALBOX_BROKER_METRICS_PORT", "9181", "port of the broker's metrics")
 	}
