@@ -1,0 +1,214 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+
+	"github.com/signalbox-io/signalbox/api"
+)
+
+// What make run offers is what the API says, and each of its URLs works for a
+// client that trusts the authority that the API hands out.
+func TestDevServesTLSBesidePlain(t *testing.T) {
+	t.Parallel()
+	names := []string{"HTTP", "NATS", "WS", "WSS", "MQTT", "LEAFNODE", "LEAFNODE_TLS", "CONTROL_METRICS", "BROKER_METRICS"}
+	ports := map[string]string{}
+	env := []string{"SIGNALBOX_DATA=" + t.TempDir(), "SIGNALBOX_BROKER_BINARY=" + filepath.Join(binaries, "broker")}
+	for i, port := range freePorts(t, len(names)) {
+		ports[names[i]] = port
+		env = append(env, "SIGNALBOX_"+names[i]+"_PORT="+port)
+	}
+	dev := startProcess(t, env, "control", "dev")
+	eventually(t, "all of it to run", func() error {
+		if out := dev.output(); !strings.Contains(out, "Signalbox is running.") {
+			return fmt.Errorf("it said: %s", out)
+		}
+		return nil
+	})
+	s := &stack{t: t, url: "http://127.0.0.1:" + ports["HTTP"]}
+	c := s.signUp("engines")
+	var role resource
+	c.must("POST", "/v1/accounts/"+c.account+"/roles", map[string]any{"name": "any", "bearer": true}, &role)
+	p := c.badge(c.account, role.ID)
+	var e api.Endpoints
+	eventually(t, "the broker to say where it is", func() error {
+		c.must("GET", "/v1/accounts/"+c.account+"/endpoints", nil, &e)
+		if len(e.Wss) == 0 {
+			return fmt.Errorf("no wss yet: %+v", e)
+		}
+		return nil
+	})
+	at := func(scheme, name, path string) string { return scheme + "://127.0.0.1:" + ports[name] + path }
+	want := api.Endpoints{
+		Nats: []string{at("nats", "NATS", ""), at("tls", "NATS", "")}, Tls: []string{at("tls", "NATS", "")},
+		TlsFirst: []string{at("tls", "NATS", "")}, TlsFirstOnly: []string{},
+		Websocket: []string{at("ws", "WS", ""), at("wss", "WSS", "")}, Ws: []string{at("ws", "WS", "")}, Wss: []string{at("wss", "WSS", "")},
+		Mqtt: []string{at("mqtt", "MQTT", ""), at("mqtts", "MQTT", "")}, Mqtts: []string{at("mqtts", "MQTT", "")},
+		MqttWs: []string{at("ws", "WS", "/mqtt")}, MqttWss: []string{at("wss", "WSS", "/mqtt")},
+		Leafnode: []string{at("nats-leaf", "LEAFNODE", ""), at("tls", "LEAFNODE_TLS", "")}, LeafnodeTls: []string{at("tls", "LEAFNODE_TLS", "")},
+		LeafnodeWs: []string{at("ws", "WS", "/leafnode")}, LeafnodeWss: []string{at("wss", "WSS", "/leafnode")}, CaPem: e.CaPem,
+	}
+	if diff := cmp.Diff(want, e); diff != "" || e.CaPem == nil {
+		t.Fatalf("endpoints (-want +got):\n%s", diff)
+	}
+	for _, u := range append(e.Nats, e.Ws[0], e.Wss[0], e.Mqtts[0], e.LeafnodeTls[0]) {
+		if !strings.Contains(dev.output(), u) {
+			t.Errorf("the banner does not tell of %s", u)
+		}
+	}
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	check(t, os.WriteFile(ca, []byte(*e.CaPem), 0o600))
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(*e.CaPem))
+
+	hub, err := nats.Connect(e.Nats[0], nats.UserCredentials(p.file))
+	check(t, err)
+	t.Cleanup(hub.Close)
+	here, err := hub.SubscribeSync("here")
+	check(t, err)
+	check(t, hub.Flush())
+	arrived := func(t *testing.T, from string) {
+		t.Helper()
+		if m, err := here.NextMsg(patience); err != nil || string(m.Data) != from {
+			t.Errorf("heard %+v, %v; want it from %s", m, err, from)
+		}
+	}
+	for _, u := range append(e.Nats, e.Websocket...) {
+		options := []nats.Option{nats.UserCredentials(p.file), nats.Timeout(patience)}
+		if u == e.Tls[0] || u == e.Wss[0] {
+			options = append(options, nats.RootCAs(ca))
+		}
+		nc, err := nats.Connect(u, options...)
+		if err != nil {
+			t.Errorf("%s: %v", u, err)
+			continue
+		}
+		check(t, nc.Publish("here", []byte(u)))
+		arrived(t, u)
+		nc.Close()
+	}
+	nc, err := nats.Connect(e.TlsFirst[0], nats.UserCredentials(p.file), nats.RootCAs(ca), nats.TLSHandshakeFirst())
+	check(t, err)
+	nc.Close()
+	for u, paho := range map[string]string{e.Mqtt[0]: strings.Replace(e.Mqtt[0], "mqtt:", "tcp:", 1), e.Mqtts[0]: strings.Replace(e.Mqtts[0], "mqtts:", "ssl:", 1),
+		e.MqttWs[0]: e.MqttWs[0], e.MqttWss[0]: e.MqttWss[0]} {
+		client := mqtt.NewClient(mqtt.NewClientOptions().AddBroker(paho).SetClientID("dev").SetUsername("jwt").SetPassword(p.jwt).
+			SetTLSConfig(&tls.Config{RootCAs: roots}).SetConnectTimeout(patience))
+		if token := client.Connect(); !token.WaitTimeout(patience) || token.Error() != nil {
+			t.Errorf("%s: %v", u, token.Error())
+			continue
+		}
+		if token := client.Publish("here", 1, false, u); !token.WaitTimeout(patience) || token.Error() != nil {
+			t.Errorf("%s: publish: %v", u, token.Error())
+		}
+		arrived(t, u)
+		client.Disconnect(0)
+	}
+	for i, leafNode := range []struct{ url, secure string }{
+		{e.Leafnode[0], ""}, {e.LeafnodeTls[0], fmt.Sprintf(", tls { ca_file: %q }", ca)},
+		{e.LeafnodeTls[0], fmt.Sprintf(", tls { ca_file: %q, handshake_first: true }", ca)},
+		{e.LeafnodeWs[0], ""}, {e.LeafnodeWss[0], fmt.Sprintf(", tls { ca_file: %q }", ca)},
+	} {
+		leaf, log := startLeaf(t, fmt.Sprintf("server_name: leaf-%d\nleafnodes { remotes [{ url: %q, credentials: %q%s }] }", i, leafNode.url, p.file, leafNode.secure))
+		behind, err := nats.Connect(leaf.ClientURL())
+		check(t, err)
+		eventually(t, "a message through a leaf node at "+leafNode.url+leafNode.secure, func() error {
+			check(t, behind.Publish("here", []byte(leafNode.url)))
+			if _, err := here.NextMsg(100 * time.Millisecond); err != nil {
+				return fmt.Errorf("%w; the leaf node said: %s", err, log.said())
+			}
+			return nil
+		})
+		behind.Close()
+		leaf.Shutdown()
+		leaf.WaitForShutdown()
+		for err = error(nil); err == nil; _, err = here.NextMsg(50 * time.Millisecond) { // what was sent more than once
+		}
+	}
+}
+
+func TestDevAuthorityStaysAndItsCertificateIsRenewed(t *testing.T) {
+	t.Parallel()
+	data, now := t.TempDir(), time.Now()
+	files, err := prepareTLS(data, now)
+	check(t, err)
+	read := func(path string) string {
+		text, err := os.ReadFile(path)
+		check(t, err)
+		return string(text)
+	}
+	ca, server := read(files.ca), read(files.server)
+	for _, test := range []struct {
+		after   time.Duration
+		renewed bool
+	}{{0, false}, {serverLife - renewIn - time.Hour, false}, {serverLife - renewIn + time.Hour, true}, {serverLife + time.Hour, true}} {
+		again, err := prepareTLS(data, now.Add(test.after))
+		check(t, err)
+		if again != files || read(files.ca) != ca {
+			t.Errorf("after %s there is another authority", test.after)
+		}
+		if renewed := read(files.server) != server; renewed != test.renewed {
+			t.Errorf("after %s the certificate is another: %t, want %t", test.after, renewed, test.renewed)
+		}
+		check(t, os.WriteFile(files.server, []byte(server), 0o600))
+	}
+	check(t, os.WriteFile(files.server, []byte("damaged"), 0o600))
+	_, err = prepareTLS(data, now)
+	check(t, err)
+	if !serves(files.server, parsed(t, ca), []string{"localhost"}, now) {
+		t.Error("a damaged certificate stays")
+	}
+	for _, name := range []string{"ca.key", "ca.pem", "server.pem"} {
+		info, err := os.Stat(filepath.Join(data, "tls", name))
+		check(t, err)
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("the mode of %s is %o, want 600", name, info.Mode().Perm())
+		}
+	}
+}
+
+func parsed(t *testing.T, text string) *x509.Certificate {
+	t.Helper()
+	block, _ := pem.Decode([]byte(text))
+	c, err := x509.ParseCertificate(block.Bytes)
+	check(t, err)
+	return c
+}
+
+// Who trusts the authority of somebody's make run trusts it for that machine alone.
+func TestDevAuthorityCannotSpeakForOthers(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	files, err := prepareTLS(data, time.Now())
+	check(t, err)
+	text, err := os.ReadFile(files.ca)
+	check(t, err)
+	ca := parsed(t, string(text))
+	key, err := keepKey(filepath.Join(data, "tls", "ca.key"))
+	check(t, err)
+	roots := x509.NewCertPool()
+	roots.AddCert(ca)
+	for name, want := range map[string]bool{"localhost": true, "example.com": false} {
+		signed, err := newServer(ca, key, []string{name}, time.Now())
+		check(t, err)
+		_, err = parsed(t, string(signed)).Verify(x509.VerifyOptions{Roots: roots, DNSName: name})
+		if (err == nil) != want {
+			t.Errorf("a certificate for %s: %v, want it to be trusted: %t", name, err, want)
+		}
+	}
+	if ca.PermittedIPRanges[0].Contains(net.IPv4(10, 0, 0, 1)) {
+		t.Error("it may sign for other machines' addresses")
+	}
+}
