@@ -55,6 +55,33 @@ func (e BrokerDiskState) Valid() bool {
 	}
 }
 
+// Defines values for CertificateMatchKind.
+const (
+	CertificateMatchKindDns         CertificateMatchKind = "dns"
+	CertificateMatchKindEmail       CertificateMatchKind = "email"
+	CertificateMatchKindFingerprint CertificateMatchKind = "fingerprint"
+	CertificateMatchKindSubject     CertificateMatchKind = "subject"
+	CertificateMatchKindUri         CertificateMatchKind = "uri"
+)
+
+// Valid indicates whether the value is a known member of the CertificateMatchKind enum.
+func (e CertificateMatchKind) Valid() bool {
+	switch e {
+	case CertificateMatchKindDns:
+		return true
+	case CertificateMatchKindEmail:
+		return true
+	case CertificateMatchKindFingerprint:
+		return true
+	case CertificateMatchKindSubject:
+		return true
+	case CertificateMatchKindUri:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ClusterTraffic.
 const (
 	ClusterTrafficOwner  ClusterTraffic = "owner"
@@ -151,10 +178,36 @@ func (e CredentialStatus) Valid() bool {
 	}
 }
 
+// Defines values for DeviceLoginKind.
+const (
+	Certificate DeviceLoginKind = "certificate"
+	Nkey        DeviceLoginKind = "nkey"
+	Password    DeviceLoginKind = "password"
+	Token       DeviceLoginKind = "token"
+)
+
+// Valid indicates whether the value is a known member of the DeviceLoginKind enum.
+func (e DeviceLoginKind) Valid() bool {
+	switch e {
+	case Certificate:
+		return true
+	case Nkey:
+		return true
+	case Password:
+		return true
+	case Token:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EventType.
 const (
-	CredentialExpired  EventType = "credential.expired"
-	CredentialExpiring EventType = "credential.expiring"
+	CredentialExpired   EventType = "credential.expired"
+	CredentialExpiring  EventType = "credential.expiring"
+	DeviceLoginExpired  EventType = "device_login.expired"
+	DeviceLoginExpiring EventType = "device_login.expiring"
 )
 
 // Valid indicates whether the value is a known member of the EventType enum.
@@ -163,6 +216,10 @@ func (e EventType) Valid() bool {
 	case CredentialExpired:
 		return true
 	case CredentialExpiring:
+		return true
+	case DeviceLoginExpired:
+		return true
+	case DeviceLoginExpiring:
 		return true
 	default:
 		return false
@@ -585,6 +642,9 @@ type Account struct {
 	// AuthCallout Null: brokers judge every login by themselves.
 	AuthCallout *AuthCallout `json:"auth_callout"`
 
+	// CertificateAuthorities Who may issue certificates of this account's device logins: a certificate in PEM each, one that is an authority's.
+	CertificateAuthorities CertificateAuthorities `json:"certificate_authorities"`
+
 	// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
 	ClusterTraffic  ClusterTraffic   `json:"cluster_traffic"`
 	ConnectionTypes []ConnectionType `json:"connection_types"`
@@ -653,6 +713,9 @@ type AccountClone struct {
 
 // AccountCreate defines model for AccountCreate.
 type AccountCreate struct {
+	// CertificateAuthorities Who may issue certificates of this account's device logins: a certificate in PEM each, one that is an authority's.
+	CertificateAuthorities *CertificateAuthorities `json:"certificate_authorities,omitempty"`
+
 	// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
 	ClusterTraffic *ClusterTraffic `json:"cluster_traffic,omitempty"`
 
@@ -733,6 +796,9 @@ type AccountUpdate struct {
 	// AuthCallout Null: brokers judge every login by themselves.
 	AuthCallout *AuthCalloutUpdate `json:"auth_callout,omitempty"`
 
+	// CertificateAuthorities Who may issue certificates of this account's device logins: a certificate in PEM each, one that is an authority's.
+	CertificateAuthorities *CertificateAuthorities `json:"certificate_authorities,omitempty"`
+
 	// ClusterTraffic Where the replicas of the account's streams talk to each other: in the system account, as is usual, or in the account itself.
 	ClusterTraffic *ClusterTraffic `json:"cluster_traffic,omitempty"`
 
@@ -798,7 +864,7 @@ type Affected struct {
 	// Example: 3
 	ConnectionsClosed int64 `json:"connections_closed"`
 
-	// Credentials Active ones of which the same is true.
+	// Credentials Active ones of which the same is true, device logins among them.
 	Credentials int64 `json:"credentials"`
 
 	// Subscriptions Of the connections that would be closed.
@@ -1129,6 +1195,23 @@ type BrokerReceipt struct {
 	// Refusals Accounts whose claims it would not take, at most 100.
 	Refusals []DeliveryRefusal `json:"refusals"`
 }
+
+// CertificateAuthorities Who may issue certificates of this account's device logins: a certificate in PEM each, one that is an authority's.
+type CertificateAuthorities = []string
+
+// CertificateMatch Of a certificate: which one it is. One of those that the account's authorities have issued.
+type CertificateMatch struct {
+	// Kind `subject`: its whole subject as RFC 2253 has it, `CN=pump 7,O=Example`; `email`, `dns`, `uri`: one of its alternative names, a SPIFFE id being a
+	// URI; `fingerprint`: SHA-256 of the certificate in hexadecimal digits.
+	Kind CertificateMatchKind `json:"kind"`
+
+	// Value Example: spiffe://example.org/pump/7
+	Value string `json:"value"`
+}
+
+// CertificateMatchKind `subject`: its whole subject as RFC 2253 has it, `CN=pump 7,O=Example`; `email`, `dns`, `uri`: one of its alternative names, a SPIFFE id being a
+// URI; `fingerprint`: SHA-256 of the certificate in hexadecimal digits.
+type CertificateMatchKind string
 
 // ClaimsBeforeAfter defines model for ClaimsBeforeAfter.
 type ClaimsBeforeAfter struct {
@@ -1527,6 +1610,107 @@ type DeliveryRefusal struct {
 	AccountPublicKey string `json:"account_public_key"`
 	Reason           string `json:"reason"`
 	Revision         int64  `json:"revision"`
+}
+
+// DeviceLogin defines model for DeviceLogin.
+type DeviceLogin struct {
+	// AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	AccountId Id   `json:"account_id"`
+	CreatedAt Time `json:"created_at"`
+
+	// CreatedBy A person's or token's id.
+	CreatedBy   string `json:"created_by"`
+	Description string `json:"description"`
+
+	// ExpiresAt Null: never.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	Id   Id              `json:"id"`
+	Kind DeviceLoginKind `json:"kind"`
+
+	// LastSeen Its last use; brokers tell within a few seconds. Null: none yet.
+	LastSeen *CredentialSighting `json:"last_seen"`
+
+	// Match Null: it is no certificate.
+	Match *CertificateMatch `json:"match"`
+
+	// MovedAt Since when its user is in another role or has other tags. Brokers go by what the user is now.
+	MovedAt *time.Time `json:"moved_at"`
+
+	// Proof Where a change is in force by now. Only in answers to requests with `wait`.
+	Proof *Proof `json:"proof,omitempty"`
+
+	// PublicKey The client's own for an nkey. Otherwise one that nobody has the seed of: connections and refusals name the login by it.
+	PublicKey    string     `json:"public_key"`
+	RevokeReason string     `json:"revoke_reason"`
+	RevokedAt    *time.Time `json:"revoked_at"`
+
+	// RoleId The user's when it was created.
+	RoleId *string `json:"role_id"`
+
+	// Status `expiring` is active and soon to expire: in the last fifth of its life, but at most 14 days and at least an hour before.
+	Status CredentialStatus `json:"status"`
+
+	// Tags The user's when it was created.
+	Tags []string `json:"tags"`
+
+	// User The user's name.
+	User string `json:"user"`
+
+	// UserId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	UserId Id `json:"user_id"`
+
+	// Username What the client sends as its user name: that of the password, or the account's public key for an nkey and a certificate. Null for a token.
+	Username *string `json:"username"`
+}
+
+// DeviceLoginCreate defines model for DeviceLoginCreate.
+type DeviceLoginCreate struct {
+	// Description What it is for, such as a device's place.
+	Description *string `json:"description,omitempty"`
+
+	// ExpiresAt In the future.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// ExpiresIn The same as an ISO 8601 duration from now. Without either: as role and plan have it by default.
+	//
+	// Example: P365D
+	ExpiresIn *string         `json:"expires_in,omitempty"`
+	Kind      DeviceLoginKind `json:"kind"`
+
+	// Match Of a certificate: which one it is. One of those that the account's authorities have issued.
+	Match *CertificateMatch `json:"match,omitempty"`
+
+	// PublicKey Of an nkey: the user nkey (`U…`) whose seed you keep. Never send a seed.
+	PublicKey *string `json:"public_key,omitempty"`
+
+	// Username Of a password: what the client sends beside it. Absent: the user's name.
+	Username *string `json:"username,omitempty"`
+}
+
+// DeviceLoginCreated defines model for DeviceLoginCreated.
+type DeviceLoginCreated struct {
+	DeviceLogin DeviceLogin `json:"device_login"`
+
+	// Secret The password or token, shown this once. Absent for an nkey and a certificate.
+	//
+	// Example: sbl_…
+	Secret *string `json:"secret,omitempty"`
+
+	// Warning Why it does not work yet. Absent when it does.
+	Warning *string `json:"warning,omitempty"`
+}
+
+// DeviceLoginKind defines model for DeviceLoginKind.
+type DeviceLoginKind string
+
+// DeviceLoginPage defines model for DeviceLoginPage.
+type DeviceLoginPage struct {
+	Items []DeviceLogin `json:"items"`
+
+	// NextCursor Null: this is the last page.
+	NextCursor *Cursor `json:"next_cursor"`
 }
 
 // DriftCheck defines model for DriftCheck.
@@ -2228,12 +2412,15 @@ type RefusedLogin struct {
 	// Example: 3
 	Count int64 `json:"count"`
 
-	// Credential The credential's name; may be empty.
+	// Credential The credential's name, or the device login's description; may be empty.
 	Credential   *string `json:"credential"`
 	CredentialId *string `json:"credential_id"`
 
 	// Detail What of the reason depends on the login; may be empty.
 	Detail string `json:"detail"`
+
+	// DeviceLoginId Of a device login, which is no credential then.
+	DeviceLoginId *string `json:"device_login_id"`
 
 	// Explanation What that means and what helps.
 	//
@@ -2785,6 +2972,9 @@ type User struct {
 	// ActiveCredentials Credentials neither revoked nor expired.
 	ActiveCredentials int64 `json:"active_credentials"`
 
+	// ActiveDeviceLogins Device logins neither revoked nor expired.
+	ActiveDeviceLogins int64 `json:"active_device_logins"`
+
 	// Connections Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
 	Connections *UserConnections `json:"connections"`
 	CreatedAt   Time             `json:"created_at"`
@@ -2793,7 +2983,7 @@ type User struct {
 	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 	Id Id `json:"id"`
 
-	// MovedCredentials Those of them that were issued when the user was in another role or had other tags. Unmodified nats-servers refuse them.
+	// MovedCredentials Those of the credentials that were issued when the user was in another role or had other tags. Unmodified nats-servers refuse them.
 	MovedCredentials int64  `json:"moved_credentials"`
 	Name             string `json:"name"`
 
@@ -2872,6 +3062,9 @@ type BrokerId = Id
 
 // CredentialId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 type CredentialId = Id
+
+// DeviceLoginId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+type DeviceLoginId = Id
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -3116,6 +3309,16 @@ type ListCredentialHistoryParams struct {
 
 // RevokeCredentialParams defines parameters for RevokeCredential.
 type RevokeCredentialParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
+// RevokeDeviceLoginParams defines parameters for RevokeDeviceLogin.
+type RevokeDeviceLoginParams struct {
 	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
 	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
@@ -3403,6 +3606,24 @@ type IssueCredentialParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListDeviceLoginsParams defines parameters for ListDeviceLogins.
+type ListDeviceLoginsParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateDeviceLoginParams defines parameters for CreateDeviceLogin.
+type CreateDeviceLoginParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // UpdateAccountJSONRequestBody defines body for UpdateAccount for application/json ContentType.
 type UpdateAccountJSONRequestBody = AccountUpdate
 
@@ -3444,6 +3665,9 @@ type RenewCredentialJSONRequestBody = CredentialRenew
 
 // RevokeCredentialJSONRequestBody defines body for RevokeCredential for application/json ContentType.
 type RevokeCredentialJSONRequestBody = CredentialRevoke
+
+// RevokeDeviceLoginJSONRequestBody defines body for RevokeDeviceLogin for application/json ContentType.
+type RevokeDeviceLoginJSONRequestBody = CredentialRevoke
 
 // CreateEnrollmentJSONRequestBody defines body for CreateEnrollment for application/json ContentType.
 type CreateEnrollmentJSONRequestBody = EnrollmentCreate
@@ -3519,3 +3743,6 @@ type UpdateUserApplicationMergePatchPlusJSONRequestBody = UserUpdate
 
 // IssueCredentialJSONRequestBody defines body for IssueCredential for application/json ContentType.
 type IssueCredentialJSONRequestBody = CredentialIssue
+
+// CreateDeviceLoginJSONRequestBody defines body for CreateDeviceLogin for application/json ContentType.
+type CreateDeviceLoginJSONRequestBody = DeviceLoginCreate

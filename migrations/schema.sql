@@ -163,14 +163,25 @@ CREATE TABLE credentials (
   renewed_at timestamp with time zone,
   batch_id prefixed_id,
   batch_index bigint,
+  kind text DEFAULT 'creds'::text NOT NULL,
+  login_digest bytea,
+  login_username text DEFAULT ''::text NOT NULL,
+  match_kind text DEFAULT ''::text NOT NULL,
+  match_value text DEFAULT ''::text NOT NULL,
+  login_page bigint,
   CONSTRAINT credentials_pkey PRIMARY KEY (id),
   CONSTRAINT credentials_public_key_key UNIQUE (account_id, public_key),
   CONSTRAINT credentials_batch_fkey FOREIGN KEY (tenant_id, account_id, batch_id) REFERENCES credential_batches(tenant_id, account_id, id),
+  CONSTRAINT credentials_login_page_fkey FOREIGN KEY (tenant_id, account_id, login_page) REFERENCES login_pages(tenant_id, account_id, number),
   CONSTRAINT credentials_role_fkey FOREIGN KEY (tenant_id, account_id, role_id) REFERENCES roles(tenant_id, account_id, id),
   CONSTRAINT credentials_tenant_id_account_id_user_id_fkey FOREIGN KEY (tenant_id, account_id, user_id) REFERENCES users(tenant_id, account_id, id),
   CONSTRAINT credentials_tenant_id_account_id_revocation_page_fkey FOREIGN KEY (tenant_id, account_id, revocation_page) REFERENCES revocation_pages(tenant_id, account_id, number),
   CONSTRAINT credentials_check CHECK (((revocation_page IS NULL) OR (revoked_at IS NOT NULL))),
   CONSTRAINT credentials_batch_entry CHECK (((batch_id IS NULL) = (batch_index IS NULL))),
+  CONSTRAINT credentials_kind_check CHECK ((kind = ANY (ARRAY['creds'::text, 'password'::text, 'token'::text, 'nkey'::text, 'certificate'::text]))),
+  CONSTRAINT credentials_login CHECK (((kind = 'creds'::text) = (login_digest IS NULL))),
+  CONSTRAINT credentials_login_page_kind CHECK (((login_page IS NULL) OR (kind <> 'creds'::text))),
+  CONSTRAINT credentials_login_match CHECK (((kind = 'certificate'::text) = (match_kind <> ''::text))),
   CONSTRAINT credentials_renewals_check CHECK ((renewals >= 0))
 );
 
@@ -267,6 +278,21 @@ CREATE TABLE lease_brokers (
   peers text[] NOT NULL,
   CONSTRAINT lease_brokers_pkey PRIMARY KEY (broker_key),
   CONSTRAINT lease_brokers_broker_key_fkey FOREIGN KEY (broker_key) REFERENCES brokers(public_key) ON DELETE CASCADE
+);
+
+CREATE TABLE login_pages (
+  tenant_id prefixed_id NOT NULL,
+  account_id prefixed_id NOT NULL,
+  number bigint NOT NULL,
+  hash text GENERATED ALWAYS AS (encode(sha256(records), 'hex'::text)) STORED NOT NULL,
+  records bytea NOT NULL,
+  logins bigint NOT NULL,
+  expires_at timestamp with time zone,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT login_pages_pkey PRIMARY KEY (tenant_id, account_id, number),
+  CONSTRAINT login_pages_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id),
+  CONSTRAINT login_pages_logins_check CHECK ((logins > 0))
 );
 
 CREATE TABLE members (
@@ -491,6 +517,17 @@ CREATE TABLE tombstones (
   CONSTRAINT tombstones_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators(id)
 );
 
+CREATE TABLE trust_pages (
+  tenant_id prefixed_id NOT NULL,
+  account_id prefixed_id NOT NULL,
+  hash text GENERATED ALWAYS AS (encode(sha256(content), 'hex'::text)) STORED NOT NULL,
+  content bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT trust_pages_pkey PRIMARY KEY (tenant_id, account_id),
+  CONSTRAINT trust_pages_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id)
+);
+
 CREATE TABLE used_nonces (
   hash bytea NOT NULL,
   expires_at timestamp with time zone NOT NULL,
@@ -543,7 +580,10 @@ CREATE INDEX connection_shares_broker ON public.connection_shares USING btree (b
 CREATE INDEX credentials_account_expiry ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone), id);
 CREATE INDEX credentials_account_page ON public.credentials USING btree (account_id, id);
 CREATE UNIQUE INDEX credentials_batch_live ON public.credentials USING btree (batch_id, batch_index) WHERE ((batch_id IS NOT NULL) AND (revoked_at IS NULL));
+CREATE INDEX credentials_device_logins ON public.credentials USING btree (user_id, id) WHERE (kind <> 'creds'::text);
 CREATE INDEX credentials_event ON public.credentials USING btree (event_at) WHERE (event_at IS NOT NULL);
+CREATE UNIQUE INDEX credentials_login_key ON public.credentials USING btree (account_id, login_digest) WHERE (login_page IS NOT NULL);
+CREATE INDEX credentials_login_page ON public.credentials USING btree (account_id, login_page) WHERE (login_page IS NOT NULL);
 CREATE INDEX credentials_page ON public.credentials USING btree (user_id, id);
 CREATE INDEX credentials_revoked_inline ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE ((revoked_at IS NOT NULL) AND (revocation_page IS NULL));
 CREATE INDEX credentials_revoked_page ON public.credentials USING btree (account_id, id) WHERE (revoked_at IS NOT NULL);
@@ -555,6 +595,7 @@ CREATE INDEX events_age ON public.events USING btree (created_at);
 CREATE INDEX events_page ON public.events USING btree (tenant_id, id);
 CREATE UNIQUE INDEX former_system_accounts_one_left ON public.former_system_accounts USING btree (operator_id) WHERE (retired_at IS NULL);
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
+CREATE INDEX login_pages_hash ON public.login_pages USING btree (hash);
 CREATE INDEX members_person ON public.members USING btree (person_id);
 CREATE INDEX operations_unfinished ON public.operations USING btree (id) WHERE (finished_at IS NULL);
 CREATE UNIQUE INDEX operator_signing_keys_one_active ON public.operator_signing_keys USING btree (operator_id) WHERE (status = 'active'::text);
@@ -572,6 +613,7 @@ CREATE INDEX roles_page ON public.roles USING btree (account_id, id) WHERE (dele
 CREATE UNIQUE INDEX roles_private_user_key ON public.roles USING btree (private_user_id) WHERE (deleted_at IS NULL);
 CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
 CREATE INDEX tenants_plan ON public.tenants USING btree (plan_id, id);
+CREATE INDEX trust_pages_hash ON public.trust_pages USING btree (hash);
 CREATE INDEX used_nonces_age ON public.used_nonces USING btree (expires_at);
 CREATE INDEX users_capped ON public.users USING btree (account_id) WHERE ((connections IS NOT NULL) AND (deleted_at IS NULL));
 CREATE UNIQUE INDEX users_name_key ON public.users USING btree (account_id, name) WHERE (deleted_at IS NULL);
@@ -622,6 +664,11 @@ COMMENT ON COLUMN credentials.stale_since IS 'since when its user is in another 
 COMMENT ON COLUMN credentials.issued_by IS 'the actor; empty: before this was kept';
 COMMENT ON COLUMN credentials.expiring_at IS 'from when on people are warned of the expiry';
 COMMENT ON COLUMN credentials.event_at IS 'when the next event about its expiry is due; null: none is';
+COMMENT ON COLUMN credentials.kind IS 'creds: a creds file; otherwise a device login, which brokers know from a page';
+COMMENT ON COLUMN credentials.login_digest IS 'what brokers find the login by; of a secret no more than this is kept';
+COMMENT ON COLUMN credentials.login_username IS 'of a password';
+COMMENT ON COLUMN credentials.match_kind IS 'of a certificate: what of it is compared';
+COMMENT ON COLUMN credentials.login_page IS 'the number of the page that holds it; null: none any more';
 COMMENT ON INDEX credentials_batch_live IS 'each entry of a batch has one credential that is not revoked, however often it was resumed';
 COMMENT ON TABLE disks IS 'how far each broker has looked for deleted accounts on its own disk';
 COMMENT ON COLUMN disks.verified IS 'of the accounts deleted up to this revision nothing is there but what erasures names';
@@ -641,6 +688,10 @@ COMMENT ON COLUMN lease_brokers.incarnation IS 'higher after each start of the b
 COMMENT ON COLUMN lease_brokers.sequence IS 'of the last ask of this incarnation';
 COMMENT ON COLUMN lease_brokers.steady_since IS 'since when there was no longer silence';
 COMMENT ON COLUMN lease_brokers.peers IS 'public keys of the brokers of its cluster that it knew of';
+COMMENT ON TABLE login_pages IS 'what brokers know device logins by; an account''s JWT names its pages by their hash';
+COMMENT ON COLUMN login_pages.number IS '0: the open one, which new logins join';
+COMMENT ON COLUMN login_pages.records IS 'see claims.LoginPage; written anew when logins join or leave';
+COMMENT ON COLUMN login_pages.expires_at IS 'when the last of its logins does; null: never';
 COMMENT ON TABLE operations IS 'long work in steps, each a transaction; whichever replica is free takes the next';
 COMMENT ON COLUMN operations.tenant_id IS 'whose members may see it; null: staff only';
 COMMENT ON COLUMN operations.state IS 'what it works on, and how far it has come';
@@ -685,5 +736,7 @@ COMMENT ON COLUMN servers.ledger IS 'which servers were found there, and how far
 COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the cookie';
 COMMENT ON COLUMN tenants.plan_id IS 'the version of a plan that the tenant is on';
 COMMENT ON TABLE tombstones IS 'accounts that brokers held and the operator never had, and its former system accounts: their last JWT lets nobody in';
+COMMENT ON TABLE trust_pages IS 'whom an account trusts to say who its clients are; its JWT names the page by its hash';
+COMMENT ON COLUMN trust_pages.content IS 'see claims.TrustPage';
 COMMENT ON TABLE used_nonces IS 'of renewals; nonces carry their own proof of origin, so only used ones are kept, until they expire';
 COMMENT ON COLUMN users.connections IS 'at one time; -1 is unlimited; null: the role''s';

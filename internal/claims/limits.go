@@ -91,6 +91,11 @@ func UnlimitedJetStream() JetStreamLimits {
 // Off says whether the limits leave no room for a stream.
 func (l JetStreamLimits) Off() bool { return l.MemoryBytes == 0 && l.DiskBytes == 0 }
 
+// HasDisk says whether there may be a stream on disk, without which MQTT does not work.
+func (l Limits) HasDisk() bool {
+	return l.JetStream.DiskBytes != 0 || l.Tiers.R1.DiskBytes != 0 || l.Tiers.R3.DiskBytes != 0
+}
+
 // Validate reports every limit out of range as a fault.Invalid with a pointer
 // relative to the limits, spelled as in the API: /connections, /jetstream/disk_bytes,
 // /jetstream/tiers/r3/streams.

@@ -15,6 +15,7 @@ func (s *Server) createAccount(w http.ResponseWriter, r *http.Request) error {
 	}
 	view := api.AccountUpdate{
 		Name: &in.Name, Description: in.Description, Tags: in.Tags, DefaultPermissions: in.DefaultPermissions, ClusterTraffic: in.ClusterTraffic, ConnectionTypes: in.ConnectionTypes, ConnectionsPerType: countsUpdate(orZero(in.ConnectionsPerType)),
+		CertificateAuthorities: in.CertificateAuthorities,
 	}
 	if in.Trace != nil {
 		view.Trace = &api.TraceUpdate{Destination: &in.Trace.Destination, Sampling: &in.Trace.Sampling}
@@ -210,6 +211,7 @@ func accountOf(a tenants.Account) api.Account {
 		ConnectionsPerType:       countsOf(a.Settings.ConnectionsPerType),
 		AuthCallout:              authCalloutOf(a.Settings.AuthCallout),
 		SigningKeys:              accountSigningKeysOf(a.Settings.SigningKeys),
+		CertificateAuthorities:   *view.CertificateAuthorities,
 		Revision:                 int64(a.Revision),
 		CreatedAt:                a.CreatedAt.UTC(),
 		UpdatedAt:                a.UpdatedAt.UTC(),
@@ -230,6 +232,7 @@ func accountView(spec tenants.AccountSpec) api.AccountUpdate {
 	set := spec.Settings
 	types := mapped(set.ConnectionTypes, func(t claims.ConnectionType) api.ConnectionType { return api.ConnectionType(t) })
 	tags := mapped(spec.Tags, func(tag string) string { return tag })
+	authorities := api.CertificateAuthorities(mapped(set.CertificateAuthorities, func(text string) string { return text }))
 	permissions := permissionsOf(set.DefaultPermissions)
 	keys := accountSigningKeysOf(set.SigningKeys)
 	traffic := api.ClusterTrafficSystem
@@ -239,7 +242,7 @@ func accountView(spec tenants.AccountSpec) api.AccountUpdate {
 	view := api.AccountUpdate{
 		Name: &spec.Name, Description: &spec.Description, Tags: &tags, DefaultPermissions: &permissions, ClusterTraffic: &traffic,
 		ConnectionTypes: &types, ConnectionsPerType: countsUpdate(countsOf(set.ConnectionsPerType)),
-		AuthCallout: authCalloutView(set.AuthCallout), SigningKeys: &keys,
+		AuthCallout: authCalloutView(set.AuthCallout), SigningKeys: &keys, CertificateAuthorities: &authorities,
 	}
 	if set.Trace != nil {
 		view.Trace = &api.TraceUpdate{Destination: &set.Trace.Destination, Sampling: &set.Trace.Sampling}
@@ -256,6 +259,7 @@ func accountSpec(in api.AccountUpdate) (tenants.AccountSpec, error) {
 		Name: orZero(in.Name), Description: orZero(in.Description), Tags: orZero(in.Tags),
 		Settings: tenants.AccountSettings{
 			DefaultPermissions: permissions, AuthCallout: authCalloutFrom(in.AuthCallout), SigningKeys: accountSigningKeysFrom(orZero(in.SigningKeys)),
+			CertificateAuthorities: orZero(in.CertificateAuthorities),
 		},
 	}
 	set := &spec.Settings

@@ -21,7 +21,7 @@ import (
 // prefixes of the ids that path parameters name. An operation with another
 // parameter fails the tests here until it is listed.
 var prefixes = map[string]string{
-	"tenant": "ten", "account": "acc", "role": "rol", "user": "usr", "credential": "crd",
+	"tenant": "ten", "account": "acc", "role": "rol", "user": "usr", "credential": "crd", "device_login": "dlg",
 	"api_token": "tok", "operator": "opr", "broker": "brk", "server": "srv",
 	"plan": "pln", "operation": "opn",
 }

@@ -20,7 +20,7 @@ func refusedLoginOf(l tenants.RefusedLogin) api.RefusedLogin {
 		Id: string(l.ID), Reason: l.Reason, Explanation: tenants.Explain(l.Reason), Detail: l.Detail,
 		ConnectionType: l.ConnectionType, Address: l.Address, Broker: l.Broker,
 		UserPublicKey: string(l.UserPublicKey), UserId: (*string)(l.UserID), User: l.UserName,
-		CredentialId: (*string)(l.CredentialID), Credential: l.CredentialName,
+		CredentialId: (*string)(l.CredentialID), Credential: l.CredentialName, DeviceLoginId: (*string)(l.DeviceLoginID),
 		Count: l.Count, FirstAt: l.FirstAt.UTC(), LastAt: l.LastAt.UTC(),
 	}
 }

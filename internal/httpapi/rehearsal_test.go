@@ -113,7 +113,7 @@ func TestDryRunSaysWhoIsConcerned(t *testing.T) {
 		t.Errorf("a smaller payload: %+v", got)
 	}
 	owner.owner.do("DELETE", "/v1/accounts/"+owner.ids["account"]+"?dry_run=true", nil).want(200, &got)
-	if got.Affected.Users != 1 || got.Affected.Credentials != 1 {
+	if got.Affected.Users != 1 || got.Affected.Credentials != 2 {
 		t.Errorf("deleting the account concerns %d users and %d credentials", got.Affected.Users, got.Affected.Credentials)
 	}
 	if account, err := s.domain.Account(t.Context(), tenants.Actor{ID: "x", Grants: map[tenants.TenantID]tenants.MemberRole{tenants.TenantID(owner.id): tenants.Viewer}}, tenants.AccountID(owner.ids["account"])); err != nil || account.Limits.PayloadBytes == 1000 {

@@ -84,6 +84,11 @@ func (s *Server) operations() map[string]handler {
 		"renewCredential":        s.renewCredential,
 		"revokeCredential":       s.revokeCredential,
 
+		"createDeviceLogin": s.createDeviceLogin,
+		"listDeviceLogins":  s.listDeviceLogins,
+		"getDeviceLogin":    s.getDeviceLogin,
+		"revokeDeviceLogin": s.revokeDeviceLogin,
+
 		"simulate": s.simulate,
 
 		"createOperator":      s.createOperator,

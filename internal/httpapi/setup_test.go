@@ -314,7 +314,7 @@ func (t *tenant) deleted(name any) {
 	t.owner.do("DELETE", "/v1/accounts/"+t.ids["account"], nil).want(204)
 }
 
-// furnish makes a fresh account with a role that nobody is in, a user and a credential.
+// furnish makes a fresh account with a role that nobody is in, a user, a credential and a device login.
 func (t *tenant) furnish(name string) {
 	t.owner.s.t.Helper()
 	var account api.Account
@@ -329,4 +329,7 @@ func (t *tenant) furnish(name string) {
 	var issued api.CredentialIssued
 	t.owner.do("POST", "/v1/users/"+user.Id+"/credentials", map[string]any{}).want(201, &issued)
 	t.ids["credential"], t.creds = issued.Credential.Id, *issued.Creds
+	var login api.DeviceLoginCreated
+	t.owner.do("POST", "/v1/users/"+user.Id+"/device-logins", map[string]any{"kind": "token"}).want(201, &login)
+	t.ids["device_login"] = login.DeviceLogin.Id
 }

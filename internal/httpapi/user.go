@@ -105,18 +105,19 @@ func userSpec(in api.UserCreate) (tenants.UserSpec, error) {
 func userOf(u tenants.User) api.User {
 	view := userView(u.Spec())
 	return api.User{
-		Id:                string(u.ID),
-		AccountId:         string(u.AccountID),
-		RoleId:            string(u.RoleID),
-		RoleName:          u.RoleName,
-		Permissions:       view.Permissions,
-		Name:              u.Name,
-		Tags:              *view.Tags,
-		Connections:       view.Connections,
-		ActiveCredentials: u.ActiveCredentials,
-		MovedCredentials:  u.MovedCredentials,
-		CreatedAt:         u.CreatedAt.UTC(),
-		UpdatedAt:         u.UpdatedAt.UTC(),
-		Etag:              tenants.ETag(u.Version),
+		Id:                 string(u.ID),
+		AccountId:          string(u.AccountID),
+		RoleId:             string(u.RoleID),
+		RoleName:           u.RoleName,
+		Permissions:        view.Permissions,
+		Name:               u.Name,
+		Tags:               *view.Tags,
+		Connections:        view.Connections,
+		ActiveCredentials:  u.ActiveCredentials,
+		ActiveDeviceLogins: u.ActiveDeviceLogins,
+		MovedCredentials:   u.MovedCredentials,
+		CreatedAt:          u.CreatedAt.UTC(),
+		UpdatedAt:          u.UpdatedAt.UTC(),
+		Etag:               tenants.ETag(u.Version),
 	}
 }

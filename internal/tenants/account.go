@@ -99,6 +99,8 @@ type AccountSettings struct {
 	ConnectionsPerType map[claims.ConnectionType]int64 `json:"connections_per_type,omitempty"`
 	AuthCallout        *AuthCallout                    `json:"auth_callout,omitempty"` // nil: brokers judge every login by themselves
 	SigningKeys        []AccountSigningKey             `json:"signing_keys,omitempty"`
+
+	CertificateAuthorities []string `json:"certificate_authorities,omitempty"` // in PEM; they issue the certificates of device logins
 }
 
 func (s AccountSpec) validate() error {
@@ -123,6 +125,7 @@ func (s AccountSettings) validate() error {
 		claims.ValidateTypeConnections(s.ConnectionTypes, s.ConnectionsPerType),
 		s.AuthCallout.validate(),
 		validateSigningKeys(s.SigningKeys),
+		validateAuthorities(s.CertificateAuthorities),
 	)
 }
 

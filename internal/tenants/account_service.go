@@ -50,7 +50,8 @@ func (s *Service) addAccount(ctx context.Context, tx pgx.Tx, actor Actor, tenant
 	}
 	limits := p.Limits.Apply(plan.gives(plan.AccountLimits, left))
 	spec := AccountSpec{Name: p.Name, Description: p.Description, Tags: p.Tags, Limits: limits, Settings: p.Settings}
-	if err := errors.Join(spec.validate(), plan.allows(spec.Limits), plan.allowsTypes(spec.Settings.ConnectionTypes)); err != nil {
+	if err := errors.Join(spec.validate(), plan.allows(spec.Limits), plan.allowsTypes(spec.Settings.ConnectionTypes),
+		freshAuthorities(spec.Settings.CertificateAuthorities, nil, now)); err != nil {
 		return Account{}, err
 	}
 	operator, err := operatorOrDefault(ctx, tx, p.OperatorID)
@@ -190,7 +191,7 @@ func (s *Service) updateAccount(ctx context.Context, actor Actor, id AccountID, 
 		if err := edit(&spec); err != nil || spec.equal(account.AccountSpec) {
 			return err
 		}
-		if err := checkAccountEdit(ctx, tx, plan, account, spec); err != nil {
+		if err := checkAccountEdit(ctx, tx, plan, account, spec, s.clock()); err != nil {
 			return err
 		}
 		now := s.clock()
@@ -215,8 +216,8 @@ func (s *Service) updateAccount(ctx context.Context, actor Actor, id AccountID, 
 }
 
 // checkAccountEdit holds against the plan, which is locked, what changes.
-func checkAccountEdit(ctx context.Context, tx pgx.Tx, plan Plan, account Account, spec AccountSpec) error {
-	errs := []error{spec.validate()}
+func checkAccountEdit(ctx context.Context, tx pgx.Tx, plan Plan, account Account, spec AccountSpec, now time.Time) error {
+	errs := []error{spec.validate(), freshAuthorities(spec.Settings.CertificateAuthorities, account.Settings.CertificateAuthorities, now)}
 	if errs[0] == nil && !spec.Settings.delegatesAs(account.Settings) {
 		errs = append(errs, checkAuthCallout(ctx, tx, account, spec.Settings))
 	}

@@ -73,6 +73,14 @@ func accountToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Tim
 	if err != nil {
 		return claims.Account{}, err
 	}
+	logins, err := loginPagesToSign(ctx, tx, account, now)
+	if err != nil {
+		return claims.Account{}, err
+	}
+	trust, err := trustToSign(ctx, tx, account, now)
+	if err != nil {
+		return claims.Account{}, err
+	}
 	perUser, err := roleConnectionsToSign(ctx, tx, account)
 	if err != nil {
 		return claims.Account{}, err
@@ -89,7 +97,7 @@ func accountToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Tim
 	maps.DeleteFunc(counts, func(t claims.ConnectionType, _ int64) bool { return len(types) > 0 && !slices.Contains(types, t) })
 	said := claims.Account{
 		Key: account.PublicKey, Name: account.Name, Description: account.Description, Tags: account.Tags,
-		Limits: account.EffectiveLimits, Roles: roles, Revoked: revoked, Pages: pages,
+		Limits: account.EffectiveLimits, Roles: roles, Revoked: revoked, Pages: pages, Logins: logins, Trust: trust,
 		DefaultPermissions: account.Settings.DefaultPermissions, Mappings: account.Settings.Mappings,
 		Trace: account.Settings.Trace, ClusterTraffic: account.Settings.ClusterTraffic,
 		ConnectionTypes: types, TypeConnections: counts, RoleConnections: perUser, Overrides: overrides, Callout: callout,

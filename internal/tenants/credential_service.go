@@ -200,28 +200,35 @@ func (s *Service) Credential(ctx context.Context, actor Actor, id CredentialID) 
 // is, reason included. It takes a Developer.
 func (s *Service) RevokeCredential(ctx context.Context, actor Actor, id CredentialID, reason string) (Revocation, error) {
 	var r Revocation
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		account, err := lockAccountOf(ctx, tx, actor, "credentials", "credential", string(id), Developer)
-		if err != nil {
-			return err
-		}
-		if err := validateReason(reason); err != nil {
-			return err
-		}
-		r.Change = account.Change() // what the first revocation was delivered with, or something later
-		r.Credential, err = credentialByID(ctx, tx, actor, id)
-		if err != nil || r.RevokedAt != nil {
-			return err
-		}
-		now := s.clock()
-		if r.Credential, err = revokeCredential(ctx, tx, r.Credential, reason, now); err != nil {
-			return err
-		}
-		if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, "revokeCredential", string(id), now); err != nil {
-			return err
-		}
-		r.Change.Revision, err = s.announce(ctx, tx, account, now)
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		find := func() (Credential, error) { return credentialByID(ctx, tx, actor, id) }
+		r.Credential, r.Change, err = s.revoke(ctx, tx, actor, "credential", id, "revokeCredential", reason, find)
 		return err
 	})
 	return r, err
+}
+
+// revoke is RevokeCredential for whatever of the credentials find finds.
+func (s *Service) revoke(ctx context.Context, tx pgx.Tx, actor Actor, noun string, id CredentialID, action, reason string, find func() (Credential, error)) (Credential, Change, error) {
+	account, err := lockAccountOf(ctx, tx, actor, "credentials", noun, string(id), Developer)
+	if err != nil {
+		return Credential{}, Change{}, err
+	}
+	if err := validateReason(reason); err != nil {
+		return Credential{}, Change{}, err
+	}
+	change := account.Change() // what the first revocation was delivered with, or something later
+	c, err := find()
+	if err != nil || c.RevokedAt != nil {
+		return c, change, err
+	}
+	now := s.clock()
+	if c, err = revokeCredential(ctx, tx, c, reason, now); err != nil {
+		return Credential{}, Change{}, err
+	}
+	if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, action, string(id), now); err != nil {
+		return Credential{}, Change{}, err
+	}
+	change.Revision, err = s.announce(ctx, tx, account, now)
+	return c, change, err
 }

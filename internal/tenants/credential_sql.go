@@ -38,10 +38,10 @@ const (
 	signableColumns = `users.tenant_id, users.name, accounts.id AS account_id, ` +
 		`coalesce(accounts.settings #> '{auth_callout,auth_users}' ? users.id, false) AS spared, accounts.name AS account_name, accounts.public_key AS account_key, ` +
 		`accounts.deleting_at, accounts.suspended_at, coalesce((accounts.limits ->> 'bearer')::boolean, true) AS account_bearer, ` +
-		`coalesce((coalesce(accounts.effective_limits, accounts.limits) ->> 'bearer')::boolean, true) AS effective_bearer, ` +
+		`coalesce(accounts.effective_limits, accounts.limits) AS effective_limits, accounts.effective_connection_types AS allowed_types, ` +
 		`users.role_id, users.tags, roles.name AS role_name, roles.public_key AS role_key, roles.sealed_seed, ` +
 		`roles.default_credential_lifetime AS role_default, roles.max_credential_lifetime AS role_maximum, ` +
-		`coalesce((roles.template ->> 'bearer')::boolean, false) AS role_bearer, ` +
+		`coalesce((roles.template ->> 'bearer')::boolean, false) AS role_bearer, roles.template -> 'connection_types' AS role_types, ` +
 		`plans.name AS plan_name, plans.default_credential_lifetime AS plan_default, plans.max_credential_lifetime AS plan_maximum`
 
 	joinSignable = `
@@ -110,6 +110,7 @@ func credentialByID(ctx context.Context, q querier, actor Actor, id CredentialID
 		SELECT ` + credentialColumns + `
 		FROM credentials
 		WHERE id = @id
+		AND kind = 'creds'
 		AND tenant_id = ANY(@tenants)
 		AND EXISTS (
 			SELECT
@@ -130,7 +131,8 @@ func credentialsByUser(ctx context.Context, q querier, user User, k Keyset) ([]C
 		SELECT ` + credentialColumns + `
 		FROM credentials
 		WHERE tenant_id = @tenant
-		AND user_id = @user` + k.SQL("id", "", args)
+		AND user_id = @user
+		AND kind = 'creds'` + k.SQL("id", "", args)
 	return all[Credential](ctx, q, query, args)
 }
 
@@ -142,6 +144,7 @@ func credentialsByAccount(ctx context.Context, q querier, account Account, f Cre
 		FROM credentials
 		WHERE tenant_id = @tenant
 		AND account_id = @account
+		AND kind = 'creds'
 		AND EXISTS (
 			SELECT
 			FROM users
@@ -206,7 +209,8 @@ func countExpiring(ctx context.Context, q querier, account Account, now time.Tim
 		SELECT count(*)
 		FROM credentials
 		WHERE tenant_id = @tenant
-		AND account_id = @account` + CredentialFilter{Status: CredentialExpiring}.sql(args, now)
+		AND account_id = @account
+		AND kind = 'creds'` + CredentialFilter{Status: CredentialExpiring}.sql(args, now)
 	return value[int64](ctx, q, query, args)
 }
 

@@ -21,6 +21,9 @@ type EventType string
 const (
 	CredentialExpiringEvent EventType = "credential.expiring" // once for each expiry that comes near
 	CredentialExpiredEvent  EventType = "credential.expired"
+
+	DeviceLoginExpiringEvent EventType = "device_login.expiring" // likewise
+	DeviceLoginExpiredEvent  EventType = "device_login.expired"
 )
 
 const (

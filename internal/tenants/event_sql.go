@@ -37,11 +37,16 @@ func insertExpiryEvents(ctx context.Context, q querier, now time.Time, limit int
 			SET event_at = CASE WHEN expires_at > @now AND revoked_at IS NULL THEN expires_at END
 			FROM due
 			WHERE credentials.id = due.id
-			RETURNING credentials.id, credentials.tenant_id, credentials.account_id, credentials.user_id, credentials.name,
+			RETURNING credentials.id, credentials.tenant_id, credentials.account_id, credentials.user_id, credentials.name, credentials.kind,
 				credentials.expires_at, credentials.revoked_at, due.place
 		), written AS (
 			INSERT INTO events (id, tenant_id, type, subject, data, created_at)
-			SELECT (@ids::text[])[noted.place], noted.tenant_id, CASE WHEN noted.expires_at > @now THEN @expiring ELSE @expired END, noted.id,
+			SELECT (@ids::text[])[noted.place], noted.tenant_id, 
+				CASE WHEN noted.kind = 'creds' THEN
+					CASE WHEN noted.expires_at > @now THEN @expiring ELSE @expired END
+				ELSE
+					CASE WHEN noted.expires_at > @now THEN @login_expiring ELSE @login_expired END
+				END, noted.id,
 				jsonb_build_object('account_id', noted.account_id, 'user_id', noted.user_id, 'user', users.name, 'name', noted.name, 'expires_at', noted.expires_at),
 				@now
 			FROM noted
@@ -59,6 +64,7 @@ func insertExpiryEvents(ctx context.Context, q querier, now time.Time, limit int
 	}
 	return value[int64](ctx, q, query, pgx.StrictNamedArgs{
 		"now": now, "limit": limit, "ids": ids, "expiring": CredentialExpiringEvent, "expired": CredentialExpiredEvent,
+		"login_expiring": DeviceLoginExpiringEvent, "login_expired": DeviceLoginExpiredEvent,
 	})
 }
 

@@ -18,14 +18,15 @@ type things struct {
 	role       RoleID
 	user       UserID
 	credential CredentialID
+	login      CredentialID
 }
 
 func (t things) ids() []string {
-	return []string{string(t.tenant), string(t.account), string(t.role), string(t.user), string(t.credential)}
+	return []string{string(t.tenant), string(t.account), string(t.role), string(t.user), string(t.credential), string(t.login)}
 }
 
 func unknownThings() things {
-	return things{NewID[TenantID]("ten"), NewID[AccountID]("acc"), NewID[RoleID]("rol"), NewID[UserID]("usr"), NewID[CredentialID]("crd")}
+	return things{NewID[TenantID]("ten"), NewID[AccountID]("acc"), NewID[RoleID]("rol"), NewID[UserID]("usr"), NewID[CredentialID]("crd"), NewID[CredentialID]("dlg")}
 }
 
 // method is one method of the service about a tenant's things. The names in
@@ -134,11 +135,24 @@ func methods(name func() string) []struct {
 		{"ExtendCredential", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.ExtendCredential(w.t.Context(), a, of.credential, CredentialLife{}))
 		}}},
+		{"CreateDeviceLogin", method{Developer, func(w *world, a Actor, of things) error {
+			return second(w.CreateDeviceLogin(w.t.Context(), a, of.user, Once{Key: name()}, DeviceLoginSpec{Kind: PasswordLogin}))
+		}}},
+		{"DeviceLogins", method{Viewer, func(w *world, a Actor, of things) error {
+			return second(w.DeviceLogins(w.t.Context(), a, of.user, PageQuery{}))
+		}}},
+		{"DeviceLogin", method{Viewer, func(w *world, a Actor, of things) error {
+			return second(w.DeviceLogin(w.t.Context(), a, of.login))
+		}}},
 		{"LoginFacts", method{Viewer, func(w *world, a Actor, of things) error {
 			return second(w.LoginFacts(w.t.Context(), a, of.account, Subject{Role: of.role}))
 		}}},
 		{"RevokeCredential", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.RevokeCredential(w.t.Context(), a, of.credential, ""))
+		}}},
+		{"RevokeDeviceLogin", method{Developer, func(w *world, a Actor, of things) error {
+			_, _, err := w.RevokeDeviceLogin(w.t.Context(), a, of.login, "")
+			return err
 		}}},
 		{"UpdateUser", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.UpdateUser(w.t.Context(), a, of.user, "", func(s *UserSpec) error { s.Tags = append(s.Tags, name()); return nil }))
@@ -191,7 +205,7 @@ func (w *world) everything() things {
 	w.t.Helper()
 	role := w.role("reader")
 	user := must(w.CreateUser(w.t.Context(), w.owner, w.account.ID, Once{}, UserSpec{Name: "u", RoleID: role.ID}))(w.t)
-	return things{w.tenant.ID, w.account.ID, role.ID, user.ID, w.credential(user).ID}
+	return things{w.tenant.ID, w.account.ID, role.ID, user.ID, w.credential(user).ID, w.password(user).ID}
 }
 
 func TestForeignThingsAreAsUnknownOnes(t *testing.T) {

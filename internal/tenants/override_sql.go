@@ -85,6 +85,7 @@ func movedRevocations(ctx context.Context, q querier, key claims.AccountKey, exp
 		FROM accounts
 		JOIN credentials ON credentials.tenant_id = accounts.tenant_id AND credentials.account_id = accounts.id
 		WHERE accounts.public_key = @key
+		AND credentials.kind = 'creds'
 		AND credentials.stale_since IS NOT NULL
 		AND credentials.revoked_at IS NULL
 		AND (credentials.expires_at IS NULL OR credentials.expires_at > @expired)

@@ -20,6 +20,7 @@ type RefusedLogin struct {
 	UserName       *string       // likewise
 	CredentialID   *CredentialID // likewise
 	CredentialName *string       // likewise
+	DeviceLoginID  *CredentialID // instead of CredentialID, if it is one
 	Reason         string        // one of admission's, such as credential_revoked
 	ConnectionType string        // STANDARD, WEBSOCKET, …; empty when it came to no known listener
 	Address        string        // the client's, without port

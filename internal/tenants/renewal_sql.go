@@ -18,6 +18,7 @@ func keyToRenew(ctx context.Context, q querier, id CredentialID) (claims.UserKey
 		JOIN users ON users.id = credentials.user_id
 		JOIN accounts ON accounts.id = credentials.account_id
 		WHERE credentials.id = @id
+		AND credentials.kind = 'creds'
 		AND users.deleted_at IS NULL
 		AND accounts.deleted_at IS NULL`
 	found, err := one[struct {

@@ -8,25 +8,26 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
-	"github.com/signalbox-io/signalbox/internal/fault"
 )
 
-// Page is the page with that name, if one of the operator's accounts
-// has it now; NotFound also when another has taken its place.
+// Page is the page with that name, if one of the operator's accounts has it now;
+// NotFound also when another has taken its place.
 func (s *Service) Page(ctx context.Context, operator OperatorID, name claims.PageName) (claims.Page, error) {
 	return pageByName(ctx, s.pool, operator, name)
 }
 
 func pageByName(ctx context.Context, q querier, operator OperatorID, name claims.PageName) (claims.Page, error) {
-	switch name.Kind {
-	case claims.RevocationKind:
-		records, err := pageByHash(ctx, q, operator, name.Hash)
-		if err != nil {
-			return nil, err
-		}
-		return claims.DecodeRevocationPage(records)
+	byHash := map[claims.PageKind]func(context.Context, querier, OperatorID, claims.PageHash) ([]byte, error){
+		claims.RevocationKind: pageByHash, claims.LoginKind: loginPageByHash, claims.TrustKind: trustPageByHash,
+	}[name.Kind]
+	if byHash == nil {
+		return nil, notFound("page", name.String())
 	}
-	return nil, fault.New(fault.NotFound, "there is no page %s", name)
+	content, err := byHash(ctx, q, operator, name.Hash)
+	if err != nil {
+		return nil, err
+	}
+	return claims.DecodePage(name, content)
 }
 
 // revocationsToSign is what the account's JWT has to say of revocations, and

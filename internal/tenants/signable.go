@@ -1,6 +1,8 @@
 package tenants
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
@@ -15,18 +17,20 @@ type signable struct {
 	Name            string
 	AccountName     string
 	AccountKey      claims.AccountKey
-	DeletingAt      *time.Time // the account's
-	SuspendedAt     *time.Time // likewise
-	AccountBearer   bool       // the account allows bearer credentials
-	EffectiveBearer bool       // so does the plan
-	Tags            []string   // the user's
+	DeletingAt      *time.Time              // the account's
+	SuspendedAt     *time.Time              // likewise
+	AccountBearer   bool                    // the account allows bearer credentials
+	EffectiveLimits claims.Limits           // the account's within the plan
+	AllowedTypes    []claims.ConnectionType // by account and plan; empty: all
+	Tags            []string                // the user's
 	RoleID          RoleID
 	RoleName        string
 	RoleKey         claims.AccountKey
-	SealedSeed      []byte        // the role's
-	RoleBearer      bool          // its credentials are bearer credentials
-	RoleDefault     time.Duration // of credentials' lifetimes; 0: none
-	RoleMaximum     time.Duration // likewise
+	SealedSeed      []byte                  // the role's
+	RoleBearer      bool                    // its credentials are bearer credentials
+	RoleTypes       []claims.ConnectionType // of connections; empty: all
+	RoleDefault     time.Duration           // of credentials' lifetimes; 0: none
+	RoleMaximum     time.Duration           // likewise
 	PlanName        string
 	PlanDefault     time.Duration // of credentials' lifetimes; 0: none
 	PlanMaximum     time.Duration // likewise
@@ -42,15 +46,65 @@ func (u signable) lifetimes() lifetimes {
 	return lifetimes{Role: u.RoleName, Plan: u.PlanName, RoleDefault: u.RoleDefault, RoleMaximum: u.RoleMaximum, PlanDefault: u.PlanDefault, PlanMaximum: u.PlanMaximum}
 }
 
-// admissible refuses to issue what no broker would let in.
+// admissible refuses to issue creds that no broker would let in.
 func (u signable) admissible() error {
 	switch {
-	case !u.RoleBearer || u.EffectiveBearer:
-		return nil
-	case !u.AccountBearer:
+	case u.RoleBearer && !u.AccountBearer:
 		return fault.New(fault.Conflict, "credentials of the role %s are bearer credentials, and the account %s allows none", u.RoleName, u.AccountName)
+	case u.RoleBearer && !u.EffectiveLimits.Bearer:
+		return fault.New(fault.Conflict, "credentials of the role %s are bearer credentials, and the plan %s allows none", u.RoleName, u.PlanName)
 	}
-	return fault.New(fault.Conflict, "credentials of the role %s are bearer credentials, and the plan %s allows none", u.RoleName, u.PlanName)
+	return u.usableBy(creds)
+}
+
+// creds is the kind of credentials that are no device logins.
+const creds = "creds"
+
+// usableBy refuses a credential of a kind that cannot be used over any of the
+// connections that its role, account and plan allow, and says why not.
+func (u signable) usableBy(kind string) error {
+	types := claims.CommonTypes(u.RoleTypes, u.AllowedTypes)
+	if len(types) == 1 && types[0] == claims.NoConnectionType {
+		return fault.New(fault.Conflict, "nobody could log in with it: the role %s allows %s, and the account or the plan allows %s only", u.RoleName, spellTypes(u.RoleTypes), spellTypes(u.AllowedTypes))
+	}
+	var reasons []string
+	for _, t := range types {
+		reason := u.unusable(kind, t)
+		if reason == "" {
+			return nil
+		}
+		if !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+	}
+	if len(reasons) == 0 {
+		return nil
+	}
+	return fault.New(fault.Conflict, "nobody could log in with it over %s, which is what the role %s allows: %s", spellTypes(types), u.RoleName, strings.Join(reasons, "; "))
+}
+
+// unusable says why a credential of the kind can never be used over a
+// connection of the type; empty: it can.
+func (u signable) unusable(kind string, over claims.ConnectionType) string {
+	mqtt := over == claims.MQTT || over == claims.MQTTOverWS
+	switch {
+	case mqtt && !u.EffectiveLimits.HasDisk():
+		return "MQTT keeps its sessions in JetStream, and the account has no room for streams on disk"
+	case mqtt && kind == creds && !u.RoleBearer:
+		return "MQTT clients cannot prove that they hold a seed (create a device login of the kind password, or make the role's credentials bearer credentials)"
+	case mqtt && kind == string(NkeyLogin):
+		return "MQTT clients cannot sign what a broker asks them to (take the kind password or certificate)"
+	case over == claims.InProcess && kind == string(CertificateLogin):
+		return "connections within the broker's process have no TLS, and show no certificate"
+	}
+	return ""
+}
+
+func spellTypes(types []claims.ConnectionType) string {
+	if len(types) == 0 {
+		return "all types of connections"
+	}
+	return "connections of the type " + strings.Join(column(types, func(t claims.ConnectionType) string { return string(t) }), ", ")
 }
 
 // renewable refuses to renew anything in an account that is suspended.

@@ -59,6 +59,7 @@ func differingJWTs(ctx context.Context, q querier, operator OperatorID) ([]Accou
 			FROM credentials
 			WHERE stale_since IS NOT NULL
 			AND revoked_at IS NULL
+			AND kind = 'creds'
 		)`
 	return all[AccountJWT](ctx, q, query, pgx.StrictNamedArgs{"operator": operator})
 }

@@ -13,17 +13,18 @@ import (
 // itself: its credentials do. When it is moved to another role, or its tags
 // change, that holds for the credentials it has as well.
 type User struct {
-	ID                UserID
-	TenantID          TenantID
-	AccountID         AccountID
-	RoleID            RoleID
-	RoleName          string
-	Own               *claims.Template // of its role, if that is the user's alone
-	Name              string           // unique in the account, and never another
-	Tags              []string
-	Connections       *int64 // at one time; -1 is unlimited, nil: its role's
-	ActiveCredentials int64  // neither revoked nor expired
-	// MovedCredentials of those were issued when it was in another role or had
+	ID                 UserID
+	TenantID           TenantID
+	AccountID          AccountID
+	RoleID             RoleID
+	RoleName           string
+	Own                *claims.Template // of its role, if that is the user's alone
+	Name               string           // unique in the account, and never another
+	Tags               []string
+	Connections        *int64 // at one time; -1 is unlimited, nil: its role's
+	ActiveCredentials  int64  // neither revoked nor expired
+	ActiveDeviceLogins int64  // likewise
+	// MovedCredentials of the credentials were issued when it was in another role or had
 	// other tags. Brokers go by what the user is now; unmodified servers cannot
 	// know, and refuse them.
 	MovedCredentials int64

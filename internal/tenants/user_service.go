@@ -201,7 +201,7 @@ func (s *Service) changeUser(ctx context.Context, tx pgx.Tx, actor Actor, accoun
 	if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, "updateUser", string(user.ID), now); err != nil {
 		return err
 	}
-	if user.ActiveCredentials == 0 && user.Own == nil && spec.Permissions == nil && user.Connections == nil && spec.Connections == nil {
+	if user.ActiveCredentials == 0 && user.ActiveDeviceLogins == 0 && user.Own == nil && spec.Permissions == nil && user.Connections == nil && spec.Connections == nil {
 		return nil // nothing that brokers know of
 	}
 	_, err = s.announce(ctx, tx, account, now)

@@ -16,13 +16,14 @@ import (
 const selectUser = `
 	SELECT users.id, users.tenant_id, users.account_id, users.role_id, roles.name AS role_name,
 		CASE WHEN roles.private_user_id IS NOT NULL THEN roles.template END AS own,
-		users.name, users.tags, users.connections, active.credentials AS active_credentials, active.moved AS moved_credentials,
+		users.name, users.tags, users.connections, active.credentials AS active_credentials, active.logins AS active_device_logins, active.moved AS moved_credentials,
 		users.version, users.created_at, users.updated_at
 	FROM users
 	JOIN roles ON roles.id = users.role_id
 	JOIN accounts ON accounts.id = users.account_id
 	CROSS JOIN LATERAL (
-		SELECT count(*) AS credentials, count(*) FILTER (WHERE stale_since IS NOT NULL AND renewed_at > stale_since IS NOT TRUE) AS moved
+		SELECT count(*) FILTER (WHERE kind = 'creds') AS credentials, count(*) FILTER (WHERE kind <> 'creds') AS logins,
+			count(*) FILTER (WHERE kind = 'creds' AND stale_since IS NOT NULL AND renewed_at > stale_since IS NOT TRUE) AS moved
 		FROM credentials
 		WHERE credentials.user_id = users.id
 		AND credentials.revoked_at IS NULL

@@ -12,6 +12,7 @@ import type { ReactNode } from "react";
 import { vi } from "vitest";
 import type { Account } from "./api/accounts";
 import type { Credential } from "./api/credentials";
+import type { DeviceLogin } from "./api/deviceLogins";
 import type { DryRun } from "./api/dryRun";
 import type { Operator } from "./api/operators";
 import type { NewestPlan } from "./api/plans";
@@ -126,6 +127,9 @@ export const anAccount: Account = {
   connection_types: [],
   effective_connection_types: [],
   connections_per_type: {},
+  auth_callout: null,
+  signing_keys: [],
+  certificate_authorities: [],
   revision: 3,
   created_at: at,
   updated_at: at,
@@ -142,6 +146,7 @@ export const aUser: User = {
   tags: [],
   connections: null,
   active_credentials: 1,
+  active_device_logins: 0,
   moved_credentials: 0,
   created_at: at,
   updated_at: at,
@@ -164,6 +169,28 @@ export const aCredential: Credential = {
   expires_at: null,
   renewals: 0,
   renewed_at: null,
+  last_seen: null,
+  revoked_at: null,
+  revoke_reason: "",
+};
+
+export const aDeviceLogin: DeviceLogin = {
+  id: "dlg_1",
+  account_id: "acc_1",
+  user_id: "usr_1",
+  user: "billing",
+  role_id: "rol_1",
+  tags: [],
+  moved_at: null,
+  kind: "password",
+  description: "boiler room",
+  username: "boiler",
+  public_key: "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4",
+  match: null,
+  status: "active",
+  created_by: "per_1",
+  created_at: at,
+  expires_at: null,
   last_seen: null,
   revoked_at: null,
   revoke_reason: "",

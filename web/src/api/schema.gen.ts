@@ -221,7 +221,8 @@ export interface paths {
      * List events
      * @description What happened to the tenant's things without anybody doing it, newest first, in the last 90 days. `credential.expiring` comes
      *     once for each expiry that is near (`subject` is the credential), `credential.expired` when it has come. Both carry in `data`
-     *     the `account_id`, the `user_id`, the `user` and the credential's `name`, and when it `expires_at`.
+     *     the `account_id`, the `user_id`, the `user` and the credential's `name`, and when it `expires_at`. `device_login.expiring` and
+     *     `device_login.expired` are the same of device logins, whose description is the `name`.
      */
     get: operations["listEvents"];
     put?: never;
@@ -855,6 +856,85 @@ export interface paths {
      * @description Its clients are disconnected and cannot return. Other credentials of the user keep working. Revoking twice changes nothing.
      */
     post: operations["revokeCredential"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/users/{user}/device-logins": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        user: components["parameters"]["UserId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * List device logins
+     * @description Revoked and expired ones included.
+     */
+    get: operations["listDeviceLogins"];
+    put?: never;
+    /**
+     * Create a device login
+     * @description For clients that cannot use creds: a user name and a generated password, a token, a plain nkey, or a certificate. It stands for the
+     *     user: role, connection types, networks, times and counts hold for it as they do for creds, and it is revoked in the same way.
+     *
+     *     - `password`: the answer holds a secret, this once, which goes with `username`. Over MQTT as well.
+     *     - `token`: the answer holds a secret, this once, which NATS clients send as their token, and MQTT clients as the password with any user name.
+     *     - `nkey`: you keep the seed of `public_key`, and the client signs what the broker asks it to. It sends the account's public key as user name or
+     *       token. MQTT has no way to sign.
+     *     - `certificate`: a client certificate over TLS, which one of the account's `certificate_authorities` has issued and of which `match` holds. The
+     *       client sends the account's public key as user name or token.
+     *
+     *     Of a secret only a hash is kept. Repeating an `Idempotency-Key` that made a login is refused, since secrets cannot be shown again. How long
+     *     it lives is said as for credentials. An account has 10,000 device logins at most that are neither revoked nor expired.
+     */
+    post: operations["createDeviceLogin"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/device-logins/{device_login}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        device_login: components["parameters"]["DeviceLoginId"];
+      };
+      cookie?: never;
+    };
+    /** Get a device login */
+    get: operations["getDeviceLogin"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/device-logins/{device_login}/revoke": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        device_login: components["parameters"]["DeviceLoginId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Revoke a device login
+     * @description Its clients are disconnected and cannot return. Other logins and credentials of the user keep working. Revoking twice changes nothing.
+     *     A certificate that was revoked so can be given another login; a key of an nkey login cannot.
+     */
+    post: operations["revokeDeviceLogin"];
     delete?: never;
     options?: never;
     head?: never;
@@ -1762,7 +1842,7 @@ export interface components {
     Event: {
       id: components["schemas"]["Id"];
       /** @enum {string} */
-      type: "credential.expiring" | "credential.expired";
+      type: "credential.expiring" | "credential.expired" | "device_login.expiring" | "device_login.expired";
       /** @description The id of what it happened to. */
       subject: string;
       at: components["schemas"]["Time"];
@@ -1928,6 +2008,7 @@ export interface components {
       /** @description How clients may connect: empty is all ways. Roles allow no more than this. */
       connection_types?: components["schemas"]["ConnectionType"][];
       connections_per_type?: components["schemas"]["ConnectionsPerType"];
+      certificate_authorities?: components["schemas"]["CertificateAuthorities"];
     };
     AccountUpdate: {
       name?: string;
@@ -1943,6 +2024,7 @@ export interface components {
       /** @description How clients may connect: empty is all ways. Roles allow no more than this. */
       connection_types?: components["schemas"]["ConnectionType"][];
       connections_per_type?: components["schemas"]["ConnectionsPerTypeUpdate"];
+      certificate_authorities?: components["schemas"]["CertificateAuthorities"];
       /** @description Null: brokers judge every login by themselves. */
       auth_callout?: components["schemas"]["AuthCalloutUpdate"] | null;
       /** @description Keys whose seeds you keep, to sign users with: what an authorization service needs. */
@@ -1969,6 +2051,8 @@ export interface components {
       role_id?: string;
       description?: string;
     };
+    /** @description Who may issue certificates of this account's device logins: a certificate in PEM each, one that is an authority's. */
+    CertificateAuthorities: string[];
     /** @description A share of the messages that carry a `traceparent` header is traced through the brokers. */
     Trace: {
       /** @description The subject that hears where a message went. Without wildcards. */
@@ -2068,6 +2152,7 @@ export interface components {
       /** @description Null: brokers judge every login by themselves. */
       auth_callout: components["schemas"]["AuthCallout"] | null;
       signing_keys: components["schemas"]["AccountSigningKey"][];
+      certificate_authorities: components["schemas"]["CertificateAuthorities"];
       /**
        * Format: int64
        * @description Credentials that will expire soon, as `status` has it. Told by `getAccount` only.
@@ -2396,8 +2481,10 @@ export interface components {
       /** @description The user's name. */
       user: string | null;
       credential_id: string | null;
-      /** @description The credential's name; may be empty. */
+      /** @description The credential's name, or the device login's description; may be empty. */
       credential: string | null;
+      /** @description Of a device login, which is no credential then. */
+      device_login_id: string | null;
       /**
        * Format: int64
        * @description How often that happened.
@@ -2473,7 +2560,7 @@ export interface components {
       users: number;
       /**
        * Format: int64
-       * @description Active ones of which the same is true.
+       * @description Active ones of which the same is true, device logins among them.
        */
       credentials: number;
       /** Format: int64 */
@@ -2777,7 +2864,12 @@ export interface components {
       active_credentials: number;
       /**
        * Format: int64
-       * @description Those of them that were issued when the user was in another role or had other tags. Unmodified nats-servers refuse them.
+       * @description Device logins neither revoked nor expired.
+       */
+      active_device_logins: number;
+      /**
+       * Format: int64
+       * @description Those of the credentials that were issued when the user was in another role or had other tags. Unmodified nats-servers refuse them.
        */
       moved_credentials: number;
       created_at: components["schemas"]["Time"];
@@ -3015,6 +3107,92 @@ export interface components {
     };
     CredentialPage: {
       items: components["schemas"]["Credential"][];
+      next_cursor: components["schemas"]["Cursor"];
+    };
+    /** @enum {string} */
+    DeviceLoginKind: "password" | "token" | "nkey" | "certificate";
+    DeviceLoginCreate: {
+      kind: components["schemas"]["DeviceLoginKind"];
+      /** @description What it is for, such as a device's place. */
+      description?: string;
+      /** @description Of a password: what the client sends beside it. Absent: the user's name. */
+      username?: string;
+      /** @description Of an nkey: the user nkey (`U…`) whose seed you keep. Never send a seed. */
+      public_key?: string;
+      match?: components["schemas"]["CertificateMatch"];
+      /**
+       * Format: date-time
+       * @description In the future.
+       */
+      expires_at?: string;
+      /**
+       * @description The same as an ISO 8601 duration from now. Without either: as role and plan have it by default.
+       * @example P365D
+       */
+      expires_in?: string;
+    };
+    /** @description Of a certificate: which one it is. One of those that the account's authorities have issued. */
+    CertificateMatch: {
+      /**
+       * @description `subject`: its whole subject as RFC 2253 has it, `CN=pump 7,O=Example`; `email`, `dns`, `uri`: one of its alternative names, a SPIFFE id being a
+       *     URI; `fingerprint`: SHA-256 of the certificate in hexadecimal digits.
+       * @enum {string}
+       */
+      kind: "subject" | "email" | "dns" | "uri" | "fingerprint";
+      /** @example spiffe://example.org/pump/7 */
+      value: string;
+    };
+    DeviceLogin: {
+      id: components["schemas"]["Id"];
+      account_id: components["schemas"]["Id"];
+      user_id: components["schemas"]["Id"];
+      /** @description The user's name. */
+      user: string;
+      /** @description The user's when it was created. */
+      role_id: string | null;
+      /** @description The user's when it was created. */
+      tags: string[];
+      /**
+       * Format: date-time
+       * @description Since when its user is in another role or has other tags. Brokers go by what the user is now.
+       */
+      moved_at: string | null;
+      kind: components["schemas"]["DeviceLoginKind"];
+      description: string;
+      /** @description What the client sends as its user name: that of the password, or the account's public key for an nkey and a certificate. Null for a token. */
+      username: string | null;
+      /** @description The client's own for an nkey. Otherwise one that nobody has the seed of: connections and refusals name the login by it. */
+      public_key: string;
+      /** @description Null: it is no certificate. */
+      match: components["schemas"]["CertificateMatch"] | null;
+      status: components["schemas"]["CredentialStatus"];
+      /** @description A person's or token's id. */
+      created_by: string;
+      created_at: components["schemas"]["Time"];
+      /**
+       * Format: date-time
+       * @description Null: never.
+       */
+      expires_at: string | null;
+      /** Format: date-time */
+      revoked_at: string | null;
+      revoke_reason: string;
+      /** @description Its last use; brokers tell within a few seconds. Null: none yet. */
+      last_seen: components["schemas"]["CredentialSighting"] | null;
+      proof?: components["schemas"]["Proof"];
+    };
+    DeviceLoginCreated: {
+      device_login: components["schemas"]["DeviceLogin"];
+      /**
+       * @description The password or token, shown this once. Absent for an nkey and a certificate.
+       * @example sbl_…
+       */
+      secret?: string;
+      /** @description Why it does not work yet. Absent when it does. */
+      warning?: string;
+    };
+    DeviceLoginPage: {
+      items: components["schemas"]["DeviceLogin"][];
       next_cursor: components["schemas"]["Cursor"];
     };
     Operator: {
@@ -3312,6 +3490,7 @@ export interface components {
     RoleId: components["schemas"]["Id"];
     UserId: components["schemas"]["Id"];
     CredentialId: components["schemas"]["Id"];
+    DeviceLoginId: components["schemas"]["Id"];
     ApiTokenId: components["schemas"]["Id"];
     OperatorId: components["schemas"]["Id"];
     PlanId: components["schemas"]["Id"];
@@ -5151,6 +5330,141 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Credential"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listDeviceLogins: {
+    parameters: {
+      query?: {
+        /** @description Items a page. */
+        limit?: components["parameters"]["PageLimit"];
+        /** @description `next_cursor` of the page before. */
+        cursor?: components["parameters"]["PageCursor"];
+      };
+      header?: never;
+      path: {
+        user: components["parameters"]["UserId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page of device logins. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DeviceLoginPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  createDeviceLogin: {
+    parameters: {
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        user: components["parameters"]["UserId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "kind": "password",
+         *       "description": "boiler room",
+         *       "expires_in": "P365D"
+         *     }
+         */
+        "application/json": components["schemas"]["DeviceLoginCreate"];
+      };
+    };
+    responses: {
+      200: components["responses"]["Rehearsed"];
+      /** @description The device login, with its secret this once. */
+      201: {
+        headers: {
+          Location: components["headers"]["Location"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DeviceLoginCreated"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getDeviceLogin: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        device_login: components["parameters"]["DeviceLoginId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The device login, without its secret. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DeviceLogin"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  revokeDeviceLogin: {
+    parameters: {
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+        /**
+         * @description ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
+         *     this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
+         * @example PT2S
+         */
+        wait?: components["parameters"]["Wait"];
+      };
+      header?: never;
+      path: {
+        device_login: components["parameters"]["DeviceLoginId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        /**
+         * @example {
+         *       "reason": "device stolen"
+         *     }
+         */
+        "application/json": components["schemas"]["CredentialRevoke"];
+      };
+    };
+    responses: {
+      /** @description The device login as it is now. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DeviceLogin"];
           "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
         };
       };

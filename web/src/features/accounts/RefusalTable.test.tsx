@@ -17,6 +17,7 @@ const refusal = (changes: Partial<RefusedLogin>): RefusedLogin => ({
   user: "sensor",
   credential_id: "crd_1",
   credential: "field kit",
+  device_login_id: null,
   count: 1234,
   first_at: "2026-01-01T00:00:00Z",
   last_at: "2026-01-01T01:00:00Z",

@@ -3,7 +3,11 @@ import type { Credential } from "../../api/credentials";
 import { Status } from "../../ui/Status";
 import { Time } from "../../ui/Time";
 
-export function CredentialState({ credential }: { credential: Credential }) {
+export function CredentialState({
+  credential,
+}: {
+  credential: Pick<Credential, "status" | "expires_at" | "revoked_at" | "revoke_reason">;
+}) {
   const { status, expires_at, revoked_at, revoke_reason } = credential;
   if (status === "revoked") {
     return (

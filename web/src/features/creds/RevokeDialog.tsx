@@ -30,7 +30,9 @@ export function RevokeDialog({ credential, onClose }: RevokeDialogProps) {
 }
 
 type RevokeFormProps = {
-  credential: Credential;
+  credential: Pick<Credential, "id" | "account_id" | "user_id" | "public_key">;
+  /** How that is done; a credential's way when absent. */
+  revoke?: (id: string, reason: string) => Promise<unknown>;
   /** What the list will say, unless the person says otherwise. */
   suggestedReason?: string;
   /** On the button that leaves it be. */
@@ -38,7 +40,13 @@ type RevokeFormProps = {
   onClose: () => void;
 };
 
-export function RevokeForm({ credential, suggestedReason = "", leaveWord = "Cancel", onClose }: RevokeFormProps) {
+export function RevokeForm({
+  credential,
+  revoke = revokeCredential,
+  suggestedReason = "",
+  leaveWord = "Cancel",
+  onClose,
+}: RevokeFormProps) {
   const queryClient = useQueryClient();
   const [reason, setReason] = useState(suggestedReason);
   const [before, setBefore] = useState<number>();
@@ -51,7 +59,7 @@ export function RevokeForm({ credential, suggestedReason = "", leaveWord = "Canc
 
   const { act, pending, problem } = useAct(async () => {
     setBefore(using?.length);
-    await revokeCredential(credential.id, reason.trim());
+    await revoke(credential.id, reason.trim());
     setRevoked(true);
     await Promise.all([
       credentialsChanged(queryClient, credential.account_id, credential.user_id),
@@ -64,7 +72,7 @@ export function RevokeForm({ credential, suggestedReason = "", leaveWord = "Canc
     return (
       <Stack gap="md">
         <Notice tone="ok" role="status" title="Revoked">
-          It will never work again. The user's other creds keep working.
+          It will never work again. The user's other creds and logins keep working.
         </Notice>
         <DeliveryProgress account={credential.account_id} />
         {before !== undefined && (

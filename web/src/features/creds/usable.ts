@@ -2,7 +2,7 @@ import type { Credential } from "../../api/credentials";
 import { shortenKey } from "../../ui/format";
 
 /** usable credentials still let somebody in; the others can be neither rotated nor revoked. */
-export function usable({ status }: Credential): boolean {
+export function usable({ status }: Pick<Credential, "status">): boolean {
   return status === "active" || status === "expiring";
 }
 

@@ -8,6 +8,8 @@ import { Time } from "../../ui/Time";
 const kinds: Record<TenantEvent["type"], { tone: Tone; words: string }> = {
   "credential.expiring": { tone: "attention", words: "Creds will expire" },
   "credential.expired": { tone: "stopped", words: "Creds have expired" },
+  "device_login.expiring": { tone: "attention", words: "A device login will expire" },
+  "device_login.expired": { tone: "stopped", words: "A device login has expired" },
 };
 
 export function EventTable({ events }: { events: TenantEvent[] }) {
@@ -39,14 +41,25 @@ function Subject({ event }: { event: TenantEvent }) {
   const account = text(event, "account_id");
   return (
     <>
-      <TextLink
-        to="/accounts/$account/credentials/$credential"
-        params={{ account, credential: event.subject }}
-        size="sm"
-        fw={500}
-      >
-        {text(event, "name") || "Unnamed"}
-      </TextLink>
+      {event.type.startsWith("device_login.") ? (
+        <TextLink
+          to="/accounts/$account/users/$user"
+          params={{ account, user: text(event, "user_id") }}
+          size="sm"
+          fw={500}
+        >
+          {text(event, "name") || "Unnamed"}
+        </TextLink>
+      ) : (
+        <TextLink
+          to="/accounts/$account/credentials/$credential"
+          params={{ account, credential: event.subject }}
+          size="sm"
+          fw={500}
+        >
+          {text(event, "name") || "Unnamed"}
+        </TextLink>
+      )}
       <Text size="xs" c="dimmed">
         of {text(event, "user")}
       </Text>

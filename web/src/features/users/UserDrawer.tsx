@@ -23,6 +23,7 @@ import { CredentialList } from "../creds/CredentialList";
 import { IssueCredsDialog } from "../creds/IssueCredsDialog";
 import { RevokeDialog } from "../creds/RevokeDialog";
 import { RotateDialog } from "../creds/RotateDialog";
+import { DeviceLoginPanel } from "../logins/DeviceLoginPanel";
 import { Loaded } from "../problems/Loaded";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct } from "../problems/useAct";
@@ -105,6 +106,7 @@ function UserDetail({ user, onDeleted }: { user: User; onDeleted: () => void }) 
           }}
         </Loaded>
       </Panel>
+      <DeviceLoginPanel user={user} uses={uses} mayEdit={mayEdit} />
       {mayEdit && <DeleteUser user={user} onDeleted={onDeleted} />}
       <IssueCredsDialog account={user.account_id} user={user} opened={issuing} onClose={() => setIssuing(false)} />
       <RevokeDialog credential={revoking} onClose={() => setRevoking(undefined)} />
@@ -197,7 +199,7 @@ function DeleteUser({ user, onDeleted }: { user: User; onDeleted: () => void }) 
       <div>
         <Title order={3}>Delete user</Title>
         <Text size="sm" c="dimmed">
-          Revokes all of its creds and disconnects its clients.
+          Revokes all of its creds and logins and disconnects its clients.
         </Text>
       </div>
       <Button variant="default" c="var(--sb-stopped)" onClick={() => setOpened(true)}>
@@ -223,8 +225,8 @@ function Consequence({ user }: { user: User }) {
   const connections = useConnections(user.account_id, (connection) => connection.user === user.name);
   return (
     <Text size="sm">
-      {connections ? closesWords(connections) : "Closes its connections."} All of its creds stop working at once, and
-      this cannot be undone.
+      {connections ? closesWords(connections) : "Closes its connections."} All of its creds and logins stop working at
+      once, and this cannot be undone.
     </Text>
   );
 }

@@ -1,0 +1,45 @@
+package tenants
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+)
+
+// trustToSign is the hash of the page of whom the account trusts to say who its
+// clients are, which it keeps; empty: nobody, and there is no page. The caller
+// holds the account's lock.
+func trustToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Time) (claims.PageHash, error) {
+	trust, err := trustOf(account)
+	if err != nil {
+		return "", err
+	}
+	if len(trust.Authorities)+len(trust.Issuers) == 0 {
+		return "", deleteTrustPage(ctx, tx, account)
+	}
+	page, err := claims.EncodeTrustPage(trust)
+	if err != nil {
+		return "", err
+	}
+	if err := upsertTrustPage(ctx, tx, account, page, now); err != nil {
+		return "", fmt.Errorf("keep whom account %s trusts: %w", account.ID, err)
+	}
+	return page.Hash(), nil
+}
+
+// trustOf is what the account's settings say.
+func trustOf(account Account) (claims.Trust, error) {
+	var trust claims.Trust
+	for _, text := range account.Settings.CertificateAuthorities {
+		authority, err := parseAuthority(text)
+		if err != nil {
+			return claims.Trust{}, fmt.Errorf("read the certificate authorities of account %s: %w", account.ID, err)
+		}
+		trust.Authorities = append(trust.Authorities, authority.Raw)
+	}
+	return trust, nil
+}
