@@ -196,21 +196,19 @@ func (l *ledger) readShares(ctx context.Context, tx pgx.Tx, accounts map[string]
 
 // args are the columns of the buckets' keys.
 func (l *ledger) args(accounts map[string]accountCounts, names ...string) pgx.StrictNamedArgs {
-	columns := map[string]any{
+	return pick(map[string]any{
 		"tenants":  column(l.keys, func(k lease.Key) TenantID { return accounts[k.Account].TenantID }),
 		"accounts": column(l.keys, func(k lease.Key) AccountID { return accounts[k.Account].ID }),
 		"buckets":  column(l.keys, func(k lease.Key) string { return k.Name }),
-	}
-	args := pgx.StrictNamedArgs{}
-	for _, name := range names {
-		args[name] = columns[name]
-	}
-	return args
+	}, names)
 }
 
 // store writes the buckets back, in one round trip. One of which nobody holds
 // anything is forgotten.
-func (l *ledger) store(ctx context.Context, tx pgx.Tx, accounts map[string]accountCounts) error {
+//
+// A share is made in the name of its own broker only. A broker that starts again frees what it
+// held without the buckets' locks, so what was read of others may be gone by now and must not come back.
+func (l *ledger) store(ctx context.Context, tx pgx.Tx, accounts map[string]accountCounts, asker string, lost []string) error {
 	if len(l.keys) == 0 {
 		return nil
 	}
@@ -218,12 +216,21 @@ func (l *ledger) store(ctx context.Context, tx pgx.Tx, accounts map[string]accou
 		DELETE FROM connection_shares
 		USING unnest(@accounts::text[], @buckets::text[]) AS wanted (account_id, bucket)
 		WHERE connection_shares.account_id = wanted.account_id
-		AND connection_shares.bucket = wanted.bucket`
+		AND connection_shares.bucket = wanted.bucket
+		AND broker_key = ANY(@brokers)`
 	const insert = `
 		INSERT INTO connection_shares (account_id, bucket, broker_key, granted, target, seen)
 		SELECT account_id, bucket, broker_key, granted, target, seen
 		FROM unnest(@accounts::text[], @buckets::text[], @brokers::text[], @granted::bigint[], @targets::bigint[], @seen::bigint[])
 			AS now (account_id, bucket, broker_key, granted, target, seen)`
+	const retarget = `
+		UPDATE connection_shares
+		SET target = now.target
+		FROM unnest(@accounts::text[], @buckets::text[], @brokers::text[], @targets::bigint[]) AS now (account_id, bucket, broker_key, target)
+		WHERE connection_shares.account_id = now.account_id
+		AND connection_shares.bucket = now.bucket
+		AND connection_shares.broker_key = now.broker_key
+		AND connection_shares.target <> now.target`
 	const update = `
 		UPDATE connection_buckets
 		SET "limit" = now."limit",
@@ -245,21 +252,26 @@ func (l *ledger) store(ctx context.Context, tx pgx.Tx, accounts map[string]accou
 			WHERE connection_shares.account_id = wanted.account_id
 			AND connection_shares.bucket = wanted.bucket
 		)`
+	rewritten := l.args(accounts, "accounts", "buckets")
+	rewritten["brokers"] = append([]string{asker}, lost...)
+	own := l.shares(accounts, func(s lease.Share) bool { return s.Broker == asker && s.Granted > 0 }, "accounts", "buckets", "brokers", "granted", "targets", "seen")
+	others := l.shares(accounts, func(s lease.Share) bool { return s.Broker != asker }, "accounts", "buckets", "brokers", "targets")
 	changed := l.args(accounts, "accounts", "buckets")
 	changed["limits"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Limit })
 	changed["recalls"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Recall })
 	changed["recalled"] = column(l.keys, func(k lease.Key) time.Time { return l.buckets[k].RecalledAt })
 	changed["fruitless"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Fruitless })
 	batch := &pgx.Batch{}
-	batch.Queue(clear, l.args(accounts, "accounts", "buckets"))
-	batch.Queue(insert, l.shares(accounts))
+	batch.Queue(clear, rewritten)
+	batch.Queue(insert, own)
+	batch.Queue(retarget, others)
 	batch.Queue(update, changed)
 	batch.Queue(forget, l.args(accounts, "accounts", "buckets"))
 	return postgres.Fault(tx.SendBatch(ctx, batch).Close(), nil)
 }
 
-// shares are the columns of what brokers hold.
-func (l *ledger) shares(accounts map[string]accountCounts) pgx.StrictNamedArgs {
+// shares are columns of what those brokers hold.
+func (l *ledger) shares(accounts map[string]accountCounts, which func(lease.Share) bool, names ...string) pgx.StrictNamedArgs {
 	type row struct {
 		lease.Key
 		lease.Share
@@ -267,17 +279,25 @@ func (l *ledger) shares(accounts map[string]accountCounts) pgx.StrictNamedArgs {
 	var rows []row
 	for _, k := range l.keys {
 		for _, s := range l.buckets[k].Shares {
-			if s.Granted > 0 {
+			if which(s) {
 				rows = append(rows, row{k, s})
 			}
 		}
 	}
-	return pgx.StrictNamedArgs{
+	return pick(map[string]any{
 		"accounts": column(rows, func(r row) AccountID { return accounts[r.Account].ID }),
 		"buckets":  column(rows, func(r row) string { return r.Name }),
 		"brokers":  column(rows, func(r row) string { return r.Broker }),
 		"granted":  column(rows, func(r row) int64 { return r.Granted }),
 		"targets":  column(rows, func(r row) int64 { return r.Target }),
 		"seen":     column(rows, func(r row) int64 { return r.Seen }),
+	}, names)
+}
+
+func pick(columns map[string]any, names []string) pgx.StrictNamedArgs {
+	args := pgx.StrictNamedArgs{}
+	for _, name := range names {
+		args[name] = columns[name]
 	}
+	return args
 }
