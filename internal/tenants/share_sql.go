@@ -3,6 +3,7 @@ package tenants
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -123,11 +124,12 @@ func accountsByKey(ctx context.Context, q querier, operator OperatorID, keys []s
 type ledger struct {
 	keys    []lease.Key // in the order in which they are locked
 	buckets map[lease.Key]*lease.Bucket
+	read    map[lease.Key][]lease.Share // as they were
 }
 
 // lockLedger reads the buckets that are wanted, of accounts that there are.
 func lockLedger(ctx context.Context, tx pgx.Tx, accounts map[string]accountCounts, wants []lease.Want) (*ledger, time.Time, error) {
-	l := &ledger{buckets: map[lease.Key]*lease.Bucket{}}
+	l := &ledger{buckets: map[lease.Key]*lease.Bucket{}, read: map[lease.Key][]lease.Share{}}
 	for _, w := range wants {
 		if _, ok := accounts[w.Account]; ok && l.buckets[w.Key] == nil {
 			l.keys = append(l.keys, w.Key)
@@ -188,8 +190,11 @@ func (l *ledger) readShares(ctx context.Context, tx pgx.Tx, accounts map[string]
 		JOIN accounts ON accounts.id = connection_shares.account_id`
 	rows, err := all[shareRow](ctx, tx, query, l.args(accounts, "accounts", "buckets"))
 	for _, r := range rows {
-		b := l.buckets[lease.Key{Account: r.PublicKey, Name: r.Bucket}]
-		b.Shares = append(b.Shares, lease.Share{Broker: r.BrokerKey, Granted: r.Granted, Target: r.Target, Seen: r.Seen})
+		k := lease.Key{Account: r.PublicKey, Name: r.Bucket}
+		l.read[k] = append(l.read[k], lease.Share{Broker: r.BrokerKey, Granted: r.Granted, Target: r.Target, Seen: r.Seen})
+	}
+	for k, shares := range l.read {
+		l.buckets[k].Shares = slices.Clone(shares)
 	}
 	return err
 }
@@ -229,8 +234,7 @@ func (l *ledger) store(ctx context.Context, tx pgx.Tx, accounts map[string]accou
 		FROM unnest(@accounts::text[], @buckets::text[], @brokers::text[], @targets::bigint[]) AS now (account_id, bucket, broker_key, target)
 		WHERE connection_shares.account_id = now.account_id
 		AND connection_shares.bucket = now.bucket
-		AND connection_shares.broker_key = now.broker_key
-		AND connection_shares.target <> now.target`
+		AND connection_shares.broker_key = now.broker_key`
 	const update = `
 		UPDATE connection_buckets
 		SET "limit" = now."limit",
@@ -254,8 +258,8 @@ func (l *ledger) store(ctx context.Context, tx pgx.Tx, accounts map[string]accou
 		)`
 	rewritten := l.args(accounts, "accounts", "buckets")
 	rewritten["brokers"] = append([]string{asker}, lost...)
-	own := l.shares(accounts, func(s lease.Share) bool { return s.Broker == asker && s.Granted > 0 }, "accounts", "buckets", "brokers", "granted", "targets", "seen")
-	others := l.shares(accounts, func(s lease.Share) bool { return s.Broker != asker }, "accounts", "buckets", "brokers", "targets")
+	own := l.shares(func(s heldShare) bool { return s.Broker == asker && s.Granted > 0 })
+	others := l.shares(func(s heldShare) bool { return s.Broker != asker && !slices.Contains(l.read[s.Key], s.Share) })
 	changed := l.args(accounts, "accounts", "buckets")
 	changed["limits"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Limit })
 	changed["recalls"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Recall })
@@ -263,34 +267,40 @@ func (l *ledger) store(ctx context.Context, tx pgx.Tx, accounts map[string]accou
 	changed["fruitless"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Fruitless })
 	batch := &pgx.Batch{}
 	batch.Queue(clear, rewritten)
-	batch.Queue(insert, own)
-	batch.Queue(retarget, others)
+	batch.Queue(insert, shareArgs(accounts, own, "accounts", "buckets", "brokers", "granted", "targets", "seen"))
+	if len(others) > 0 { // the limit is another
+		batch.Queue(retarget, shareArgs(accounts, others, "accounts", "buckets", "brokers", "targets"))
+	}
 	batch.Queue(update, changed)
 	batch.Queue(forget, l.args(accounts, "accounts", "buckets"))
 	return postgres.Fault(tx.SendBatch(ctx, batch).Close(), nil)
 }
 
-// shares are columns of what those brokers hold.
-func (l *ledger) shares(accounts map[string]accountCounts, which func(lease.Share) bool, names ...string) pgx.StrictNamedArgs {
-	type row struct {
-		lease.Key
-		lease.Share
-	}
-	var rows []row
+// heldShare is one with the bucket that it is of.
+type heldShare struct {
+	lease.Key
+	lease.Share
+}
+
+func (l *ledger) shares(which func(heldShare) bool) (list []heldShare) {
 	for _, k := range l.keys {
 		for _, s := range l.buckets[k].Shares {
-			if which(s) {
-				rows = append(rows, row{k, s})
+			if s := (heldShare{k, s}); which(s) {
+				list = append(list, s)
 			}
 		}
 	}
+	return list
+}
+
+func shareArgs(accounts map[string]accountCounts, rows []heldShare, names ...string) pgx.StrictNamedArgs {
 	return pick(map[string]any{
-		"accounts": column(rows, func(r row) AccountID { return accounts[r.Account].ID }),
-		"buckets":  column(rows, func(r row) string { return r.Name }),
-		"brokers":  column(rows, func(r row) string { return r.Broker }),
-		"granted":  column(rows, func(r row) int64 { return r.Granted }),
-		"targets":  column(rows, func(r row) int64 { return r.Target }),
-		"seen":     column(rows, func(r row) int64 { return r.Seen }),
+		"accounts": column(rows, func(r heldShare) AccountID { return accounts[r.Account].ID }),
+		"buckets":  column(rows, func(r heldShare) string { return r.Name }),
+		"brokers":  column(rows, func(r heldShare) string { return r.Broker }),
+		"granted":  column(rows, func(r heldShare) int64 { return r.Granted }),
+		"targets":  column(rows, func(r heldShare) int64 { return r.Target }),
+		"seen":     column(rows, func(r heldShare) int64 { return r.Seen }),
 	}, names)
 }
 
