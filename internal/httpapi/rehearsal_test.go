@@ -94,6 +94,28 @@ func TestDryRunIsRefusedAsTheRealThing(t *testing.T) {
 		wantField(http.StatusBadRequest, "?dry_run")
 }
 
+// Whoever means a dry run and spells it in another way has nothing changed.
+func TestDryRunIsSpelledInOneWay(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	owner := s.signUp("Spellers")
+	owner.furnish("spelled")
+	before := s.contents()
+	for _, query := range []string{"dry_run", "dry_run=", "dry_run=1", "dry_run=t", "dry_run=T", "dry_run=True", "dry_run=TRUE", "dry_run=yes",
+		"dry_run=false&dry_run=true", "dry_run=true&dry_run=false"} {
+		owner.owner.do("PATCH", "/v1/accounts/"+owner.ids["account"]+"?"+query, map[string]any{"description": "changed"}).
+			wantField(http.StatusBadRequest, "?dry_run")
+	}
+	if after := s.contents(); !maps.Equal(before, after) {
+		t.Errorf("the database changed:\nbefore %v\nafter  %v", before, after)
+	}
+	var got api.Account
+	owner.owner.do("PATCH", "/v1/accounts/"+owner.ids["account"]+"?dry_run=false", map[string]any{"description": "changed"}).want(http.StatusOK, &got)
+	if got.Description != "changed" {
+		t.Errorf("without a dry run the description is %q", got.Description)
+	}
+}
+
 func TestDryRunSaysWhoIsConcerned(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
