@@ -119,7 +119,10 @@ func TestDryRunIsSpelledInOneWay(t *testing.T) {
 func TestDryRunSaysWhoIsConcerned(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	owner := s.signUp("Concerned Ltd")
+	owner, others := s.signUp("Concerned Ltd"), s.signUp("Others Ltd")
+	for _, elsewhere := range []*tenant{others, owner} { // with users of the same names
+		elsewhere.furnish("elsewhere")
+	}
 	owner.furnish("concerned")
 	var got api.DryRun
 	owner.owner.do("POST", "/v1/credentials/"+owner.ids["credential"]+"/revoke?dry_run=true", map[string]any{}).want(200, &got)
@@ -133,6 +136,10 @@ func TestDryRunSaysWhoIsConcerned(t *testing.T) {
 	want := api.ClaimsChange{AccountId: owner.ids["account"], Path: "/nats/limits/payload", To: float64(1000)}
 	if len(got.Changes) != 1 || got.Changes[0].Path != want.Path || got.Changes[0].To != want.To || got.Affected.ConnectionsChanged != 2 || got.Affected.Users != 0 {
 		t.Errorf("a smaller payload: %+v", got)
+	}
+	owner.owner.do("PATCH", "/v1/users/"+owner.ids["user"]+"?dry_run=true", map[string]any{"connections": 3}).want(200, &got)
+	if got.Affected.Users != 1 || got.Affected.Credentials != 1 {
+		t.Errorf("a user's number of connections concerns %d users and %d credentials", got.Affected.Users, got.Affected.Credentials)
 	}
 	owner.owner.do("DELETE", "/v1/accounts/"+owner.ids["account"]+"?dry_run=true", nil).want(200, &got)
 	if got.Affected.Users != 1 || got.Affected.Credentials != 1 {
