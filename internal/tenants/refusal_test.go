@@ -98,7 +98,13 @@ func TestRefusalsOfWhatIsNotTheOperatorsAreNotKept(t *testing.T) {
 	invented := must(must(claims.NewAccountSeed())(t).AccountKey())(t)
 	w.reportRefused(broker, RefusalReport{AccountKey: invented, Reason: "account_unknown", Count: 1},
 		RefusalReport{AccountKey: w.operator.SystemPublicKey, Reason: "bad_signature", Count: 1})
-	w.reportRefused(Broker{PublicKey: newUserKey(t)}, RefusalReport{AccountKey: w.account.PublicKey, Reason: "bad_signature", Count: 1})
+	ours := RefusalReport{AccountKey: w.account.PublicKey, Reason: "bad_signature", Count: 1}
+	w.reportRefused(Broker{PublicKey: newUserKey(t)}, ours)
+	stranger := w.foreignBroker("b1")
+	w.reportRefused(stranger, ours)
+	if err := w.RecordRefusals(t.Context(), stranger.OperatorID, stranger.PublicKey, []RefusalReport{ours}); err != nil {
+		t.Fatal(err)
+	}
 	if stored := must(value[int64](t.Context(), w.pool, "SELECT count(*) FROM refused_logins", nil))(t); stored != 0 {
 		t.Errorf("%d are stored, want none", stored)
 	}
