@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/signalbox-io/signalbox/api"
@@ -92,6 +94,23 @@ func TestDryRunIsRefusedAsTheRealThing(t *testing.T) {
 	victim.owner.do("DELETE", "/v1/users/"+victim.ids["user"]+"?dry_run=true&wait=PT1S", nil).wantField(http.StatusBadRequest, "?wait")
 	victim.owner.do("POST", "/v1/tenants/"+victim.id+"/api-tokens?dry_run=true", map[string]any{"name": "x", "role": "viewer"}).
 		wantField(http.StatusBadRequest, "?dry_run")
+}
+
+// What nothing would ever revoke is not given away.
+func TestDryRunOfACredentialShowsNoneThatWorks(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	owner := s.signUp("Peekers")
+	owner.furnish("peeked")
+	for path, body := range map[string]string{"/v1/users/{user}/credentials": `{"expires_in": "P1D"}`, "/v1/credentials/{credential}/extend": `{}`} {
+		got := owner.owner.do("POST", at(t, path, owner.ids)+"?dry_run=true", body).want(http.StatusOK)
+		if !strings.Contains(string(got.body), `"path":"/credential"`) {
+			t.Errorf("%s does not say what the credential would be:\n%s", path, got.body)
+		}
+		if secret := regexp.MustCompile(`eyJ[\w-]+\.|\bSU[A-Z2-7]{56}\b|BEGIN`).Find(got.body); secret != nil {
+			t.Errorf("%s shows %q:\n%s", path, secret, got.body)
+		}
+	}
 }
 
 // Whoever means a dry run and spells it in another way has nothing changed.
