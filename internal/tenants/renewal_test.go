@@ -2,9 +2,12 @@ package tenants
 
 import (
 	"encoding/base64"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
@@ -70,6 +73,14 @@ func TestRenewalWorksOncePerProofAndOnlyForWhoHoldsALivingCredential(t *testing.
 	late := w.proof(issued)
 	w.at(now.Add(challengeFor))
 	refused(t, second(w.RenewCredential(t.Context(), issued.ID, late)), fault.Unauthenticated)
+	other := w.credential(user)
+	swapped := w.proof(issued) // a nonce for one credential, signed by another
+	_, seed, err := claims.ParseCreds(other.Creds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	swapped.Signature = base64.StdEncoding.EncodeToString(must(seed.Sign([]byte(swapped.Nonce)))(t))
+	refused(t, second(w.RenewCredential(t.Context(), other.ID, swapped)), fault.Unauthenticated)
 	bent := w.proof(issued)
 	bent.Nonce = bent.Nonce[:len(bent.Nonce)-1] + "_"
 	refused(t, second(w.RenewCredential(t.Context(), issued.ID, bent)), fault.Unauthenticated)
@@ -184,5 +195,27 @@ func TestRenewalSignsUnderTheRoleOfToday(t *testing.T) {
 	renewed := must(w.RenewCredential(t.Context(), issued.ID, w.proof(issued)))(t)
 	if facts := must(claims.DecodeUser(renewed.JWT))(t); facts.Issuer != role.PublicKey {
 		t.Errorf("signed by %s, want the role that the user is in now", facts.Issuer)
+	}
+}
+
+// What is signed under a role while its user is moved or tagged is thrown away:
+// the row would say that the JWT is newer than the move.
+func TestRenewalThatIsOvertakenByAMoveComesToNothing(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	user, role := w.user("u"), w.role("reader")
+	issued := w.lives(user, time.Hour)
+	for what, edit := range map[string]func(*UserSpec) error{
+		"moved":  func(s *UserSpec) error { s.RoleID = role.ID; return nil },
+		"tagged": func(s *UserSpec) error { s.Tags = append(s.Tags, "team:red"); return nil },
+	} {
+		signed := must(userToSign(t.Context(), w.pool, w.owner, user.ID))(t)
+		must(w.UpdateUser(t.Context(), w.owner, user.ID, "", edit))(t)
+		err := pgx.BeginFunc(t.Context(), w.pool, func(tx pgx.Tx) error {
+			return second(renewCredential(t.Context(), tx, issued.Credential, signed, issued.ExpiresAt, w.clock()))
+		})
+		if !errors.Is(err, pgx.ErrNoRows) {
+			t.Errorf("%s since it was signed: err = %v, want %v", what, err, pgx.ErrNoRows)
+		}
 	}
 }
