@@ -3,6 +3,7 @@ package tenants
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -195,6 +196,31 @@ func TestRenewalSignsUnderTheRoleOfToday(t *testing.T) {
 	renewed := must(w.RenewCredential(t.Context(), issued.ID, w.proof(issued)))(t)
 	if facts := must(claims.DecodeUser(renewed.JWT))(t); facts.Issuer != role.PublicKey {
 		t.Errorf("signed by %s, want the role that the user is in now", facts.Issuer)
+	}
+}
+
+// The simulator goes by the JWT that was signed last, which outlives the role of the first.
+func TestRenewedCredentialIsSimulatedUnderTheRoleThatSignedItLast(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	first, second := w.role("first"), w.role("second")
+	user := must(w.CreateUser(t.Context(), w.owner, w.account.ID, Once{}, UserSpec{Name: "u", RoleID: first.ID}))(t)
+	issued := w.lives(user, time.Hour)
+	user = w.move(user, second)
+	w.change(user, func(s *UserSpec) { s.Tags = []string{"team:red"} })
+	simulated := func() string {
+		facts := must(w.LoginFacts(t.Context(), w.owner, w.account.ID, Subject{Credential: issued.ID}))(t)
+		return fmt.Sprint(facts.Role, facts.User.Key, facts.User.Tags)
+	}
+	if got, want := simulated(), fmt.Sprint(first.PublicKey, issued.PublicKey, []string{}); got != want {
+		t.Errorf("before it is renewed: %s, want %s", got, want)
+	}
+	must(w.RenewCredential(t.Context(), issued.ID, w.proof(issued)))(t)
+	if revoked := must(w.DeleteRole(t.Context(), w.owner, first.ID, ""))(t); revoked != 0 {
+		t.Errorf("%d credentials ended with the role of before", revoked)
+	}
+	if got, want := simulated(), fmt.Sprint(second.PublicKey, issued.PublicKey, []string{"team:red"}); got != want {
+		t.Errorf("renewed: %s, want %s", got, want)
 	}
 }
 
