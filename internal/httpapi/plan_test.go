@@ -12,6 +12,7 @@ func TestPlansOverTheAPI(t *testing.T) {
 	s := setup(t)
 	owner := s.signUp("Planners")
 	owner.owner.do("POST", "/v1/plans", map[string]any{"name": "Mine"}).want(403)
+	owner.owner.do("GET", "/v1/tenants", nil).want(403)
 	s.exec(`UPDATE people SET is_staff = true`)
 	call := owner.owner
 	body := map[string]any{
@@ -66,5 +67,15 @@ func TestPlansOverTheAPI(t *testing.T) {
 	call.do("PUT", "/v1/tenants/"+owner.id+"/plan", map[string]any{"plan_id": first.Id}).want(200, &put)
 	if put.Plan.Version != 2 || put.Operation.Status != "running" || put.Operation.Total != 1 || len(put.Plan.OverPlan) != 1 {
 		t.Errorf("put = %+v", put)
+	}
+	s.signUp("Others")
+	var all, found api.TenantPage
+	call.do("GET", "/v1/tenants?sort=name", nil).want(200, &all)
+	if len(all.Items) != 2 || all.Items[0].Name != "Others" || all.Items[0].PlanName == "Team" {
+		t.Errorf("all = %+v", all)
+	}
+	call.do("GET", "/v1/tenants?q=PLAN", nil).want(200, &found)
+	if len(found.Items) != 1 || found.Items[0].Id != owner.id || found.Items[0].PlanName != "Team" || found.Items[0].PlanVersion != 2 {
+		t.Errorf("found = %+v", found)
 	}
 }
