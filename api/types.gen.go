@@ -613,6 +613,30 @@ func (e ListPlansParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListTenantsParamsSort.
+const (
+	ListTenantsParamsSortCreatedAt      ListTenantsParamsSort = "created_at"
+	ListTenantsParamsSortMinusCreatedAt ListTenantsParamsSort = "-created_at"
+	ListTenantsParamsSortMinusName      ListTenantsParamsSort = "-name"
+	ListTenantsParamsSortName           ListTenantsParamsSort = "name"
+)
+
+// Valid indicates whether the value is a known member of the ListTenantsParamsSort enum.
+func (e ListTenantsParamsSort) Valid() bool {
+	switch e {
+	case ListTenantsParamsSortCreatedAt:
+		return true
+	case ListTenantsParamsSortMinusCreatedAt:
+		return true
+	case ListTenantsParamsSortMinusName:
+		return true
+	case ListTenantsParamsSortName:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListAccountsParamsSort.
 const (
 	ListAccountsParamsSortCreatedAt      ListAccountsParamsSort = "created_at"
@@ -2873,9 +2897,10 @@ type Tenant struct {
 	Name string `json:"name"`
 
 	// PlanId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
-	PlanId      Id    `json:"plan_id"`
-	PlanVersion int64 `json:"plan_version"`
-	UpdatedAt   Time  `json:"updated_at"`
+	PlanId      Id     `json:"plan_id"`
+	PlanName    string `json:"plan_name"`
+	PlanVersion int64  `json:"plan_version"`
+	UpdatedAt   Time   `json:"updated_at"`
 }
 
 // TenantJetStreamLimits defines model for TenantJetStreamLimits.
@@ -2901,6 +2926,14 @@ type TenantLimitsInput struct {
 		Streams     *LimitValue `json:"streams,omitempty"`
 	} `json:"jetstream,omitempty"`
 	LeafNodes *LimitValue `json:"leaf_nodes,omitempty"`
+}
+
+// TenantPage defines model for TenantPage.
+type TenantPage struct {
+	Items []Tenant `json:"items"`
+
+	// NextCursor Null: this is the last page.
+	NextCursor *Cursor `json:"next_cursor"`
 }
 
 // TenantPlan defines model for TenantPlan.
@@ -3478,6 +3511,24 @@ type UpdateServerParams struct {
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// ListTenantsParams defines parameters for ListTenants.
+type ListTenantsParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort `created_at` (oldest first), `-created_at`, `name`, `-name`.
+	Sort *ListTenantsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Q Only items whose name contains this, whatever its case.
+	Q *Query `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// ListTenantsParamsSort defines parameters for ListTenants.
+type ListTenantsParamsSort string
 
 // UpdateTenantParams defines parameters for UpdateTenant.
 type UpdateTenantParams struct {

@@ -135,9 +135,10 @@ func TestUserEditsHoldForLiveClientsEverywhereWithinASecond(t *testing.T) {
 	}
 	for what, list := range took {
 		slices.Sort(list)
-		t.Logf("%s: p50 %v, max %v of %d", what, list[len(list)/2].Round(time.Millisecond), list[len(list)-1].Round(time.Millisecond), len(list))
-		if list[len(list)/2] > time.Second {
-			t.Errorf("%s: p50 %v", what, list[len(list)/2])
+		longest := list[len(list)-1]
+		t.Logf("%s: p50 %v, max %v of %d", what, list[len(list)/2].Round(time.Millisecond), longest.Round(time.Millisecond), len(list))
+		if longest > time.Second {
+			t.Errorf("%s: took %v", what, longest)
 		}
 	}
 }

@@ -82,6 +82,7 @@ func TestHoursOfADay(t *testing.T) {
 		{"by day", night, "UTC", "12:00:00", time.Time{}, false},
 		{"elsewhere", office, "America/New_York", "10:00:00", time.Time{}, false},
 		{"elsewhere, later", office, "America/New_York", "15:00:00", at("17:00:00"), true},
+		{"elsewhere, where it is tomorrow", office, "Pacific/Auckland", "21:00:00", at("23:00:00"), true},
 		{"no such place", office, "Nowhere/Town", "10:00:00", time.Time{}, false},
 		{"no such time", []jwt.TimeRange{{Start: "25:00:00", End: "26:00:00"}}, "UTC", "10:00:00", time.Time{}, false},
 	} {

@@ -12,6 +12,7 @@ func TestPlansOverTheAPI(t *testing.T) {
 	s := setup(t)
 	owner := s.signUp("Planners")
 	owner.owner.do("POST", "/v1/plans", map[string]any{"name": "Mine"}).want(403)
+	owner.owner.do("GET", "/v1/tenants", nil).want(403)
 	s.exec(`UPDATE people SET is_staff = true`)
 	call := owner.owner
 	body := map[string]any{
@@ -37,6 +38,9 @@ func TestPlansOverTheAPI(t *testing.T) {
 		"an ETag from before":               {"PATCH", path, `{"max_accounts": 1}`, header{"If-Match": `"1"`}, 412, ""},
 		"a name that is taken":              {"POST", "/v1/plans", `{"name": "Team"}`, nil, 409, "/name"},
 		"a lifetime that is none":           {"POST", "/v1/plans", `{"name": "x", "max_credential_lifetime": "long"}`, nil, 400, "/max_credential_lifetime"},
+		"a lifetime that is too short":      {"POST", "/v1/plans", `{"name": "x", "max_credential_lifetime": "PT1S"}`, nil, 400, "/max_credential_lifetime"},
+		"a lifetime that is too long":       {"POST", "/v1/plans", `{"name": "x", "max_credential_lifetime": "P300Y"}`, nil, 400, "/max_credential_lifetime"},
+		"a lifetime that wraps around":      {"PATCH", path, `{"default_credential_lifetime": "P280Y3360M1565W"}`, nil, 400, "/default_credential_lifetime"},
 		"a default longer than the longest": {"PATCH", path, `{"max_credential_lifetime": "P1D"}`, nil, 400, "/default_credential_lifetime"},
 		"a connection type that is none":    {"PATCH", path, `{"connection_types": ["PIGEON"]}`, nil, 400, "/connection_types/0"},
 		"a total below -1":                  {"PATCH", path, `{"tenant_limits": {"connections": -2}}`, nil, 400, "/tenant_limits/connections"},
@@ -63,5 +67,15 @@ func TestPlansOverTheAPI(t *testing.T) {
 	call.do("PUT", "/v1/tenants/"+owner.id+"/plan", map[string]any{"plan_id": first.Id}).want(200, &put)
 	if put.Plan.Version != 2 || put.Operation.Status != "running" || put.Operation.Total != 1 || len(put.Plan.OverPlan) != 1 {
 		t.Errorf("put = %+v", put)
+	}
+	s.signUp("Others")
+	var all, found api.TenantPage
+	call.do("GET", "/v1/tenants?sort=name", nil).want(200, &all)
+	if len(all.Items) != 2 || all.Items[0].Name != "Others" || all.Items[0].PlanName == "Team" {
+		t.Errorf("all = %+v", all)
+	}
+	call.do("GET", "/v1/tenants?q=PLAN", nil).want(200, &found)
+	if len(found.Items) != 1 || found.Items[0].Id != owner.id || found.Items[0].PlanName != "Team" || found.Items[0].PlanVersion != 2 {
+		t.Errorf("found = %+v", found)
 	}
 }

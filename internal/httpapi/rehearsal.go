@@ -47,13 +47,19 @@ const (
 )
 
 // isDryRun says whether the operation is only to be tried. One that does not know
-// of that must not be done instead.
+// of that must not be done instead, nor must any because of another spelling: the
+// document's validator takes 1 and T for true as well, and nothing for neither.
 func isDryRun(r *http.Request, op *openapi3.Operation) (bool, error) {
-	query := r.URL.Query()
-	if query.Has("dry_run") && op.Parameters.GetByInAndName(openapi3.ParameterInQuery, "dry_run") == nil {
+	values, asked := r.URL.Query()["dry_run"]
+	switch {
+	case !asked:
+		return false, nil
+	case op.Parameters.GetByInAndName(openapi3.ParameterInQuery, "dry_run") == nil:
 		return false, fault.Field("?dry_run", "this operation has no dry run")
+	case len(values) != 1 || values[0] != "true" && values[0] != "false":
+		return false, fault.Field("?dry_run", "must be true or false, once")
 	}
-	return query.Get("dry_run") == "true", nil
+	return values[0] == "true", nil
 }
 
 // rehearse has the operation's own handler do all that it does, takes it back, and

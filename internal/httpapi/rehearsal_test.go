@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/signalbox-io/signalbox/api"
@@ -94,10 +96,52 @@ func TestDryRunIsRefusedAsTheRealThing(t *testing.T) {
 		wantField(http.StatusBadRequest, "?dry_run")
 }
 
+// What nothing would ever revoke is not given away.
+func TestDryRunOfACredentialShowsNoneThatWorks(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	owner := s.signUp("Peekers")
+	owner.furnish("peeked")
+	for path, body := range map[string]string{"/v1/users/{user}/credentials": `{"expires_in": "P1D"}`, "/v1/credentials/{credential}/extend": `{}`} {
+		got := owner.owner.do("POST", at(t, path, owner.ids)+"?dry_run=true", body).want(http.StatusOK)
+		if !strings.Contains(string(got.body), `"path":"/credential"`) {
+			t.Errorf("%s does not say what the credential would be:\n%s", path, got.body)
+		}
+		if secret := regexp.MustCompile(`eyJ[\w-]+\.|\bSU[A-Z2-7]{56}\b|BEGIN`).Find(got.body); secret != nil {
+			t.Errorf("%s shows %q:\n%s", path, secret, got.body)
+		}
+	}
+}
+
+// Whoever means a dry run and spells it in another way has nothing changed.
+func TestDryRunIsSpelledInOneWay(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	owner := s.signUp("Spellers")
+	owner.furnish("spelled")
+	before := s.contents()
+	for _, query := range []string{"dry_run", "dry_run=", "dry_run=1", "dry_run=t", "dry_run=T", "dry_run=True", "dry_run=TRUE", "dry_run=yes",
+		"dry_run=false&dry_run=true", "dry_run=true&dry_run=false"} {
+		owner.owner.do("PATCH", "/v1/accounts/"+owner.ids["account"]+"?"+query, map[string]any{"description": "changed"}).
+			wantField(http.StatusBadRequest, "?dry_run")
+	}
+	if after := s.contents(); !maps.Equal(before, after) {
+		t.Errorf("the database changed:\nbefore %v\nafter  %v", before, after)
+	}
+	var got api.Account
+	owner.owner.do("PATCH", "/v1/accounts/"+owner.ids["account"]+"?dry_run=false", map[string]any{"description": "changed"}).want(http.StatusOK, &got)
+	if got.Description != "changed" {
+		t.Errorf("without a dry run the description is %q", got.Description)
+	}
+}
+
 func TestDryRunSaysWhoIsConcerned(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	owner := s.signUp("Concerned Ltd")
+	owner, others := s.signUp("Concerned Ltd"), s.signUp("Others Ltd")
+	for _, elsewhere := range []*tenant{others, owner} { // with users of the same names
+		elsewhere.furnish("elsewhere")
+	}
 	owner.furnish("concerned")
 	var got api.DryRun
 	owner.owner.do("POST", "/v1/credentials/"+owner.ids["credential"]+"/revoke?dry_run=true", map[string]any{}).want(200, &got)
@@ -111,6 +155,10 @@ func TestDryRunSaysWhoIsConcerned(t *testing.T) {
 	want := api.ClaimsChange{AccountId: owner.ids["account"], Path: "/nats/limits/payload", To: float64(1000)}
 	if len(got.Changes) != 1 || got.Changes[0].Path != want.Path || got.Changes[0].To != want.To || got.Affected.ConnectionsChanged != 2 || got.Affected.Users != 0 {
 		t.Errorf("a smaller payload: %+v", got)
+	}
+	owner.owner.do("PATCH", "/v1/users/"+owner.ids["user"]+"?dry_run=true", map[string]any{"connections": 3}).want(200, &got)
+	if got.Affected.Users != 1 || got.Affected.Credentials != 1 {
+		t.Errorf("a user's number of connections concerns %d users and %d credentials", got.Affected.Users, got.Affected.Credentials)
 	}
 	owner.owner.do("DELETE", "/v1/accounts/"+owner.ids["account"]+"?dry_run=true", nil).want(200, &got)
 	if got.Affected.Users != 1 || got.Affected.Credentials != 2 {

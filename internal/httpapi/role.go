@@ -215,11 +215,17 @@ func permission(in *api.Permission) claims.Permission {
 	return claims.Permission{Allow: orZero(in.Allow), Deny: orZero(in.Deny)}
 }
 
-// parseDuration reads an ISO 8601 duration that is not negative.
+// parseDuration reads an ISO 8601 duration that is not negative. One of more than
+// 200 years is refused: time.Duration ends at 292, and wraps around.
 func parseDuration(pointer, text string) (time.Duration, error) {
 	d, err := duration.Parse(text)
 	if err != nil || d.Negative {
 		return 0, fault.Field(pointer, "must be an ISO 8601 duration, such as PT5S, PT1H or P1D")
+	}
+	const year = 365
+	days := d.Years*year + d.Months*year/12 + d.Weeks*7 + d.Days + d.Hours/24 + d.Minutes/(24*60) + d.Seconds/(24*60*60)
+	if !(days <= 200*year) { // nor is what is no number
+		return 0, fault.Field(pointer, "a duration is 200 years at most")
 	}
 	return d.ToTimeDuration(), nil
 }

@@ -21,6 +21,7 @@ func (s *Server) operations() map[string]handler {
 		"logOut": s.logOut,
 		"getMe":  s.getMe,
 
+		"listTenants":     s.listTenants,
 		"getTenant":       s.getTenant,
 		"updateTenant":    s.updateTenant,
 		"getPlan":         s.getPlan,

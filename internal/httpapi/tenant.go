@@ -8,6 +8,14 @@ import (
 	"github.com/signalbox-io/signalbox/internal/tenants"
 )
 
+func (s *Server) listTenants(w http.ResponseWriter, r *http.Request) error {
+	page, err := s.Tenants.Tenants(r.Context(), actorOf(r), pageQuery(r))
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, api.TenantPage{Items: mapped(page.Items, tenantOf), NextCursor: orNil(page.Next)})
+}
+
 func (s *Server) getTenant(w http.ResponseWriter, r *http.Request) error {
 	t, err := s.Tenants.Tenant(r.Context(), actorOf(r), pathID[tenants.TenantID](r, "tenant"))
 	if err != nil {
@@ -33,10 +41,13 @@ func (s *Server) updateTenant(w http.ResponseWriter, r *http.Request) error {
 }
 
 func answerTenant(w http.ResponseWriter, t tenants.Tenant) error {
-	etag := tenants.ETag(t.Version)
-	w.Header().Set("ETag", etag)
-	return answer(w, http.StatusOK, api.Tenant{Id: string(t.ID), Name: t.Name, PlanId: string(t.PlanID), PlanVersion: t.PlanVersion,
-		CreatedAt: t.CreatedAt.UTC(), UpdatedAt: t.UpdatedAt.UTC(), Etag: etag})
+	w.Header().Set("ETag", tenants.ETag(t.Version))
+	return answer(w, http.StatusOK, tenantOf(t))
+}
+
+func tenantOf(t tenants.Tenant) api.Tenant {
+	return api.Tenant{Id: string(t.ID), Name: t.Name, PlanId: string(t.PlanID), PlanName: t.PlanName, PlanVersion: t.PlanVersion,
+		CreatedAt: t.CreatedAt.UTC(), UpdatedAt: t.UpdatedAt.UTC(), Etag: tenants.ETag(t.Version)}
 }
 
 func (s *Server) listMembers(w http.ResponseWriter, r *http.Request) error {

@@ -307,17 +307,28 @@ func (h *Holder) Run(ctx context.Context, ask func(context.Context, Ask) (Answer
 		case <-beat.C:
 			h.retireIdle(time.Now())
 		}
-		h.check(time.Now())
-		asking, wait := h.asking(time.Now())
-		if len(asking) > 0 || time.Since(askedAt) >= BeatEvery {
-			askedAt = time.Now()
+		now := time.Now()
+		h.check(now)
+		asking, wait := h.asking(now)
+		rest := h.rest(now) - now.Sub(askedAt)
+		if len(asking) > 0 || rest <= 0 {
+			askedAt = now
 			h.ask(ctx, asking, ask)
-			wait = 0 // what is due by now
+			rest, wait = 0, 0 // what is due by now
 		}
-		if wait >= 0 {
-			next.Reset(wait)
-		}
+		next.Reset(soonest(wait, rest))
 	}
+}
+
+// rest is how long after an ask there is another one, even if nothing is wanted. The first that
+// control answers frees what the broker held before it started, so others wait for that.
+func (h *Holder) rest(now time.Time) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.heardAt.IsZero() && !h.silent(now) {
+		return retryFailed
+	}
+	return BeatEvery
 }
 
 // check ends all connections that need a place, when control may be giving their

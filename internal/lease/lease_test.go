@@ -488,8 +488,10 @@ func TestRestartedBrokerBeginsWithNothing(t *testing.T) {
 		}
 		sites[0].stop()
 		sites[0].closeSome(4)
+		l.set(l.cut, "b1", true) // for a moment, as while it joins its cluster
 		again := l.start(t, "b1")
-		time.Sleep(BeatEvery)
+		time.Sleep(BeatEvery / 4)
+		l.set(l.cut, "b1", false)
 		for range 4 {
 			if _, err := sites[1].login(mqtt, 4); err != nil {
 				t.Error(err)

@@ -1,6 +1,11 @@
 package resolver
 
-import "os"
+import (
+	"maps"
+	"os"
+	"slices"
+	"time"
+)
 
 // HoldLoad makes the account look as if nats-server had asked for it and were
 // still loading it. Release lets that go on, from what the store then holds or
@@ -42,3 +47,11 @@ func (s *Store) FailWrites(err error) {
 // Pin and Unpin are what the resolver does with accounts that the server loads.
 func (s *Store) Pin(account string)   { s.pin(account) }
 func (s *Store) Unpin(account string) { s.unpin(account) }
+
+// Missing are those whom a link that has long been connected counts as not
+// reached when members of its cluster were those, and are these now, and nobody has answered.
+func Missing(were, are map[string]string) []string {
+	l := &link{Membership: Membership{Brokers: were}, state: LinkStatus{Connected: true, Since: time.Now().Add(-time.Hour)}}
+	l.move(Membership{Brokers: are})
+	return slices.Sorted(maps.Keys(l.missing()))
+}

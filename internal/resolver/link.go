@@ -221,7 +221,7 @@ func (l *link) connected() bool { return l.status().Connected }
 func (l *link) move(m Membership) bool {
 	urls := m.URLs
 	l.mu.Lock()
-	l.Brokers = m.Brokers
+	l.admit(m.Brokers)
 	nc, failed, same := l.conn, l.failed, slices.Equal(l.URLs, urls)
 	l.mu.Unlock()
 	if failed || nc == nil || same {

@@ -48,13 +48,28 @@ func (l *link) answerHead(ctx context.Context, m *nats.Msg) {
 func (l *link) note(broker string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, member := l.Brokers[broker]; !member {
-		return
+	if _, member := l.Brokers[broker]; member {
+		l.reach(broker)
 	}
+}
+
+// reach needs mu.
+func (l *link) reach(broker string) {
 	if l.reached == nil {
 		l.reached = map[string]time.Time{}
 	}
 	l.reached[broker] = time.Now()
+}
+
+// admit makes those the members of the link's cluster. A new one has had no head
+// to answer yet, so it counts as reached for now. Needs mu.
+func (l *link) admit(brokers map[string]string) {
+	for broker := range brokers {
+		if _, member := l.Brokers[broker]; !member {
+			l.reach(broker)
+		}
+	}
+	l.Brokers = brokers
 }
 
 // missing are the members of the link's cluster that it has not reached for a

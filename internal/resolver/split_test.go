@@ -3,7 +3,10 @@ package resolver_test
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/signalbox-io/signalbox/internal/broker/brokertest"
+	"github.com/signalbox-io/signalbox/internal/resolver"
 )
 
 // One connection leads to one side only; control reaches both.
@@ -32,4 +35,14 @@ func TestClusterThatFellApartIsReachedOnBothSides(t *testing.T) {
 	apart.Alone = false
 	apart.Start()
 	cluster.Control.WaitFor(patience(t), "one link to lead everywhere again", func() bool { return len(cluster.Control.Hub().Status()) == 1 })
+}
+
+// control makes a connection to each broker that it misses; not to one that it
+// has just heard of, whose cluster's connection leads to it as well.
+func TestNewMemberOfAClusterIsNotMissed(t *testing.T) {
+	t.Parallel()
+	missing := resolver.Missing(map[string]string{"A": "", "B": ""}, map[string]string{"A": "", "B": "", "C": ""})
+	if diff := cmp.Diff([]string{"A", "B"}, missing); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
 }

@@ -40,6 +40,17 @@ func (w *world) broker(name string) Broker {
 	return must(w.EnrollBroker(w.t.Context(), w.enrollmentToken(1), newUserKey(w.t), brokerSpec(name)))(w.t).Broker
 }
 
+// foreignBroker is enrolled under another operator, and named as the world's are.
+func (w *world) foreignBroker(name string) Broker {
+	w.t.Helper()
+	other := must(w.CreateOperator(w.t.Context(), staff, Once{}, OperatorSpec{Name: "Another"}))(w.t)
+	_, token, err := w.CreateEnrollment(w.t.Context(), staff, other.ID, 1, time.Hour)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return must(w.EnrollBroker(w.t.Context(), token, newUserKey(w.t), brokerSpec(name)))(w.t).Broker
+}
+
 func TestEnrolledBrokerGetsASeatInTheSystemAccount(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

@@ -86,6 +86,12 @@ func (c Credential) Status(now time.Time) CredentialStatus {
 	return CredentialActive
 }
 
+// renewedSinceMove says whether its last JWT is newer than its user's last move,
+// which the role and the tags that are kept with it are older than.
+func (c Credential) renewedSinceMove() bool {
+	return c.StaleSince != nil && c.RenewedAt != nil && c.RenewedAt.After(*c.StaleSince)
+}
+
 // CredentialFilter narrows a list of credentials. The zero one lists all.
 type CredentialFilter struct {
 	Status        CredentialStatus

@@ -80,6 +80,8 @@ func (s PlanSpec) validate() error {
 		validateMaximum("/tenant_limits/jetstream/memory_bytes", s.TenantLimits.MemoryBytes),
 		validateMaximum("/tenant_limits/jetstream/disk_bytes", s.TenantLimits.DiskBytes),
 		validateMaximum("/tenant_limits/jetstream/streams", s.TenantLimits.Streams),
+		validateLifetime("/max_credential_lifetime", s.MaxCredentialLifetime),
+		validateLifetime("/default_credential_lifetime", s.DefaultCredentialLifetime),
 	}
 	for _, e := range fault.All(s.AccountLimits.Validate()) {
 		errs = append(errs, fault.Field("/account_limits"+e.Pointer, "%s", e.Message))

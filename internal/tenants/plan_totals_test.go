@@ -74,6 +74,28 @@ func TestAccountsStayWithinThePlanTogether(t *testing.T) {
 	}
 }
 
+// Unlimited is more than any number, and a clone has what is left.
+func TestUnlimitedAndClonedAccountsStayWithinThePlanTogether(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	if err := w.setConnections(w.account.ID, 40); err != nil {
+		t.Fatal(err)
+	}
+	spec := together("Team", 70)
+	spec.AccountLimits.Connections = claims.Unlimited
+	w.on(w.newPlan(spec))
+	refused(t, w.setConnections(w.account.ID, claims.Unlimited), fault.OverLimit, "/limits/connections")
+	_, err := w.CreateAccount(t.Context(), w.owner, w.tenant.ID, Once{}, AccountCreate{Name: "second", Limits: LimitsPatch{Connections: ptr(claims.Unlimited)}})
+	refused(t, err, fault.OverLimit, "/limits/connections")
+	clone := must(w.CloneAccount(t.Context(), w.owner, w.account.ID, Once{}, "clone"))(t)
+	if clone.Limits.Connections != 30 {
+		t.Errorf("the clone of 40 connections has %d, want the 30 that are left", clone.Limits.Connections)
+	}
+	if got := w.connections(); got != "40 30" {
+		t.Errorf("connections = %s", got)
+	}
+}
+
 func TestAccountsMadeAtOnceStayWithinThePlanTogether(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

@@ -3,11 +3,14 @@ package tenants
 import (
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
 )
@@ -95,8 +98,64 @@ func TestRefusalsOfWhatIsNotTheOperatorsAreNotKept(t *testing.T) {
 	invented := must(must(claims.NewAccountSeed())(t).AccountKey())(t)
 	w.reportRefused(broker, RefusalReport{AccountKey: invented, Reason: "account_unknown", Count: 1},
 		RefusalReport{AccountKey: w.operator.SystemPublicKey, Reason: "bad_signature", Count: 1})
-	w.reportRefused(Broker{PublicKey: newUserKey(t)}, RefusalReport{AccountKey: w.account.PublicKey, Reason: "bad_signature", Count: 1})
+	ours := RefusalReport{AccountKey: w.account.PublicKey, Reason: "bad_signature", Count: 1}
+	w.reportRefused(Broker{PublicKey: newUserKey(t)}, ours)
+	stranger := w.foreignBroker("b1")
+	w.reportRefused(stranger, ours)
+	if err := w.RecordRefusals(t.Context(), stranger.OperatorID, stranger.PublicKey, []RefusalReport{ours}); err != nil {
+		t.Fatal(err)
+	}
 	if stored := must(value[int64](t.Context(), w.pool, "SELECT count(*) FROM refused_logins", nil))(t); stored != 0 {
 		t.Errorf("%d are stored, want none", stored)
+	}
+}
+
+// Two reports on an account whose log is full each change rows that are the
+// oldest to the other, which prunes while that is not committed.
+func TestReportsOfRefusalsAtOncePruneAFullLogWithoutWaiting(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	const half, more = refusalsKept / 2, 50
+	report := func(from, to int) (all []RefusalReport) {
+		for i := from; i < to; i++ {
+			all = append(all, RefusalReport{AccountKey: w.account.PublicKey, Reason: "malformed", Address: fmt.Sprint(i), Count: 1})
+		}
+		return all
+	}
+	brokers := []Broker{w.broker("b1"), w.broker("b2")}
+	for _, part := range [][]RefusalReport{report(0, more), report(more, half)} {
+		for _, broker := range brokers {
+			w.reportRefused(broker, part...)
+		}
+	}
+
+	var times atomic.Int64
+	var g errgroup.Group
+	var added sync.WaitGroup
+	added.Add(len(brokers))
+	for _, broker := range brokers {
+		s, calls := New(w.pool, w.keys), 0
+		s.now = func() time.Time { // asked before rows are added, and before they are pruned
+			times.Add(1)
+			if calls++; calls == 2 {
+				added.Done()
+				added.Wait()
+			}
+			return time.Now()
+		}
+		again := append(report(0, more), report(half, half+more)...)
+		g.Go(func() error { return s.RecordRefusals(t.Context(), w.operator.ID, broker.PublicKey, again) })
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if n := times.Load(); n != 4 {
+		t.Errorf("the clock was read %d times, want 4: a report was begun again", n)
+	}
+	w.reportRefused(brokers[0], report(0, 1)...)
+	stored := must(value[int64](t.Context(), w.pool, "SELECT count(*) FROM refused_logins", nil))(t)
+	twice := must(value[int64](t.Context(), w.pool, "SELECT count(*) FROM refused_logins WHERE count > 1", nil))(t)
+	if stored != refusalsKept || twice != 2*more {
+		t.Errorf("%d are stored and %d were reported again, want %d and %d", stored, twice, refusalsKept, 2*more)
 	}
 }

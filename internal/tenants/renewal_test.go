@@ -2,9 +2,13 @@ package tenants
 
 import (
 	"encoding/base64"
+	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
@@ -70,6 +74,14 @@ func TestRenewalWorksOncePerProofAndOnlyForWhoHoldsALivingCredential(t *testing.
 	late := w.proof(issued)
 	w.at(now.Add(challengeFor))
 	refused(t, second(w.RenewCredential(t.Context(), issued.ID, late)), fault.Unauthenticated)
+	other := w.credential(user)
+	swapped := w.proof(issued) // a nonce for one credential, signed by another
+	_, seed, err := claims.ParseCreds(other.Creds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	swapped.Signature = base64.StdEncoding.EncodeToString(must(seed.Sign([]byte(swapped.Nonce)))(t))
+	refused(t, second(w.RenewCredential(t.Context(), other.ID, swapped)), fault.Unauthenticated)
 	bent := w.proof(issued)
 	bent.Nonce = bent.Nonce[:len(bent.Nonce)-1] + "_"
 	refused(t, second(w.RenewCredential(t.Context(), issued.ID, bent)), fault.Unauthenticated)
@@ -184,5 +196,52 @@ func TestRenewalSignsUnderTheRoleOfToday(t *testing.T) {
 	renewed := must(w.RenewCredential(t.Context(), issued.ID, w.proof(issued)))(t)
 	if facts := must(claims.DecodeUser(renewed.JWT))(t); facts.Issuer != role.PublicKey {
 		t.Errorf("signed by %s, want the role that the user is in now", facts.Issuer)
+	}
+}
+
+// The simulator goes by the JWT that was signed last, which outlives the role of the first.
+func TestRenewedCredentialIsSimulatedUnderTheRoleThatSignedItLast(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	first, second := w.role("first"), w.role("second")
+	user := must(w.CreateUser(t.Context(), w.owner, w.account.ID, Once{}, UserSpec{Name: "u", RoleID: first.ID}))(t)
+	issued := w.lives(user, time.Hour)
+	user = w.move(user, second)
+	w.change(user, func(s *UserSpec) { s.Tags = []string{"team:red"} })
+	simulated := func() string {
+		facts := must(w.LoginFacts(t.Context(), w.owner, w.account.ID, Subject{Credential: issued.ID}))(t)
+		return fmt.Sprint(facts.Role, facts.User.Key, facts.User.Tags)
+	}
+	if got, want := simulated(), fmt.Sprint(first.PublicKey, issued.PublicKey, []string{}); got != want {
+		t.Errorf("before it is renewed: %s, want %s", got, want)
+	}
+	must(w.RenewCredential(t.Context(), issued.ID, w.proof(issued)))(t)
+	if revoked := must(w.DeleteRole(t.Context(), w.owner, first.ID, ""))(t); revoked != 0 {
+		t.Errorf("%d credentials ended with the role of before", revoked)
+	}
+	if got, want := simulated(), fmt.Sprint(second.PublicKey, issued.PublicKey, []string{"team:red"}); got != want {
+		t.Errorf("renewed: %s, want %s", got, want)
+	}
+}
+
+// What is signed under a role while its user is moved or tagged is thrown away:
+// the row would say that the JWT is newer than the move.
+func TestRenewalThatIsOvertakenByAMoveComesToNothing(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	user, role := w.user("u"), w.role("reader")
+	issued := w.lives(user, time.Hour)
+	for what, edit := range map[string]func(*UserSpec) error{
+		"moved":  func(s *UserSpec) error { s.RoleID = role.ID; return nil },
+		"tagged": func(s *UserSpec) error { s.Tags = append(s.Tags, "team:red"); return nil },
+	} {
+		signed := must(userToSign(t.Context(), w.pool, w.owner, user.ID))(t)
+		must(w.UpdateUser(t.Context(), w.owner, user.ID, "", edit))(t)
+		err := pgx.BeginFunc(t.Context(), w.pool, func(tx pgx.Tx) error {
+			return second(renewCredential(t.Context(), tx, issued.Credential, signed, issued.ExpiresAt, w.clock()))
+		})
+		if !errors.Is(err, pgx.ErrNoRows) {
+			t.Errorf("%s since it was signed: err = %v, want %v", what, err, pgx.ErrNoRows)
+		}
 	}
 }

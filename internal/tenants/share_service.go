@@ -3,7 +3,9 @@ package tenants
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -55,6 +57,16 @@ type hall struct {
 	peers []string // of the asker: brokers of its cluster that are being heard
 }
 
+// lost are the others of which what they hold is free.
+func (h hall) lost(asker string, now time.Time) (brokers []string) {
+	for broker, heard := range h.heard {
+		if broker != asker && heard.Lost(h.heard, now) {
+			brokers = append(brokers, broker)
+		}
+	}
+	return brokers
+}
+
 func (s *Service) hear(ctx context.Context, tx pgx.Tx, operator OperatorID, q lease.Ask) (hall, error) {
 	brokers, now, err := leaseBrokers(ctx, tx, operator)
 	if err != nil {
@@ -89,6 +101,7 @@ func (s *Service) grant(ctx context.Context, tx pgx.Tx, operator OperatorID, h h
 		return nil, nil, err
 	}
 	var recalls []lease.Recall
+	lost := h.lost(q.Broker, now)
 	grants := make([]lease.Grant, 0, len(q.Wants))
 	for _, w := range q.Wants {
 		b := ledger.buckets[w.Key]
@@ -96,14 +109,14 @@ func (s *Service) grant(ctx context.Context, tx pgx.Tx, operator OperatorID, h h
 			grants = append(grants, lease.Grant{Final: true}) // there is no such account
 			continue
 		}
-		b.Drop(func(broker string) bool { return broker != q.Broker && h.heard[broker].Lost(h.heard, now) })
+		b.Drop(func(broker string) bool { return slices.Contains(lost, broker) })
 		g, recall := b.Take(q.Broker, w, accounts[w.Account].limit(w), now)
 		grants = append(grants, g)
 		if recall {
 			recalls = append(recalls, lease.Recall{Key: w.Key, Number: b.Recall})
 		}
 	}
-	return grants, recalls, ledger.store(ctx, tx, accounts)
+	return grants, recalls, ledger.store(ctx, tx, accounts, q.Broker, lost)
 }
 
 // accountCounts is what bounds an account's connections.

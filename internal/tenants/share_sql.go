@@ -3,6 +3,7 @@ package tenants
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -123,11 +124,12 @@ func accountsByKey(ctx context.Context, q querier, operator OperatorID, keys []s
 type ledger struct {
 	keys    []lease.Key // in the order in which they are locked
 	buckets map[lease.Key]*lease.Bucket
+	read    map[lease.Key][]lease.Share // as they were
 }
 
 // lockLedger reads the buckets that are wanted, of accounts that there are.
 func lockLedger(ctx context.Context, tx pgx.Tx, accounts map[string]accountCounts, wants []lease.Want) (*ledger, time.Time, error) {
-	l := &ledger{buckets: map[lease.Key]*lease.Bucket{}}
+	l := &ledger{buckets: map[lease.Key]*lease.Bucket{}, read: map[lease.Key][]lease.Share{}}
 	for _, w := range wants {
 		if _, ok := accounts[w.Account]; ok && l.buckets[w.Key] == nil {
 			l.keys = append(l.keys, w.Key)
@@ -188,29 +190,30 @@ func (l *ledger) readShares(ctx context.Context, tx pgx.Tx, accounts map[string]
 		JOIN accounts ON accounts.id = connection_shares.account_id`
 	rows, err := all[shareRow](ctx, tx, query, l.args(accounts, "accounts", "buckets"))
 	for _, r := range rows {
-		b := l.buckets[lease.Key{Account: r.PublicKey, Name: r.Bucket}]
-		b.Shares = append(b.Shares, lease.Share{Broker: r.BrokerKey, Granted: r.Granted, Target: r.Target, Seen: r.Seen})
+		k := lease.Key{Account: r.PublicKey, Name: r.Bucket}
+		l.read[k] = append(l.read[k], lease.Share{Broker: r.BrokerKey, Granted: r.Granted, Target: r.Target, Seen: r.Seen})
+	}
+	for k, shares := range l.read {
+		l.buckets[k].Shares = slices.Clone(shares)
 	}
 	return err
 }
 
 // args are the columns of the buckets' keys.
 func (l *ledger) args(accounts map[string]accountCounts, names ...string) pgx.StrictNamedArgs {
-	columns := map[string]any{
+	return pick(map[string]any{
 		"tenants":  column(l.keys, func(k lease.Key) TenantID { return accounts[k.Account].TenantID }),
 		"accounts": column(l.keys, func(k lease.Key) AccountID { return accounts[k.Account].ID }),
 		"buckets":  column(l.keys, func(k lease.Key) string { return k.Name }),
-	}
-	args := pgx.StrictNamedArgs{}
-	for _, name := range names {
-		args[name] = columns[name]
-	}
-	return args
+	}, names)
 }
 
 // store writes the buckets back, in one round trip. One of which nobody holds
 // anything is forgotten.
-func (l *ledger) store(ctx context.Context, tx pgx.Tx, accounts map[string]accountCounts) error {
+//
+// A share is made in the name of its own broker only. A broker that starts again frees what it
+// held without the buckets' locks, so what was read of others may be gone by now and must not come back.
+func (l *ledger) store(ctx context.Context, tx pgx.Tx, accounts map[string]accountCounts, asker string, lost []string) error {
 	if len(l.keys) == 0 {
 		return nil
 	}
@@ -218,12 +221,20 @@ func (l *ledger) store(ctx context.Context, tx pgx.Tx, accounts map[string]accou
 		DELETE FROM connection_shares
 		USING unnest(@accounts::text[], @buckets::text[]) AS wanted (account_id, bucket)
 		WHERE connection_shares.account_id = wanted.account_id
-		AND connection_shares.bucket = wanted.bucket`
+		AND connection_shares.bucket = wanted.bucket
+		AND broker_key = ANY(@brokers)`
 	const insert = `
 		INSERT INTO connection_shares (account_id, bucket, broker_key, granted, target, seen)
 		SELECT account_id, bucket, broker_key, granted, target, seen
 		FROM unnest(@accounts::text[], @buckets::text[], @brokers::text[], @granted::bigint[], @targets::bigint[], @seen::bigint[])
 			AS now (account_id, bucket, broker_key, granted, target, seen)`
+	const retarget = `
+		UPDATE connection_shares
+		SET target = now.target
+		FROM unnest(@accounts::text[], @buckets::text[], @brokers::text[], @targets::bigint[]) AS now (account_id, bucket, broker_key, target)
+		WHERE connection_shares.account_id = now.account_id
+		AND connection_shares.bucket = now.bucket
+		AND connection_shares.broker_key = now.broker_key`
 	const update = `
 		UPDATE connection_buckets
 		SET "limit" = now."limit",
@@ -245,39 +256,58 @@ func (l *ledger) store(ctx context.Context, tx pgx.Tx, accounts map[string]accou
 			WHERE connection_shares.account_id = wanted.account_id
 			AND connection_shares.bucket = wanted.bucket
 		)`
+	rewritten := l.args(accounts, "accounts", "buckets")
+	rewritten["brokers"] = append([]string{asker}, lost...)
+	own := l.shares(func(s heldShare) bool { return s.Broker == asker && s.Granted > 0 })
+	others := l.shares(func(s heldShare) bool { return s.Broker != asker && !slices.Contains(l.read[s.Key], s.Share) })
 	changed := l.args(accounts, "accounts", "buckets")
 	changed["limits"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Limit })
 	changed["recalls"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Recall })
 	changed["recalled"] = column(l.keys, func(k lease.Key) time.Time { return l.buckets[k].RecalledAt })
 	changed["fruitless"] = column(l.keys, func(k lease.Key) int64 { return l.buckets[k].Fruitless })
 	batch := &pgx.Batch{}
-	batch.Queue(clear, l.args(accounts, "accounts", "buckets"))
-	batch.Queue(insert, l.shares(accounts))
+	batch.Queue(clear, rewritten)
+	batch.Queue(insert, shareArgs(accounts, own, "accounts", "buckets", "brokers", "granted", "targets", "seen"))
+	if len(others) > 0 { // the limit is another
+		batch.Queue(retarget, shareArgs(accounts, others, "accounts", "buckets", "brokers", "targets"))
+	}
 	batch.Queue(update, changed)
 	batch.Queue(forget, l.args(accounts, "accounts", "buckets"))
 	return postgres.Fault(tx.SendBatch(ctx, batch).Close(), nil)
 }
 
-// shares are the columns of what brokers hold.
-func (l *ledger) shares(accounts map[string]accountCounts) pgx.StrictNamedArgs {
-	type row struct {
-		lease.Key
-		lease.Share
-	}
-	var rows []row
+// heldShare is one with the bucket that it is of.
+type heldShare struct {
+	lease.Key
+	lease.Share
+}
+
+func (l *ledger) shares(which func(heldShare) bool) (list []heldShare) {
 	for _, k := range l.keys {
 		for _, s := range l.buckets[k].Shares {
-			if s.Granted > 0 {
-				rows = append(rows, row{k, s})
+			if s := (heldShare{k, s}); which(s) {
+				list = append(list, s)
 			}
 		}
 	}
-	return pgx.StrictNamedArgs{
-		"accounts": column(rows, func(r row) AccountID { return accounts[r.Account].ID }),
-		"buckets":  column(rows, func(r row) string { return r.Name }),
-		"brokers":  column(rows, func(r row) string { return r.Broker }),
-		"granted":  column(rows, func(r row) int64 { return r.Granted }),
-		"targets":  column(rows, func(r row) int64 { return r.Target }),
-		"seen":     column(rows, func(r row) int64 { return r.Seen }),
+	return list
+}
+
+func shareArgs(accounts map[string]accountCounts, rows []heldShare, names ...string) pgx.StrictNamedArgs {
+	return pick(map[string]any{
+		"accounts": column(rows, func(r heldShare) AccountID { return accounts[r.Account].ID }),
+		"buckets":  column(rows, func(r heldShare) string { return r.Name }),
+		"brokers":  column(rows, func(r heldShare) string { return r.Broker }),
+		"granted":  column(rows, func(r heldShare) int64 { return r.Granted }),
+		"targets":  column(rows, func(r heldShare) int64 { return r.Target }),
+		"seen":     column(rows, func(r heldShare) int64 { return r.Seen }),
+	}, names)
+}
+
+func pick(columns map[string]any, names []string) pgx.StrictNamedArgs {
+	args := pgx.StrictNamedArgs{}
+	for _, name := range names {
+		args[name] = columns[name]
 	}
+	return args
 }

@@ -120,6 +120,35 @@ func TestOldAsksChangeNothing(t *testing.T) {
 	}
 }
 
+// A broker that came back begins with nothing even when another is being
+// answered just then, who was told what it held before.
+func TestRestartFreesPlacesWhileAnotherBrokerIsAnswered(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.limited(w.account, map[claims.ConnectionType]int64{"MQTT": 10})
+	mqtt := lease.TypeKey(string(w.account.PublicKey), "MQTT")
+	b1, b2 := w.asker("b1"), w.asker("b2")
+	b1.take(mqtt, 0, 6)
+	b2.take(mqtt, 0, 4)
+
+	held := must(w.pool.Begin(t.Context()))(t)
+	defer held.Rollback(context.WithoutCancel(t.Context()))
+	must(held.Exec(t.Context(), "SELECT FROM connection_shares WHERE broker_key = $1 FOR UPDATE", b2.key))(t)
+	var answering sync.WaitGroup
+	answering.Go(func() { b2.take(mqtt, 4, 10) })
+	w.waitForLock("connection_shares") // it has read the ledger, and cannot write what its own broker holds
+	b1.Incarnation, b1.Sequence = 2, 0
+	b1.ask()
+	if err := held.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	answering.Wait()
+
+	if got := b2.take(mqtt, 4, 10); got.Places != 10 {
+		t.Errorf("after the other broker's restart: %+v, want all 10", got)
+	}
+}
+
 // Brokers ask two replicas for many buckets at once, in any order: nobody waits
 // for anybody for ever, and no bucket is ever given away twice.
 func TestLedgerHoldsUnderConcurrentAsks(t *testing.T) {
@@ -180,24 +209,31 @@ func TestLoweredLimitIsSharedOut(t *testing.T) {
 	for _, a := range askers {
 		a.take(mqtt, 0, 4)
 	}
-	w.limited(w.account, map[claims.ConnectionType]int64{"MQTT": 6})
-	first, recalls := askers[0].ask(lease.Want{Key: mqtt, Holds: 4, Need: 4, Want: 4})
-	if got := first.Grants[0]; got.Final || got.Places != 4 || len(recalls) != 1 {
-		t.Errorf("before the others have given back what they do not use: %+v", got)
-	}
-	var sum int64
-	for i, a := range askers {
-		for _, other := range askers { // all have answered the recall
-			other.ask(lease.Want{Key: mqtt, Holds: 4, Need: 4, Want: 4, Seen: recalls[0].Number, After: first.Grants[0].After})
+	holds := int64(4)
+	for _, each := range []int64{2, 1} {
+		w.limited(w.account, map[claims.ConnectionType]int64{"MQTT": 3 * each})
+		var first lease.Answer
+		var recalls []lease.Recall
+		for len(recalls) == 0 { // the last was just now
+			first, recalls = askers[0].ask(lease.Want{Key: mqtt, Holds: holds, Need: holds, Want: holds})
+			if got := first.Grants[0]; got.Final || got.Places != holds {
+				t.Fatalf("before the others have given back what they do not use: %+v", got)
+			}
 		}
-		answer, _ := a.ask(lease.Want{Key: mqtt, Holds: 4, Need: 4, Want: 4, Seen: recalls[0].Number, After: first.Grants[0].After})
-		if got := answer.Grants[0]; got.Places != 2 || !got.Final {
-			t.Errorf("broker %d is to come down to %+v, want 2", i+1, got)
+		answered := lease.Want{Key: mqtt, Holds: holds, Need: holds, Want: holds, Seen: recalls[0].Number, After: first.Grants[0].After}
+		for i, a := range askers {
+			for _, other := range askers { // all have answered the recall
+				other.ask(answered)
+			}
+			answer, _ := a.ask(answered)
+			if got := answer.Grants[0]; got.Places != each || !got.Final {
+				t.Errorf("of %d places broker %d is to come down to %+v, want %d", 3*each, i+1, got, each)
+			}
 		}
-		sum += answer.Grants[0].Places
-	}
-	if sum != 6 {
-		t.Errorf("together they come down to %d, want 6", sum)
+		holds = each
+		for _, a := range askers {
+			a.take(mqtt, holds, holds)
+		}
 	}
 }
 

@@ -28,6 +28,11 @@ func TestCredentialsLastLoginIsKept(t *testing.T) {
 	unknown.UserKey = "UNKNOWN"
 	report(earlier, login, elsewhere, unknown)
 	report(earlier) // an older report that comes late
+	stranger, later := w.foreignBroker("b1"), login
+	later.Ago = 0
+	if err := w.RecordSightings(t.Context(), stranger.OperatorID, stranger.PublicKey, []SightingReport{later}); err != nil {
+		t.Fatal(err)
+	}
 	want := &Sighting{At: now.Add(-time.Second), Address: "192.0.2.7", ConnectionType: "MQTT", Client: "go 1", Broker: "b1"}
 	listed := must(w.AccountCredentials(t.Context(), w.owner, w.account.ID, CredentialFilter{}, PageQuery{}))(t).Items
 	for name, got := range map[string]*Sighting{

@@ -81,7 +81,9 @@ func (f *LoginFacts) take(ctx context.Context, tx pgx.Tx, actor Actor, account A
 			return err
 		}
 		user, f.User.Key, f.IssuedAt = credential.UserID, credential.PublicKey, credential.IssuedAt
-		signedBy, tags = credential.RoleID, credential.Tags
+		if !credential.renewedSinceMove() { // else its user's role of now has signed it
+			signedBy, tags = credential.RoleID, credential.Tags
+		}
 		if credential.ExpiresAt != nil {
 			f.User.Expires = *credential.ExpiresAt
 		}

@@ -12,6 +12,7 @@ type Tenant struct {
 	ID TenantID
 	TenantSpec
 	PlanID      PlanID
+	PlanName    string
 	PlanVersion int64
 	Version     int64
 	CreatedAt   time.Time

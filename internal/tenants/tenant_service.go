@@ -54,6 +54,19 @@ func addMember(ctx context.Context, tx pgx.Tx, tenant TenantID, person PersonID,
 	return insertMember(ctx, tx, tenant, person, role, now)
 }
 
+// Tenants lists all of the installation's tenants, for staff.
+func (s *Service) Tenants(ctx context.Context, actor Actor, q PageQuery) (Page[Tenant], error) {
+	if err := actor.requireStaff(); err != nil {
+		return Page[Tenant]{}, err
+	}
+	k, err := q.NamedKeyset()
+	if err != nil {
+		return Page[Tenant]{}, err
+	}
+	list, err := allTenants(ctx, s.pool, k)
+	return PageOf(k, list, func(t Tenant) (string, string) { return string(t.ID), t.Name }), err
+}
+
 // Tenant is one of the actor's tenants.
 func (s *Service) Tenant(ctx context.Context, actor Actor, id TenantID) (Tenant, error) {
 	return tenantByID(ctx, s.pool, actor, id)

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	tenantColumns = `tenants.id, tenants.name, plans.first_id AS plan_id, plans.version AS plan_version, ` +
+	tenantColumns = `tenants.id, tenants.name, plans.first_id AS plan_id, plans.name AS plan_name, plans.version AS plan_version, ` +
 		`tenants.version, tenants.created_at, tenants.updated_at`
 	auditColumns = `id, actor, action, target, reason, created_at`
 )
@@ -74,6 +74,17 @@ func lockTenantForStaff(ctx context.Context, tx pgx.Tx, id TenantID) (Tenant, er
 		FOR NO KEY UPDATE OF tenants`
 	tenant, err := one[Tenant](ctx, tx, query, pgx.StrictNamedArgs{"id": id})
 	return tenant, found(err, "tenant", string(id))
+}
+
+// allTenants lists the installation's, for staff.
+func allTenants(ctx context.Context, q querier, k Keyset) ([]Tenant, error) {
+	args := pgx.StrictNamedArgs{}
+	query := `
+		SELECT ` + tenantColumns + `
+		FROM tenants
+		JOIN plans ON plans.id = tenants.plan_id
+		WHERE true` + k.SQL("tenants.id", "tenants.name", args)
+	return all[Tenant](ctx, q, query, args)
 }
 
 // lockNextTenant is the first tenant after that one on that version of a plan.

@@ -79,6 +79,27 @@ test("staff edit a plan, move its tenants, and a tenant's plan page shows what i
   await page.getByRole("heading", { name: new RegExp(`, version ${next}$`) }).waitFor();
   await page.getByText(`1 of ${most}`, { exact: true }).waitFor();
 
+  const larger = `Larger ${Date.now().toString(36)}`;
+  const made = await context.request.post("/v1/plans", { data: { name: larger } });
+  expect(made.status()).toBe(201);
+  await page.getByRole("link", { name: "Tenants", exact: true }).click();
+  await page.getByRole("table", { name: "Tenants" }).waitFor();
+  await whole(page, "tenants");
+  await page
+    .getByRole("button", { name: /^Change the plan of/ })
+    .first()
+    .click();
+  const plan = page.getByRole("dialog", { name: /^Plan of/ });
+  await plan.getByRole("combobox", { name: "Plan" }).click();
+  await page.getByRole("option", { name: `${larger}, version 1` }).click();
+  await plan.getByRole("button", { name: "Preview what this does" }).click();
+  await plan.getByText(/in the claims/).waitFor();
+  await whole(page, "change-plan");
+  await plan.getByRole("button", { name: "Change plan" }).click();
+  await plan.getByText("In force", { exact: true }).waitFor();
+  await plan.getByRole("button", { name: "Done" }).click();
+  await page.getByText(`${larger}, version 1`).waitFor();
+
   await page.keyboard.press("Control+k");
   await page.getByRole("textbox", { name: "Find or do" }).fill("Create operator");
   await page.getByRole("button", { name: "Create operator" }).click();

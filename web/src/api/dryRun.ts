@@ -2,6 +2,7 @@ import type { Account, AccountUpdate } from "./accounts";
 import { answer, client } from "./client";
 import type { Role, RoleUpdate } from "./roles";
 import type { components } from "./schema.gen";
+import type { Tenant } from "./tenants";
 import type { User, UserUpdate } from "./users";
 
 export type DryRun = components["schemas"]["DryRun"];
@@ -23,6 +24,15 @@ export function dryRunRole(role: Role, body: RoleUpdate): Promise<DryRun> {
     client.PATCH("/v1/roles/{role}", {
       params: { path: { role: role.id }, query, header: { "If-Match": role.etag } },
       body,
+    }),
+  ) as Promise<unknown> as Promise<DryRun>;
+}
+
+export function dryRunTenantPlan(tenant: Tenant, plan: string): Promise<DryRun> {
+  return answer(
+    client.PUT("/v1/tenants/{tenant}/plan", {
+      params: { path: { tenant: tenant.id }, query, header: { "If-Match": tenant.etag } },
+      body: { plan_id: plan },
     }),
   ) as Promise<unknown> as Promise<DryRun>;
 }

@@ -83,6 +83,14 @@ export function rotateSigningKey(operator: string, serversRestarted: boolean, ke
   );
 }
 
+export function rotateSystemAccount(operator: string, key: string): Promise<Operation> {
+  return answer(
+    client.POST("/v1/operators/{operator}/system-account/rotate", {
+      params: { path: { operator }, header: { "Idempotency-Key": key } },
+    }),
+  );
+}
+
 export function attachServer(operator: string, body: ServerAttach, idempotencyKey: string): Promise<Server> {
   return answer(
     client.POST("/v1/operators/{operator}/servers", {

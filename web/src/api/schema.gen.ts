@@ -78,6 +78,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/tenants": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List tenants
+     * @description All of the installation, and which version of a plan each is on.
+     */
+    get: operations["listTenants"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/tenants/{tenant}": {
     parameters: {
       query?: never;
@@ -1546,11 +1566,16 @@ export interface components {
       id: components["schemas"]["Id"];
       name: string;
       plan_id: components["schemas"]["Id"];
+      plan_name: string;
       /** Format: int64 */
       plan_version: number;
       created_at: components["schemas"]["Time"];
       updated_at: components["schemas"]["Time"];
       etag: string;
+    };
+    TenantPage: {
+      items: components["schemas"]["Tenant"][];
+      next_cursor: components["schemas"]["Cursor"];
     };
     TenantUpdate: {
       name?: string;
@@ -3630,6 +3655,36 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Me"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listTenants: {
+    parameters: {
+      query?: {
+        /** @description Items a page. */
+        limit?: components["parameters"]["PageLimit"];
+        /** @description `next_cursor` of the page before. */
+        cursor?: components["parameters"]["PageCursor"];
+        /** @description `created_at` (oldest first), `-created_at`, `name`, `-name`. */
+        sort?: components["parameters"]["Sort"];
+        /** @description Only items whose name contains this, whatever its case. */
+        q?: components["parameters"]["Query"];
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page of tenants. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["TenantPage"];
         };
       };
       default: components["responses"]["Refused"];

@@ -1,5 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { answer, client, done, firstPage } from "./client";
+import type { Sort } from "./accounts";
 import type { components } from "./schema.gen";
 
 type Schemas = components["schemas"];
@@ -10,6 +11,26 @@ export type ApiToken = Schemas["ApiToken"];
 export type ApiTokenCreate = Schemas["ApiTokenCreate"];
 export type AuditEvent = Schemas["AuditEvent"];
 export type TenantEvent = Schemas["Event"];
+
+/** All of the installation's, for staff. */
+export const tenants = (search: { q?: string; sort?: Sort } = {}) =>
+  infiniteQueryOptions({
+    queryKey: ["tenants", search],
+    queryFn: ({ pageParam, signal }) =>
+      answer(client.GET("/v1/tenants", { params: { query: { ...search, cursor: pageParam ?? undefined } }, signal })),
+    initialPageParam: firstPage,
+    getNextPageParam: (page) => page.next_cursor,
+  });
+
+/** setTenantPlan puts the tenant on the newest version of the plan, for staff. */
+export function setTenantPlan({ id, etag }: Tenant, plan: string): Promise<Schemas["TenantPlan"]> {
+  return answer(
+    client.PUT("/v1/tenants/{tenant}/plan", {
+      params: { path: { tenant: id }, header: { "If-Match": etag } },
+      body: { plan_id: plan },
+    }),
+  );
+}
 
 export const tenantById = (tenant: string) =>
   queryOptions({

@@ -206,6 +206,12 @@ const staffPlan = createRoute({
   component: lazyRouteComponent(() => import("./staff-plan"), "StaffPlanPage"),
 });
 
+const staffTenants = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/tenants",
+  component: lazyRouteComponent(() => import("./tenants"), "TenantsPage"),
+});
+
 const routeTree = root.addChildren([
   signUp,
   logIn,
@@ -226,6 +232,7 @@ const routeTree = root.addChildren([
     operators,
     plans,
     staffPlan,
+    staffTenants,
   ]),
 ]);
 

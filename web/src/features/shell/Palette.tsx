@@ -6,6 +6,7 @@ import {
   Bell,
   Box,
   Boxes,
+  Building2,
   Gauge,
   KeySquare,
   LayoutDashboard,
@@ -123,6 +124,12 @@ export default function Palette() {
         label: "Operators",
         leftSection: <Network size={icon} />,
         onClick: () => void navigate({ to: "/operators" }),
+      },
+      {
+        id: "tenants",
+        label: "Tenants",
+        leftSection: <Building2 size={icon} />,
+        onClick: () => void navigate({ to: "/tenants" }),
       },
       {
         id: "plans",

@@ -4,6 +4,7 @@ import { Link, useLocation } from "@tanstack/react-router";
 import {
   Bell,
   Boxes,
+  Building2,
   Gauge,
   KeySquare,
   LayoutDashboard,
@@ -76,6 +77,9 @@ export function Rail() {
             </Text>
             <Link to="/operators" className={classes.link}>
               <Network size={17} aria-hidden /> Operators
+            </Link>
+            <Link to="/tenants" className={classes.link}>
+              <Building2 size={17} aria-hidden /> Tenants
             </Link>
             <Link to="/plans" className={classes.link}>
               <Package size={17} aria-hidden /> Plans

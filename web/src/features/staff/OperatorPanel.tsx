@@ -14,6 +14,7 @@ import { OperatorActs } from "./OperatorActs";
 import { OperatorBrokers } from "./OperatorBrokers";
 import { OperatorKeys } from "./OperatorKeys";
 import { OperatorServers } from "./OperatorServers";
+import { SystemAccount } from "./SystemAccount";
 
 const poll = 5_000;
 
@@ -42,7 +43,6 @@ export function OperatorPanel({ operator, onEnroll }: { operator: Operator; onEn
             ...(operator.tags.length > 0 ? [["Tags", operator.tags.join(", ")] as [string, string]] : []),
             ["Public key", <Key key="key" value={operator.public_key} what="operator's public key" />],
             ["Signing key", <Key key="signing" value={operator.signing_public_key} what="signing key" />],
-            ["System account", <Key key="system" value={operator.system_account_public_key} what="system account" />],
           ]}
         />
       </div>
@@ -76,6 +76,7 @@ export function OperatorPanel({ operator, onEnroll }: { operator: Operator; onEn
       </Loaded>
       <OperatorServers operator={operator} />
       <OperatorKeys operator={operator} />
+      <SystemAccount operator={operator} />
     </Panel>
   );
 }

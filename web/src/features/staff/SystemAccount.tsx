@@ -1,0 +1,79 @@
+import { Box, Button, Group, Modal, Stack, Text, Title } from "@mantine/core";
+import { useState } from "react";
+import { type Operator, operators, rotateSystemAccount } from "../../api/operators";
+import { Key } from "../../ui/Key";
+import { Notice } from "../../ui/Notice";
+import { ProblemNotice } from "../problems/ProblemNotice";
+import { useAct } from "../problems/useAct";
+import { useIdempotencyKey } from "../problems/useIdempotencyKey";
+import { OperationProgress } from "./OperationProgress";
+
+/** SystemAccount shows where control and brokers talk, and rotates it while brokers restart one by one. */
+export function SystemAccount({ operator }: { operator: Operator }) {
+  const [asking, setAsking] = useState(false);
+  const [operation, setOperation] = useState<string>();
+  return (
+    <>
+      <Group justify="space-between" px={20} py="sm">
+        <Title order={3}>System account</Title>
+        <Button size="xs" variant="default" onClick={() => setAsking(true)}>
+          Rotate the system account
+        </Button>
+      </Group>
+      <Stack px={20} pb="sm" gap="sm">
+        <Key value={operator.system_account_public_key} what="system account" />
+        {operation && (
+          <Box>
+            <OperationProgress operation={operation} doing="Rotating" done="Rotated" changes={operators.queryKey} />
+          </Box>
+        )}
+      </Stack>
+      <Modal
+        opened={asking}
+        onClose={() => setAsking(false)}
+        title={`Rotate the system account of ${operator.name}?`}
+        closeButtonProps={{ "aria-label": "Close" }}
+      >
+        <RotateForm
+          operator={operator}
+          onBegun={(begun) => {
+            setOperation(begun);
+            setAsking(false);
+          }}
+          onCancel={() => setAsking(false)}
+        />
+      </Modal>
+    </>
+  );
+}
+
+type RotateFormProps = { operator: Operator; onBegun: (operation: string) => void; onCancel: () => void };
+
+function RotateForm({ operator, onBegun, onCancel }: RotateFormProps) {
+  const withKey = useIdempotencyKey();
+  const { act, pending, problem } = useAct(async () => {
+    const { id } = await withKey({ operator: operator.id }, (key) => rotateSystemAccount(operator.id, key));
+    onBegun(id);
+  });
+  return (
+    <Stack gap="md">
+      <Text size="sm">
+        Every broker gets a seat in the next system account at once, and takes it when it restarts. Restart them one by
+        one, at any time: control speaks to both halves meanwhile. Once all have, the old one lets nobody in.
+      </Text>
+      <Notice tone="attention" title="Until every broker has restarted">
+        JetStream works where the majority is, and an account&apos;s connections are limited in each half by itself.
+        Attached nats-servers must be detached before.
+      </Notice>
+      {problem && <ProblemNotice problem={problem} fields={problem.fields} />}
+      <Group justify="flex-end" gap="sm">
+        <Button variant="default" onClick={onCancel}>
+          Cancel
+        </Button>
+        <Button loading={pending} onClick={() => act()}>
+          Rotate
+        </Button>
+      </Group>
+    </Stack>
+  );
+}
