@@ -39,6 +39,7 @@ func (s *Server) logOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.setSession(w, "", -1)
+	s.setConsole(w, "", -1)
 	return noContent(w)
 }
 
