@@ -54,9 +54,17 @@ func (s *Server) setConsole(w http.ResponseWriter, token string, life time.Durat
 		Value:    token,
 		Domain:   s.ConsoleDomain,
 		Path:     "/",
-		MaxAge:   int(life.Seconds()),
+		MaxAge:   maxAge(life),
 		HttpOnly: true,
 		Secure:   s.SecureCookies,
 		SameSite: http.SameSiteStrictMode,
 	})
+}
+
+// maxAge is in whole seconds, where 0 would leave a cookie for as long as the browser runs.
+func maxAge(life time.Duration) int {
+	if life < time.Second {
+		return -1
+	}
+	return int(life.Seconds())
 }

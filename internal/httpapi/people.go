@@ -53,7 +53,7 @@ func (s *Server) setSession(w http.ResponseWriter, token string, life time.Durat
 		Name:     sessionCookie,
 		Value:    token,
 		Path:     "/",
-		MaxAge:   int(life.Seconds()),
+		MaxAge:   maxAge(life),
 		HttpOnly: true,
 		Secure:   s.SecureCookies,
 		SameSite: http.SameSiteLaxMode,
