@@ -1356,7 +1356,7 @@ type ConsoleSession struct {
 	// User How connections are shown.
 	User string `json:"user"`
 
-	// Websocket Where to connect.
+	// Websocket Where to connect: wss where control is reached over https, else ws, since browsers keep the two apart.
 	Websocket []string `json:"websocket"`
 }
 

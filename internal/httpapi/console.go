@@ -25,6 +25,10 @@ func (s *Server) startConsoleSession(w http.ResponseWriter, r *http.Request) err
 	if console.Change != nil {
 		s.prove(r.Context(), *console.Change, consoleWait)
 	}
+	scheme := "ws"
+	if s.SecureCookies {
+		scheme = "wss" // to a browser, http and https are two sites
+	}
 	s.setConsole(w, console.JWT, time.Until(console.ExpiresAt))
 	return answer(w, http.StatusCreated, api.ConsoleSession{
 		AccountId:        string(console.Account.ID),
@@ -33,7 +37,7 @@ func (s *Server) startConsoleSession(w http.ResponseWriter, r *http.Request) err
 		MayPublish:       console.Role == tenants.ConsoleFull,
 		ExpiresAt:        console.ExpiresAt.UTC(),
 		SessionEndsAt:    console.Ends.UTC(),
-		Websocket:        endpointsOf(endpoints).Websocket,
+		Websocket:        tenants.Only(endpoints.WebSocket, scheme),
 	})
 }
 

@@ -2443,7 +2443,7 @@ export interface components {
        * @description When connections end at the latest, unless that is more than a day away.
        */
       session_ends_at: string;
-      /** @description Where to connect. */
+      /** @description Where to connect: wss where control is reached over https, else ws, since browsers keep the two apart. */
       websocket: string[];
     };
     UsageCount: {
