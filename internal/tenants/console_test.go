@@ -285,7 +285,7 @@ func TestNothingOfAConsoleIsInAList(t *testing.T) {
 		Credential CredentialID
 	}
 	of := must(one[row](t.Context(), w.pool, `SELECT user_id AS user, role_id AS role, id AS credential FROM credentials WHERE public_key = @key`, pgx.StrictNamedArgs{"key": key}))(t)
-	mine := things{w.tenant.ID, w.account.ID, of.Role, of.User, of.Credential}
+	mine := things{tenant: w.tenant.ID, account: w.account.ID, role: of.Role, user: of.User, credential: of.Credential}
 	for _, m := range methods(fresh()) {
 		if slices.Contains([]string{"Role", "UpdateRole", "User", "IssueCredential", "Credentials", "Credential", "CredentialHistory", "ExtendCredential",
 			"RevokeCredential", "UpdateUser", "DeleteUser", "DeleteRole"}, m.name) {
