@@ -1360,6 +1360,30 @@ type ConnectionsPerType map[string]int64
 // ConnectionsPerTypeUpdate As in the account; null takes a type's limit away.
 type ConnectionsPerTypeUpdate map[string]*int64
 
+// ConsoleSession defines model for ConsoleSession.
+type ConsoleSession struct {
+	// AccountId The account that the cookie is for.
+	AccountId string `json:"account_id"`
+
+	// AccountPublicKey Send it as the user name when you connect: the cookie may be another account's by then.
+	AccountPublicKey string `json:"account_public_key"`
+
+	// ExpiresAt When the cookie does; renew it before, so that reconnecting works.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// MayPublish False for viewers.
+	MayPublish bool `json:"may_publish"`
+
+	// SessionEndsAt When connections end at the latest, unless that is more than a day away.
+	SessionEndsAt time.Time `json:"session_ends_at"`
+
+	// User How connections are shown.
+	User string `json:"user"`
+
+	// Websocket Where to connect: wss where control is reached over https, else ws, since browsers keep the two apart.
+	Websocket []string `json:"websocket"`
+}
+
 // Credential defines model for Credential.
 type Credential struct {
 	// AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v

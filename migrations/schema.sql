@@ -116,6 +116,20 @@ CREATE TABLE connection_shares (
   CONSTRAINT connection_shares_granted_check CHECK ((granted > 0))
 );
 
+CREATE TABLE console_sessions (
+  credential_id prefixed_id NOT NULL,
+  tenant_id prefixed_id NOT NULL,
+  account_id prefixed_id NOT NULL,
+  person_id prefixed_id NOT NULL,
+  console text NOT NULL,
+  session_hash bytea,
+  CONSTRAINT console_sessions_pkey PRIMARY KEY (credential_id),
+  CONSTRAINT console_sessions_credential_id_fkey FOREIGN KEY (credential_id) REFERENCES credentials(id),
+  CONSTRAINT console_sessions_session_hash_fkey FOREIGN KEY (session_hash) REFERENCES sessions(token_hash) ON DELETE SET NULL,
+  CONSTRAINT console_sessions_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id),
+  CONSTRAINT console_sessions_console_check CHECK ((console = ANY (ARRAY['full'::text, 'listen'::text])))
+);
+
 CREATE TABLE credential_batches (
   id prefixed_id NOT NULL,
   tenant_id prefixed_id NOT NULL,
@@ -463,12 +477,14 @@ CREATE TABLE roles (
   connections_per_user bigint,
   default_credential_lifetime interval DEFAULT '00:00:00'::interval NOT NULL,
   max_credential_lifetime interval DEFAULT '00:00:00'::interval NOT NULL,
+  console text,
   CONSTRAINT roles_pkey PRIMARY KEY (id),
   CONSTRAINT roles_public_key_key UNIQUE (public_key),
   CONSTRAINT roles_tenant_id_account_id_id_key UNIQUE (tenant_id, account_id, id),
   CONSTRAINT roles_private_user_fkey FOREIGN KEY (tenant_id, account_id, private_user_id) REFERENCES users(tenant_id, account_id, id) DEFERRABLE INITIALLY DEFERRED,
   CONSTRAINT roles_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id),
   CONSTRAINT roles_connections_per_user_check CHECK ((connections_per_user >= 0)),
+  CONSTRAINT roles_console_check CHECK ((console = ANY (ARRAY['full'::text, 'listen'::text]))),
   CONSTRAINT roles_default_credential_lifetime_check CHECK ((default_credential_lifetime >= '00:00:00'::interval)),
   CONSTRAINT roles_max_credential_lifetime_check CHECK ((max_credential_lifetime >= '00:00:00'::interval))
 );
@@ -546,6 +562,7 @@ CREATE TABLE users (
   deleted_at timestamp with time zone,
   tags text[] DEFAULT '{}'::text[] NOT NULL,
   connections bigint,
+  console boolean DEFAULT false NOT NULL,
   CONSTRAINT users_pkey PRIMARY KEY (id),
   CONSTRAINT users_tenant_id_account_id_id_key UNIQUE (tenant_id, account_id, id),
   CONSTRAINT users_role_fkey FOREIGN KEY (tenant_id, account_id, role_id) REFERENCES roles(tenant_id, account_id, id),
@@ -577,6 +594,7 @@ CREATE INDEX accounts_unpurged ON public.accounts USING btree (operator_id, publ
 CREATE INDEX audit_events_page ON public.audit_events USING btree (tenant_id, id);
 CREATE INDEX audit_events_target ON public.audit_events USING btree (tenant_id, target, id);
 CREATE INDEX connection_shares_broker ON public.connection_shares USING btree (broker_key);
+CREATE UNIQUE INDEX console_sessions_session ON public.console_sessions USING btree (session_hash, account_id);
 CREATE INDEX credentials_account_expiry ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone), id);
 CREATE INDEX credentials_account_page ON public.credentials USING btree (account_id, id);
 CREATE UNIQUE INDEX credentials_batch_live ON public.credentials USING btree (batch_id, batch_index) WHERE ((batch_id IS NOT NULL) AND (revoked_at IS NULL));
@@ -608,7 +626,8 @@ CREATE UNIQUE INDEX plans_one_newest ON public.plans USING btree (first_id) WHER
 CREATE INDEX refused_logins_age ON public.refused_logins USING btree (last_at);
 CREATE INDEX refused_logins_newest ON public.refused_logins USING btree (account_id, id DESC);
 CREATE INDEX revocation_pages_hash ON public.revocation_pages USING btree (hash);
-CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (account_id, name) WHERE ((deleted_at IS NULL) AND (private_user_id IS NULL));
+CREATE UNIQUE INDEX roles_console_key ON public.roles USING btree (account_id, console) WHERE ((deleted_at IS NULL) AND (console IS NOT NULL));
+CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (account_id, name) WHERE ((deleted_at IS NULL) AND (private_user_id IS NULL) AND (console IS NULL));
 CREATE INDEX roles_page ON public.roles USING btree (account_id, id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX roles_private_user_key ON public.roles USING btree (private_user_id) WHERE (deleted_at IS NULL);
 CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
@@ -650,6 +669,8 @@ COMMENT ON COLUMN connection_buckets.fruitless IS 'recalls in a row by which not
 COMMENT ON TABLE connection_shares IS 'how many places of a bucket each broker may believe to hold';
 COMMENT ON COLUMN connection_shares.target IS 'what it was told to come down to; -1: nothing';
 COMMENT ON COLUMN connection_shares.seen IS 'the last recall that it has answered';
+COMMENT ON TABLE console_sessions IS 'credentials in use by browsers whose cookie holds them; a row goes when its credential is revoked or has expired';
+COMMENT ON COLUMN console_sessions.session_hash IS 'null: the session has ended, and the credential is to be revoked';
 COMMENT ON COLUMN credential_batches.attempt IS 'counts resumptions: an earlier one that still runs issues nothing more';
 COMMENT ON TABLE credential_sightings IS 'each credential''s last login; apart from credentials, whose indexes every login would else rewrite';
 COMMENT ON COLUMN credential_sightings.client IS 'what the client says of itself';
@@ -730,6 +751,7 @@ COMMENT ON COLUMN roles.private_user_id IS 'the user whose own permissions these
 COMMENT ON COLUMN roles.connections_per_user IS 'at one time; null: as many as the account has';
 COMMENT ON COLUMN roles.default_credential_lifetime IS '0: as the plan says';
 COMMENT ON COLUMN roles.max_credential_lifetime IS '0: as the plan says';
+COMMENT ON COLUMN roles.console IS 'for people who are signed in, in no list: what they may do there; null: a role that people made';
 COMMENT ON TABLE servers IS 'unmodified nats-servers that control keeps up to date: each row one, or a cluster of them; their receipts are under their id';
 COMMENT ON COLUMN servers.urls IS 'where control reaches their system account';
 COMMENT ON COLUMN servers.ledger IS 'which servers were found there, and how far each has come';
@@ -740,3 +762,4 @@ COMMENT ON TABLE trust_pages IS 'whom an account trusts to say who its clients a
 COMMENT ON COLUMN trust_pages.content IS 'see claims.TrustPage';
 COMMENT ON TABLE used_nonces IS 'of renewals; nonces carry their own proof of origin, so only used ones are kept, until they expire';
 COMMENT ON COLUMN users.connections IS 'at one time; -1 is unlimited; null: the role''s';
+COMMENT ON COLUMN users.console IS 'a person who is signed in, named by their e-mail: in no list';

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"text/template"
 	"time"
@@ -19,6 +20,7 @@ import (
 // dies, and that dies with its parent.
 type brokerProcess struct {
 	settings *devSettings
+	cookie   string // with which the web UI connects
 	token    string
 	log      io.Writer
 }
@@ -45,6 +47,13 @@ jetstream {
 websocket {
   listen: 127.0.0.1:{{.WS}}
   no_tls: true
+  jwt_cookie: {{printf "%q" .Cookie}}
+  # Any page would ride on the cookie otherwise.
+  allowed_origins: [
+{{- range .Origins}}
+    {{printf "%q" .}}
+{{- end}}
+  ]
 }
 mqtt {
   listen: 127.0.0.1:{{.MQTT}}
@@ -116,13 +125,32 @@ func (b *brokerProcess) writeConfig(home string) (string, error) {
 		return "", fmt.Errorf("write the broker's configuration: %w", err)
 	}
 	d := b.settings
-	err = brokerConfig.Execute(f, map[string]string{"NATS": d.natsPort, "WS": d.wsPort, "MQTT": d.mqttPort,
-		"Leaf": d.leafPort, "Certificate": d.tls.server, "Store": filepath.Join(home, "jetstream")})
+	err = brokerConfig.Execute(f, map[string]any{"NATS": d.natsPort, "WS": d.wsPort, "MQTT": d.mqttPort,
+		"Leaf": d.leafPort, "Certificate": d.tls.server, "Store": filepath.Join(home, "jetstream"),
+		"Cookie": b.cookie, "Origins": d.origins()})
 	if err := errors.Join(err, f.Close()); err != nil {
 		return "", fmt.Errorf("write the broker's configuration: %w", err)
 	}
 	return path, nil
 }
+
+// origins are those of the pages that may use the broker's WebSocket: the web UI's,
+// Vite's while it is being developed, and others that were named.
+func (d *devSettings) origins() []string {
+	var all []string
+	for _, port := range []string{d.httpPort, vitePort} {
+		all = append(all, "http://127.0.0.1:"+port, "http://localhost:"+port)
+	}
+	for origin := range strings.SplitSeq(d.wsOrigins, ",") {
+		if origin = strings.TrimSpace(origin); origin != "" {
+			all = append(all, origin)
+		}
+	}
+	return all
+}
+
+// vitePort is where "npm run dev" serves the web UI.
+const vitePort = "5173"
 
 // awaitReady returns when the broker has caught up with control.
 func (b *brokerProcess) awaitReady(ctx context.Context) error {

@@ -52,12 +52,13 @@ func dev(ctx context.Context, s *settings, _ []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return d.runAll(ctx, r, s.enrollmentToken, logs, stdout)
+	b := &brokerProcess{settings: d, cookie: s.consoleCookie, token: s.enrollmentToken, log: logs.broker}
+	return d.runAll(ctx, r, b, stdout)
 }
 
 // runAll runs control and the broker, and says so once both are ready. Control
 // outlives the broker, so that its last words are still heard.
-func (d *devSettings) runAll(ctx context.Context, r *replica, token string, logs *devLogs, stdout io.Writer) error {
+func (d *devSettings) runAll(ctx context.Context, r *replica, b *brokerProcess, stdout io.Writer) error {
 	fronts, err := d.fronts()
 	if err != nil {
 		return err
@@ -67,7 +68,6 @@ func (d *devSettings) runAll(ctx context.Context, r *replica, token string, logs
 	g, ctx := errgroup.WithContext(ctx)
 	control := make(chan error, 1)
 	go func() { control <- r.run(controlCtx) }()
-	b := &brokerProcess{settings: d, token: token, log: logs.broker}
 	g.Go(func() error { return b.supervise(ctx) })
 	for _, f := range fronts {
 		g.Go(func() error { return f.run(ctx) })

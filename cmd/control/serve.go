@@ -34,6 +34,8 @@ const (
 	sweepEvery = time.Hour
 	warnEvery  = 10 * time.Second
 	purgeEvery = time.Second
+	// consoleEvery bounds how long somebody who is not a member any more stays connected.
+	consoleEvery = 250 * time.Millisecond
 )
 
 func serve(ctx context.Context, s *settings, _ []string, _ io.Writer) error {
@@ -72,6 +74,10 @@ func newReplica(ctx context.Context, s *settings, log *slog.Logger) (_ *replica,
 	if err != nil {
 		return nil, err
 	}
+	consoleLife, err := s.console()
+	if err != nil {
+		return nil, err
+	}
 	proxies, err := s.trustedProxies()
 	if err != nil {
 		return nil, err
@@ -94,7 +100,7 @@ func newReplica(ctx context.Context, s *settings, log *slog.Logger) (_ *replica,
 		return nil, err
 	}
 	r.domain = tenants.New(r.pool, keys)
-	r.domain.UndoWindow = undo
+	r.domain.UndoWindow, r.domain.ConsoleLife = undo, consoleLife
 	if err := bootstrap(ctx, r.domain, s.enrollmentToken); err != nil {
 		return nil, err
 	}
@@ -115,6 +121,8 @@ func newReplica(ctx context.Context, s *settings, log *slog.Logger) (_ *replica,
 		Web:            web.Handler(),
 		PublicURL:      s.publicURL,
 		SecureCookies:  strings.HasPrefix(s.publicURL, "https://"),
+		ConsoleCookie:  s.consoleCookie,
+		ConsoleDomain:  s.consoleDomain,
 		TrustedProxies: proxies,
 		TriesPerMinute: s.tries,
 		Log:            log,
@@ -158,6 +166,9 @@ func (r *replica) run(ctx context.Context) error {
 		return r.repeat(ctx, warnEvery, "warn of credentials that expire", r.domain.WarnOfExpiry)
 	})
 	g.Go(func() error { return r.repeat(ctx, purgeEvery, "purge deleted accounts", r.domain.PurgeDue) })
+	g.Go(func() error {
+		return r.repeat(ctx, consoleEvery, "end consoles of who is gone", r.domain.EndStaleConsoles)
+	})
 	if r.metrics != nil {
 		g.Go(func() error { return serveHTTP(ctx, r.metrics, r.metricsHandler()) })
 	}

@@ -24,6 +24,9 @@ type settings struct {
 	proxies         string
 	tries           int
 	undoWindow      string
+	consoleCookie   string
+	consoleDomain   string
+	consoleLife     string
 	masterKey       string
 	masterKeyFile   string
 	enrollmentToken string
@@ -42,6 +45,7 @@ type devSettings struct {
 	mqttPort     string
 	leafPort     string
 	leafTLSPort  string
+	wsOrigins    string
 	controlPort  string
 	brokerPort   string
 
@@ -67,12 +71,15 @@ func newFlags(command string, getenv func(string) string) (*flag.FlagSet, *setti
 		f.IntVar(&s.tries, "tries-per-minute", number(getenv("SIGNALBOX_TRIES_PER_MINUTE"), 20),
 			"sign-ups and log-ins a minute that one client address may try [SIGNALBOX_TRIES_PER_MINUTE]")
 		text(&s.undoWindow, "undo-window", "SIGNALBOX_UNDO_WINDOW", "P7D", "for how long deleting an account can be undone, unless who deletes it says otherwise")
+		text(&s.consoleCookie, "console-cookie", "SIGNALBOX_CONSOLE_COOKIE", "signalbox_console", "cookie that lets the web UI connect to brokers; what their jwt_cookie names")
+		text(&s.consoleLife, "console-life", "SIGNALBOX_CONSOLE_LIFE", "PT5M", "for how long that cookie is good before the page has to renew it")
 	}
 	switch command {
 	case "serve":
 		text(&s.listen, "listen", "SIGNALBOX_LISTEN", "127.0.0.1:8080", "address of the API and the web UI")
 		text(&s.metrics, "metrics", "SIGNALBOX_METRICS", "", "address of Prometheus metrics at /metrics; empty: none")
 		text(&s.publicURL, "public-url", "SIGNALBOX_PUBLIC_URL", "", "where people reach the web UI; https makes cookies Secure")
+		text(&s.consoleDomain, "console-domain", "SIGNALBOX_CONSOLE_DOMAIN", "", "domain that the web UI and the brokers share, such as example.com, if they are not on one host")
 		text(&s.proxies, "trusted-proxies", "SIGNALBOX_TRUSTED_PROXIES", "", "networks of your reverse proxies, 10.0.0.0/8,…, which are believed about client addresses")
 		text(&s.masterKeyFile, "master-key-file", "SIGNALBOX_MASTER_KEY_FILE", "", "file that holds the master key, unless SIGNALBOX_MASTER_KEY does")
 	case "dev":
@@ -83,6 +90,7 @@ func newFlags(command string, getenv func(string) string) (*flag.FlagSet, *setti
 		text(&d.natsPort, "nats-port", "SIGNALBOX_NATS_PORT", "4222", "port of the broker for NATS clients")
 		text(&d.wsPort, "ws-port", "SIGNALBOX_WS_PORT", "9222", "port of the broker for WebSocket")
 		text(&d.wssPort, "wss-port", "SIGNALBOX_WSS_PORT", "9223", "port of the broker for WebSocket with TLS")
+		text(&d.wsOrigins, "ws-origins", "SIGNALBOX_WS_ORIGINS", "", "origins of further web pages that may use the broker's WebSocket, http://localhost:3000,…")
 		text(&d.mqttPort, "mqtt-port", "SIGNALBOX_MQTT_PORT", "1883", "port of the broker for MQTT")
 		text(&d.leafPort, "leafnode-port", "SIGNALBOX_LEAFNODE_PORT", "7422", "port of the broker for leaf nodes")
 		text(&d.leafTLSPort, "leafnode-tls-port", "SIGNALBOX_LEAFNODE_TLS_PORT", "7423", "port of the broker for leaf nodes with TLS")
@@ -140,6 +148,15 @@ func (s *settings) undo() (time.Duration, error) {
 		return 0, fmt.Errorf("--undo-window: %q is not an ISO 8601 duration of P90D at most, such as P7D", s.undoWindow)
 	}
 	return window.ToTimeDuration(), nil
+}
+
+// console reads how long a browser's cookie is good.
+func (s *settings) console() (time.Duration, error) {
+	life, err := duration.Parse(s.consoleLife)
+	if err != nil || life.Negative || life.ToTimeDuration() < time.Second || life.ToTimeDuration() > tenants.MaxConsoleLife {
+		return 0, fmt.Errorf("--console-life: %q is not an ISO 8601 duration from PT1S to PT1H, such as PT5M", s.consoleLife)
+	}
+	return life.ToTimeDuration(), nil
 }
 
 // master reads the master key from where the settings say it is.

@@ -148,6 +148,9 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 	if err != nil {
 		return err
 	}
+	if err := l.meansAnother(key); err != nil {
+		return err
+	}
 	if err := a.checkGate(key); err != nil {
 		return err
 	}
@@ -158,6 +161,16 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 		}
 		// The account's claims changed meanwhile: judge again, by those.
 	}
+}
+
+// meansAnother refuses a browser whose cookie is of another account than the one
+// that the page names: there is one cookie for all of them, the last.
+func (l *login) meansAnother(account string) error {
+	name := l.client.GetOpts().Username
+	if name == "" || name == account || l.source.kind != jwt.ConnectionTypeWebsocket || claims.SessionEnd(l.user.Tags).IsZero() {
+		return nil
+	}
+	return refused(NoCredential, "the browser's cookie is for another account than the page names")
 }
 
 func (a *Admission) checkGate(account string) error {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
@@ -24,6 +25,13 @@ var timeTwists = []twist{
 	{"expired", false, func(w *world, r *rand.Rand, l *login) { l.user.Expires = w.ago(0) - 5 - r.Int64N(10000) }},
 	{"expired long ago", false, func(_ *world, _ *rand.Rand, l *login) { l.user.Expires = 1 }},
 	{"not yet", false, func(w *world, r *rand.Rand, l *login) { l.user.NotBefore = w.ago(0) + 600 + r.Int64N(10000) }},
+	{"names a web page's session", true, func(w *world, r *rand.Rand, l *login) {
+		l.user.Tags = append(slices.Clone(l.user.Tags), sessionTag(w.now.Add(pick(r, time.Hour, 1000*time.Hour))))
+	}},
+	{"expired in a web page's session", false, func(w *world, r *rand.Rand, l *login) {
+		l.user.Expires = w.ago(0) - 5 - r.Int64N(10000)
+		l.user.Tags = append(slices.Clone(l.user.Tags), sessionTag(w.now.Add(time.Hour)))
+	}},
 	{"expires before time began", true, func(_ *world, _ *rand.Rand, l *login) { l.expireBeforeTime() }},
 	{"issued tomorrow", true, func(w *world, _ *rand.Rand, l *login) { l.user.IssuedAt = w.ago(-86400e9) }},
 	{"issued never", true, func(_ *world, _ *rand.Rand, l *login) { l.user.IssuedAt = 0 }},

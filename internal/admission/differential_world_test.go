@@ -174,6 +174,7 @@ func (a *account) moveSome(r *rand.Rand) {
 		panic(err)
 	}
 	a.claims.Tags = append(a.claims.Tags, decoded.Tags...)
+	a.claims.Tags = append(a.claims.Tags, "signalbox-console:"+strings.ToLower(a.roles[0].key.public))
 }
 
 // revokeSome revokes a few users, and in half of the accounts everybody whose

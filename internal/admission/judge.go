@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"slices"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -123,8 +124,20 @@ func (t *trial) checkHours() error {
 	if !ok {
 		return refused(OutsideHours, "the credential is not for use at this time of day")
 	}
-	t.deadline = earlier(expiry(t.user), until)
+	t.deadline = earlier(t.ends(), until)
 	return nil
+}
+
+// ends is when the user's time is up: when its JWT expires, or, for who comes from
+// a web page, when the session there ends. That its JWT can have renewed there
+// while the connection stays is what it is for. Only the roles that control keeps
+// for this may say so, whose seeds nobody else has; and a day is the most.
+func (t *trial) ends() time.Time {
+	end := claims.SessionEnd(t.signed.Tags)
+	if end.IsZero() || !slices.Contains(t.counts.ConsoleRoles, claims.AccountKey(t.signed.Issuer)) {
+		return expiry(t.user)
+	}
+	return earlier(end, t.at.Add(claims.MaxConsoleConnection))
 }
 
 // permit is what a user that passed the checks may publish and subscribe to.

@@ -262,3 +262,27 @@ func TestDeadlineIsTheEarlier(t *testing.T) {
 		}
 	}
 }
+
+func TestConsolesConnectionEndsAfterADayAtMost(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		tags  []string
+		roles []claims.AccountKey
+		want  time.Time
+	}{
+		"no session":         {nil, []claims.AccountKey{"AROLE"}, at.Add(time.Minute)},
+		"soon":               {[]string{"signalbox-session:1795266000"}, []claims.AccountKey{"AROLE"}, time.Unix(1795266000, 0)},
+		"before the JWT":     {[]string{"signalbox-session:1795262401"}, []claims.AccountKey{"AROLE"}, time.Unix(1795262401, 0)},
+		"in two weeks":       {[]string{"signalbox-session:1796472000"}, []claims.AccountKey{"AROLE"}, at.Add(24 * time.Hour)},
+		"another role's":     {[]string{"signalbox-session:1795266000"}, []claims.AccountKey{"AOTHER"}, at.Add(time.Minute)},
+		"no roles for this":  {[]string{"signalbox-session:1795266000"}, nil, at.Add(time.Minute)},
+		"a tag that is none": {[]string{"signalbox-session:soon"}, []claims.AccountKey{"AROLE"}, at.Add(time.Minute)},
+	} {
+		user := &jwt.UserClaims{ClaimsData: jwt.ClaimsData{Issuer: "AROLE", Expires: at.Add(time.Minute).Unix()}, User: jwt.User{GenericFields: jwt.GenericFields{Tags: c.tags}}}
+		trial := trial{law: &law{counts: claims.Extension{ConsoleRoles: c.roles}}, facts: facts{signed: user, at: at}, verdict: verdict{user: user}}
+		if got := trial.ends(); !got.Equal(c.want) {
+			t.Errorf("%s: ends %s, want %s", name, got.UTC(), c.want.UTC())
+		}
+	}
+}

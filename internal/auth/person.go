@@ -123,12 +123,57 @@ func (s *Service) LogIn(ctx context.Context, email, password string) (Me, string
 	return me, token, nil
 }
 
-// LogOut ends the session; ending one that is gone is fine.
+// LogOut ends the session, and what browsers have connected with it; ending one that is gone is fine.
 func (s *Service) LogOut(ctx context.Context, token string) error {
-	if err := deleteSession(ctx, s.pool, hashSecret(token)); err != nil {
-		return fmt.Errorf("log out: %w", postgres.Fault(err, nil))
+	hash := hashSecret(token)
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		session, err := lockSession(ctx, tx, hash, s.now().UTC())
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		if err == nil {
+			if err := s.tenants.EndConsoles(ctx, tx, hash, session.Person); err != nil {
+				return err
+			}
+		}
+		return deleteSession(ctx, tx, hash)
+	})
+	if err != nil {
+		return fmt.Errorf("log out: %w", err)
 	}
 	return nil
+}
+
+// StartConsole lets the browser of whoever holds the session token connect to
+// the account, and EndConsole ends that; see [tenants.Service.StartConsole].
+func (s *Service) StartConsole(ctx context.Context, actor tenants.Actor, token string, account tenants.AccountID) (tenants.ConsoleSession, error) {
+	var console tenants.ConsoleSession
+	err := s.inSession(ctx, token, func(tx pgx.Tx, session tenants.WebSession) (err error) {
+		console, err = s.tenants.StartConsole(ctx, tx, actor, account, session)
+		return err
+	})
+	return console, err
+}
+
+// EndConsole is for who goes, and stays signed in.
+func (s *Service) EndConsole(ctx context.Context, actor tenants.Actor, token string, account tenants.AccountID) error {
+	return s.inSession(ctx, token, func(tx pgx.Tx, session tenants.WebSession) error {
+		return s.tenants.EndConsole(ctx, tx, actor, account, session)
+	})
+}
+
+// inSession keeps the session from ending until fn has.
+func (s *Service) inSession(ctx context.Context, token string, fn func(pgx.Tx, tenants.WebSession) error) error {
+	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		session, err := lockSession(ctx, tx, hashSecret(token), s.now().UTC())
+		if errors.Is(err, pgx.ErrNoRows) {
+			return fault.New(fault.Unauthenticated, "the session has ended; log in again")
+		}
+		if err != nil {
+			return err
+		}
+		return fn(tx, session)
+	})
 }
 
 // Session answers who holds the session token, or Unauthenticated.

@@ -65,6 +65,23 @@ func insertSession(ctx context.Context, tx pgx.Tx, person tenants.PersonID, now 
 	return token, err
 }
 
+// lockSession waits for who has it locked already: what is made for a session and
+// the session's end do not pass each other by.
+func lockSession(ctx context.Context, tx pgx.Tx, hash []byte, now time.Time) (tenants.WebSession, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT s.token_hash AS hash, p.id AS person, p.email, s.expires_at AS ends
+		FROM sessions s
+		JOIN people p ON p.id = s.person_id
+		WHERE s.token_hash = @hash
+		AND s.expires_at > @now
+		FOR UPDATE OF s`,
+		pgx.StrictNamedArgs{"hash": hash, "now": now})
+	if err != nil {
+		return tenants.WebSession{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[tenants.WebSession])
+}
+
 func deleteSession(ctx context.Context, q querier, hash []byte) error {
 	_, err := q.Exec(ctx, `
 		DELETE FROM sessions

@@ -36,6 +36,7 @@ type Account struct {
 	TypeConnections map[ConnectionType]int64 // the most at one time; absent: as many as the account may have
 	RoleConnections map[AccountKey]int64     // the most that each user in the role may have at one time; absent: as many as the account
 	Overrides       []UserOverride           // sorted by name
+	ConsoleRoles    []AccountKey             // what they sign may name the end of a session, see User; sorted
 
 	Callout     *Callout     // nil: brokers judge every login by themselves
 	SigningKeys []AccountKey // unscoped ones, sorted: what they sign has permissions of its own; roles are in Roles
@@ -320,7 +321,7 @@ func DecodeAccount(token string) (AccountFacts, error) {
 			DefaultPermissions: permissionsOf(c.DefaultPermissions), Mappings: mappingsOf(c.Mappings),
 			ClusterTraffic:  ClusterTraffic(c.ClusterTraffic),
 			ConnectionTypes: extension.ConnectionTypes, TypeConnections: extension.TypeConnections,
-			RoleConnections: extension.RoleConnections, Overrides: extension.Overrides,
+			RoleConnections: extension.RoleConnections, Overrides: extension.Overrides, ConsoleRoles: extension.ConsoleRoles,
 			Callout: calloutOf(c.Authorization),
 		},
 		Issuer: issuer, IssuedAt: timeOf(c.IssuedAt), Expires: timeOf(c.Expires), ID: c.ID,

@@ -83,6 +83,7 @@ func fullAccount(t testing.TB) claims.Account {
 			{Name: "billing", Role: must(fixedSeed(t, nkeys.PrefixByteAccount, 2).AccountKey()), Connections: 0},
 			{Name: "Ångström", Role: must(fixedSeed(t, nkeys.PrefixByteAccount, 3).AccountKey()), Tags: []string{"team:blue", "eu"}, Connections: claims.Unlimited},
 		},
+		ConsoleRoles: []claims.AccountKey{must(fixedSeed(t, nkeys.PrefixByteAccount, 3).AccountKey())},
 	}
 }
 
@@ -423,6 +424,7 @@ func FuzzAccountMintAndDecodeIsIdentity(f *testing.F) {
 			}}},
 			RoleConnections: map[claims.AccountKey]int64{role: b},
 			Overrides:       []claims.UserOverride{{Name: name, Role: role, Tags: []string{tag}, Connections: c}},
+			ConsoleRoles:    []claims.AccountKey{role},
 			Revoked:         map[claims.UserKey]time.Time{user: time.Unix(int64(at), 0).UTC()},
 			Tags:            []string{tag},
 		}

@@ -19,6 +19,7 @@ type Extension struct {
 	TypeConnections map[ConnectionType]int64 // as in Account
 	RoleConnections map[AccountKey]int64     // as in Account
 	Overrides       []UserOverride           // as in Account
+	ConsoleRoles    []AccountKey             // as in Account
 }
 
 // ReservedTags begin the tags that say something to Signalbox's brokers.
@@ -28,13 +29,14 @@ const (
 	typesTag           = ReservedTags + "types:"            // standard,mqtt
 	typeConnectionsTag = ReservedTags + "type-connections:" // mqtt=10,standard=5
 	roleConnectionsTag = ReservedTags + "role-connections:" // aabc…=2,aabd…=5
+	consoleTag         = ReservedTags + "console:"          // aabc…,aabd…
 )
 
 // Extension is the part of the account that NATS has no claims for.
 func (a Account) Extension() Extension {
 	return Extension{
 		ConnectionTypes: a.ConnectionTypes, TypeConnections: a.TypeConnections,
-		RoleConnections: a.RoleConnections, Overrides: a.Overrides,
+		RoleConnections: a.RoleConnections, Overrides: a.Overrides, ConsoleRoles: a.ConsoleRoles,
 	}
 }
 
@@ -49,6 +51,13 @@ func (x Extension) tags() ([]string, error) {
 	}
 	tags = append(tags, countsTag(typeConnectionsTag, x.TypeConnections)...)
 	tags = append(tags, countsTag(roleConnectionsTag, x.RoleConnections)...)
+	if len(x.ConsoleRoles) > 0 {
+		var keys []string
+		for _, key := range slices.Sorted(slices.Values(x.ConsoleRoles)) {
+			keys = append(keys, strings.ToLower(string(key)))
+		}
+		tags = append(tags, consoleTag+strings.Join(keys, ","))
+	}
 	if len(x.Overrides) > 0 {
 		users, err := encodeOverrides(x.Overrides)
 		if err != nil {
@@ -76,7 +85,17 @@ func (x Extension) validate() error {
 		ValidateTypeConnections(x.ConnectionTypes, x.TypeConnections),
 		validateRoleConnections(x.RoleConnections),
 		validateOverrides(x.Overrides),
+		validateConsoleRoles(x.ConsoleRoles),
 	)
+}
+
+func validateConsoleRoles(roles []AccountKey) error {
+	for _, key := range roles {
+		if _, err := ParseAccountKey(string(key)); err != nil {
+			return fault.At("/console_roles", err)
+		}
+	}
+	return nil
 }
 
 func validateRoleConnections(counts map[AccountKey]int64) error {
@@ -105,6 +124,11 @@ func ReadExtension(tags []string) (x Extension, err error) {
 		}
 		if counts, ok := strings.CutPrefix(tag, roleConnectionsTag); ok {
 			x.RoleConnections, err = readCounts[AccountKey](counts)
+		}
+		if keys, ok := strings.CutPrefix(tag, consoleTag); ok {
+			for key := range strings.SplitSeq(keys, ",") {
+				x.ConsoleRoles = append(x.ConsoleRoles, AccountKey(strings.ToUpper(key)))
+			}
 		}
 		if users, ok := strings.CutPrefix(tag, overridesTag); ok {
 			x.Overrides, err = decodeOverrides(users)

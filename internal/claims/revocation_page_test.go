@@ -165,7 +165,7 @@ func TestInlinedAccountSaysTheSameWithoutPages(t *testing.T) {
 	paged := must(claims.EncodeAccount(account, signer))
 	account.Pages, account.Revoked = nil, revocations(10_000)
 	account.ConnectionTypes, account.TypeConnections = nil, nil // a stock server's are the roles' alone
-	account.RoleConnections, account.Overrides = nil, nil
+	account.RoleConnections, account.Overrides, account.ConsoleRoles = nil, nil, nil
 	account.Logins, account.Trust = nil, ""
 
 	token := must(claims.InlineRevocations(paged, account.Revoked, signer))

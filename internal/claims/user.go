@@ -2,6 +2,9 @@ package claims
 
 import (
 	"errors"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -17,6 +20,31 @@ type User struct {
 	Account AccountKey
 	Tags    []string
 	Expires time.Time // to the second, rounded down; zero: never
+	// Session is when the session of a web page ends that the user is for, to the
+	// second, rounded down; zero: it is for none. With it the connections of who
+	// logs in before Expires last until then, if the account says of the role
+	// that it is for this; see [SessionEnd].
+	Session time.Time
+}
+
+// MaxConsoleConnection is how long a connection lasts at most that may outlive the
+// JWT it logged in with.
+const MaxConsoleConnection = 24 * time.Hour
+
+const sessionTag = ReservedTags + "session:" // unix seconds
+
+// SessionEnd is when the session ends that a user's tags name; zero: they name none.
+func SessionEnd(tags []string) time.Time {
+	for _, tag := range tags {
+		text, ok := strings.CutPrefix(tag, sessionTag)
+		if !ok {
+			continue
+		}
+		if seconds, err := strconv.ParseInt(text, 10, 64); err == nil && seconds > 0 && seconds <= endOfTime.Unix() {
+			return time.Unix(seconds, 0).UTC()
+		}
+	}
+	return time.Time{}
 }
 
 // UserFacts is what a decoded user JWT says, and about itself.
@@ -45,6 +73,9 @@ func (u User) unsigned() *jwt.UserClaims {
 	c.Name = u.Name
 	c.IssuerAccount = string(u.Account)
 	c.Tags = u.Tags
+	if !u.Session.IsZero() {
+		c.Tags = append(slices.Clone(c.Tags), sessionTag+strconv.FormatInt(u.Session.Unix(), 10))
+	}
 	if !u.Expires.IsZero() {
 		c.Expires = u.Expires.Unix()
 	}
@@ -73,13 +104,31 @@ func (u User) validate() error {
 	errs := []error{
 		fault.At("/public_key", userErr),
 		fault.At("/account", accountErr),
-		fault.At("/name", ValidateUserName(u.Name)),
+		fault.At("/name", u.validateName()),
 		ValidateTags(u.Tags),
+	}
+	if !u.Session.IsZero() && (u.Session.Unix() <= 0 || u.Session.After(endOfTime)) {
+		errs = append(errs, fault.Field("/session", "a session ends between 1970 and the year 9999"))
 	}
 	if !u.Expires.IsZero() && (u.Expires.Unix() <= 0 || u.Expires.After(endOfTime)) {
 		errs = append(errs, fault.Field("/expires_at", "a time of expiry lies between 1970, before which it would be read as never, and the year 9999"))
 	}
 	return errors.Join(errs...)
+}
+
+// maxSessionName is that of an e-mail.
+const maxSessionName = 254
+
+// validateName lets who comes from a web page be called by an e-mail: no other
+// user of the account can have that name.
+func (u User) validateName() error {
+	if u.Session.IsZero() {
+		return ValidateUserName(u.Name)
+	}
+	if u.Name == "" {
+		return fault.New(fault.Invalid, "a name is needed")
+	}
+	return validateText(u.Name, maxSessionName)
 }
 
 // EncodeSystemUser signs a user of the system account: a broker, or control.
@@ -141,11 +190,25 @@ func DecodeUser(token string) (UserFacts, error) {
 		}
 	}
 	facts := UserFacts{
-		User:   User{Key: key, Name: c.Name, Account: account, Tags: c.Tags, Expires: timeOf(c.Expires)},
+		User:   User{Key: key, Name: c.Name, Account: account, Tags: withoutSession(c.Tags), Expires: timeOf(c.Expires), Session: SessionEnd(c.Tags)},
 		Issuer: issuer, Scoped: c.HasEmptyPermissions(), IssuedAt: timeOf(c.IssuedAt), ID: c.ID,
 	}
 	if !facts.Scoped {
 		facts.Permissions = templateOf(c.UserPermissionLimits)
 	}
 	return facts, nil
+}
+
+// withoutSession are the tags but the one that [SessionEnd] reads.
+func withoutSession(tags []string) []string {
+	if SessionEnd(tags).IsZero() {
+		return tags
+	}
+	var rest []string
+	for _, tag := range tags {
+		if !strings.HasPrefix(tag, sessionTag) {
+			rest = append(rest, tag)
+		}
+	}
+	return rest
 }

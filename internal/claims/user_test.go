@@ -31,7 +31,8 @@ func fullUser(t testing.TB) claims.User {
 func TestUserSurvivesMintAndDecode(t *testing.T) {
 	t.Parallel()
 	role := must(claims.NewAccountSeed())
-	for _, user := range []claims.User{fullUser(t), {Key: fullUser(t).Key, Name: "u", Account: fullUser(t).Account}} {
+	browser := claims.User{Key: fullUser(t).Key, Name: "ada@example.com", Account: fullUser(t).Account, Session: time.Date(2040, 1, 2, 3, 4, 5, 0, time.UTC)}
+	for _, user := range []claims.User{fullUser(t), {Key: fullUser(t).Key, Name: "u", Account: fullUser(t).Account}, browser} {
 		facts, err := claims.DecodeUser(must(claims.EncodeUser(user, role)))
 		if err != nil {
 			t.Fatal(err)
@@ -156,5 +157,42 @@ func TestOperatorSurvivesMintAndDecode(t *testing.T) {
 	operator.SigningKeys = nil
 	if _, err := claims.EncodeOperator(operator, seed); !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "signing key") {
 		t.Errorf("without signing keys: error = %v, want fault.Invalid", err)
+	}
+}
+
+func TestOnlyWhoComesFromAWebPageIsNamedByAnEmail(t *testing.T) {
+	t.Parallel()
+	role, user := must(claims.NewAccountSeed()), fullUser(t)
+	user.Name = "ada@example.com"
+	if _, err := claims.EncodeUser(user, role); !errors.Is(err, fault.Invalid) {
+		t.Errorf("error = %v, want fault.Invalid", err)
+	}
+	user.Session = time.Now().Add(time.Hour)
+	if _, err := claims.EncodeUser(user, role); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"", strings.Repeat("a", 255), "a\nb"} {
+		user.Name = name
+		if _, err := claims.EncodeUser(user, role); !errors.Is(err, fault.Invalid) {
+			t.Errorf("error for %q = %v, want fault.Invalid", name, err)
+		}
+	}
+}
+
+func TestSessionEndIsReadStrictly(t *testing.T) {
+	t.Parallel()
+	for tag, want := range map[string]time.Time{
+		"signalbox-session:1700000000":           time.Unix(1700000000, 0).UTC(),
+		"signalbox-session:":                     {},
+		"signalbox-session:-1":                   {},
+		"signalbox-session:0":                    {},
+		"signalbox-session:1e9":                  {},
+		"signalbox-session:99999999999999999999": {},
+		"signalbox-session:999999999999":         {}, // after the year 9999
+		"session:1700000000":                     {},
+	} {
+		if got := claims.SessionEnd([]string{"team:blue", tag}); !got.Equal(want) {
+			t.Errorf("%s ends %s, want %s", tag, got, want)
+		}
 	}
 }

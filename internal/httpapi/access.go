@@ -21,7 +21,7 @@ const sessionCookie = "signalbox_session"
 // theirs at all, tenants decides next to the row, in the same transaction.
 type access struct {
 	Who  string             `json:"who"`
-	Role tenants.MemberRole `json:"role"` // the least role, for member
+	Role tenants.MemberRole `json:"role"` // the least role, for member; for person, if it is about a tenant's thing
 	// Tries is how often a minute an address may call, for public; zero: as often
 	// as the installation says, together with all that say nothing.
 	Tries int `json:"tries"`
@@ -30,7 +30,7 @@ type access struct {
 // Kinds of caller.
 const (
 	public     = "public"     // anyone
-	person     = "person"     // a signed-in person
+	person     = "person"     // a signed-in person, who with a role is a member of the resource's tenant
 	member     = "member"     // a session or an API token, with a role in the resource's tenant
 	staff      = "staff"      // a signed-in person of the installation's staff
 	enrollment = "enrollment" // a broker that holds an enrolment token

@@ -65,6 +65,11 @@ type Config struct {
 	PublicURL string
 	// SecureCookies marks the session cookie Secure: set when people come over HTTPS.
 	SecureCookies bool
+	// ConsoleCookie is what the brokers' jwt_cookie names; empty is "signalbox_console".
+	ConsoleCookie string
+	// ConsoleDomain is the domain that control and the brokers share, if they are
+	// not on one host: the cookie goes to all hosts in it.
+	ConsoleDomain string
 	// TrustedProxies are the networks of our own reverse proxies: only they are
 	// believed about where a request comes from.
 	TrustedProxies []netip.Prefix
@@ -94,6 +99,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if cfg.TriesPerMinute == 0 {
 		cfg.TriesPerMinute = 20
+	}
+	if cfg.ConsoleCookie == "" {
+		cfg.ConsoleCookie = "signalbox_console"
 	}
 	s := &Server{Config: cfg, doc: doc, router: chi.NewRouter(), requests: newRequestMetrics()}
 	s.router.Use(s.observe, s.refuseCrossOrigin)

@@ -39,6 +39,7 @@ func (s *Server) logOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.setSession(w, "", -1)
+	s.setConsole(w, "", -1)
 	return noContent(w)
 }
 
@@ -52,7 +53,7 @@ func (s *Server) setSession(w http.ResponseWriter, token string, life time.Durat
 		Name:     sessionCookie,
 		Value:    token,
 		Path:     "/",
-		MaxAge:   int(life.Seconds()),
+		MaxAge:   maxAge(life),
 		HttpOnly: true,
 		Secure:   s.SecureCookies,
 		SameSite: http.SameSiteLaxMode,

@@ -62,6 +62,9 @@ func (s *Server) operations() map[string]handler {
 		"getAccountUsage":    s.getAccountUsage,
 		"listRefusals":       s.listRefusals,
 
+		"startConsoleSession": s.startConsoleSession,
+		"endConsoleSession":   s.endConsoleSession,
+
 		"createRole": s.createRole,
 		"listRoles":  s.listRoles,
 		"getRole":    s.getRole,

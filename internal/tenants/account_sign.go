@@ -60,7 +60,7 @@ func (s *Service) announceWithin(ctx context.Context, tx pgx.Tx, account Account
 
 // accountToSign is what the account's JWT has to say by now.
 func accountToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Time) (claims.Account, error) {
-	roles, err := rolesToSign(ctx, tx, account)
+	roles, console, err := rolesToSign(ctx, tx, account)
 	if err != nil {
 		return claims.Account{}, err
 	}
@@ -100,7 +100,7 @@ func accountToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Tim
 		Limits: account.EffectiveLimits, Roles: roles, Revoked: revoked, Pages: pages, Logins: logins, Trust: trust,
 		DefaultPermissions: account.Settings.DefaultPermissions, Mappings: account.Settings.Mappings,
 		Trace: account.Settings.Trace, ClusterTraffic: account.Settings.ClusterTraffic,
-		ConnectionTypes: types, TypeConnections: counts, RoleConnections: perUser, Overrides: overrides, Callout: callout,
+		ConnectionTypes: types, TypeConnections: counts, RoleConnections: perUser, Overrides: overrides, ConsoleRoles: console, Callout: callout,
 	}
 	return said, signingKeysToSign(ctx, tx, account, &said)
 }

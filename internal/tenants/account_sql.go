@@ -188,21 +188,34 @@ func roleSpecs(ctx context.Context, tx pgx.Tx, account Account) ([]RoleSpec, err
 		WHERE tenant_id = @tenant
 		AND account_id = @account
 		AND private_user_id IS NULL
+		AND console IS NULL
 		AND deleted_at IS NULL
 		ORDER BY id`
 	return all[RoleSpec](ctx, tx, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID})
 }
 
-func rolesToSign(ctx context.Context, tx pgx.Tx, account Account) ([]claims.Role, error) {
+// rolesToSign are the account's roles, and the keys of those among them that
+// are for people who are signed in.
+func rolesToSign(ctx context.Context, tx pgx.Tx, account Account) (roles []claims.Role, console []claims.AccountKey, err error) {
 	const query = `
-		SELECT public_key AS key, name, description, template
+		SELECT public_key AS key, name, description, template, console IS NOT NULL AS console
 		FROM roles
 		WHERE tenant_id = @tenant
 		AND account_id = @account
 		AND deleted_at IS NULL`
-	roles, err := all[claims.Role](ctx, tx, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID})
-	if err != nil {
-		return nil, fmt.Errorf("read the roles of account %s: %w", account.ID, err)
+	type row struct {
+		claims.Role
+		Console bool
 	}
-	return roles, nil
+	list, err := all[row](ctx, tx, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the roles of account %s: %w", account.ID, err)
+	}
+	for _, r := range list {
+		roles = append(roles, r.Role)
+		if r.Console {
+			console = append(console, r.Key)
+		}
+	}
+	return roles, console, nil
 }

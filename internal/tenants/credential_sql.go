@@ -58,6 +58,7 @@ func userToSign(ctx context.Context, q querier, actor Actor, id UserID) (signabl
 		WHERE users.id = @id
 		AND users.tenant_id = ANY(@tenants)
 		AND users.deleted_at IS NULL
+		AND NOT users.console
 		AND accounts.deleted_at IS NULL`
 	u, err := one[signable](ctx, q, query, pgx.StrictNamedArgs{"id": id, "tenants": actor.Tenants()})
 	return u, found(err, "user", string(id))
@@ -118,6 +119,7 @@ func credentialByID(ctx context.Context, q querier, actor Actor, id CredentialID
 			JOIN accounts ON accounts.id = users.account_id
 			WHERE users.id = credentials.user_id
 			AND users.deleted_at IS NULL
+			AND NOT users.console
 			AND accounts.deleted_at IS NULL
 		)`
 	credential, err := one[Credential](ctx, q, query, pgx.StrictNamedArgs{"id": id, "tenants": actor.Tenants()})
@@ -150,6 +152,7 @@ func credentialsByAccount(ctx context.Context, q querier, account Account, f Cre
 			FROM users
 			WHERE users.id = credentials.user_id
 			AND users.deleted_at IS NULL
+			AND NOT users.console
 		)` + f.sql(args, now) + k.SQL("id", "coalesce(expires_at, 'infinity')", args)
 	return all[Credential](ctx, q, query, args)
 }

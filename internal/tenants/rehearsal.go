@@ -39,7 +39,7 @@ func (s *Service) Rehearse(ctx context.Context, change func(*Service) error) (Re
 	var noted Rehearsal
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		noted = Rehearsal{}
-		shadow := &Service{pool: postgres.Within(tx), keys: s.keys, now: s.now, UndoWindow: s.UndoWindow, rehearsal: &noted}
+		shadow := &Service{pool: postgres.Within(tx), keys: s.keys, now: s.now, UndoWindow: s.UndoWindow, ConsoleLife: s.ConsoleLife, rehearsal: &noted}
 		if err := change(shadow); err != nil {
 			return err
 		}
@@ -160,6 +160,7 @@ func concernedBy(ctx context.Context, q querier, account Account, roles []claims
 		WHERE users.tenant_id = @tenant
 		AND users.account_id = @account
 		AND users.deleted_at IS NULL
+		AND NOT users.console
 		AND (@all OR roles.public_key = ANY(@roles) OR credentials.public_key = ANY(@keys) OR users.name = ANY(@names))`
 	return one[Concerned](ctx, q, query, pgx.StrictNamedArgs{
 		"tenant": account.TenantID, "account": account.ID, "roles": roles, "keys": keys, "names": names, "now": now,

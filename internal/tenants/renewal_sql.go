@@ -20,6 +20,7 @@ func keyToRenew(ctx context.Context, q querier, id CredentialID) (claims.UserKey
 		WHERE credentials.id = @id
 		AND credentials.kind = 'creds'
 		AND users.deleted_at IS NULL
+		AND NOT users.console
 		AND accounts.deleted_at IS NULL`
 	found, err := one[struct {
 		PublicKey claims.UserKey

@@ -54,6 +54,7 @@ func roleByID(ctx context.Context, q querier, actor Actor, id RoleID, now time.T
 		JOIN accounts ON accounts.id = roles.account_id
 		WHERE roles.id = @id
 		AND roles.tenant_id = ANY(@tenants)
+		AND roles.console IS NULL
 		AND roles.deleted_at IS NULL
 		AND accounts.deleted_at IS NULL`
 	role, err := one[Role](ctx, q, query, pgx.StrictNamedArgs{"id": id, "tenants": actor.Tenants(), "now": now})
@@ -93,6 +94,7 @@ func rolesByAccount(ctx context.Context, q querier, account Account, k Keyset, n
 		WHERE roles.tenant_id = @tenant
 		AND roles.account_id = @account
 		AND roles.private_user_id IS NULL
+		AND roles.console IS NULL
 		AND roles.deleted_at IS NULL` + k.SQL("roles.id", "roles.name", args)
 	return all[Role](ctx, q, query, args)
 }
@@ -103,6 +105,7 @@ func countRoles(ctx context.Context, tx pgx.Tx, account Account) (int64, error) 
 		FROM roles
 		WHERE tenant_id = @tenant
 		AND account_id = @account
+		AND console IS NULL
 		AND deleted_at IS NULL`
 	return value[int64](ctx, tx, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID})
 }

@@ -31,6 +31,9 @@ type Service struct {
 	// UndoWindow is for how long deleting an account can be undone, unless who
 	// deletes it says otherwise. Set it before the first call.
 	UndoWindow time.Duration
+	// ConsoleLife is how long a JWT lives that a browser's cookie holds. Set it
+	// before the first call.
+	ConsoleLife time.Duration
 
 	stock stockJWTs
 	work  chan struct{} // wakes RunOperations
@@ -41,7 +44,7 @@ type Service struct {
 
 // New returns a Service over the pool; seeds are sealed and opened by keys.
 func New(pool *pgxpool.Pool, keys *keyring.Keyring) *Service {
-	return &Service{pool: pool, keys: keys, now: time.Now, UndoWindow: DefaultUndo, work: make(chan struct{}, 1)}
+	return &Service{pool: pool, keys: keys, now: time.Now, UndoWindow: DefaultUndo, ConsoleLife: DefaultConsoleLife, work: make(chan struct{}, 1)}
 }
 
 // clock is read once for all that one transaction writes, so that its times

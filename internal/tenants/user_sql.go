@@ -30,6 +30,7 @@ const selectUser = `
 		AND (credentials.expires_at IS NULL OR credentials.expires_at > @now)
 	) AS active
 	WHERE users.deleted_at IS NULL
+	AND NOT users.console
 	AND accounts.deleted_at IS NULL`
 
 var userFaults = map[string]*fault.Error{
@@ -80,6 +81,7 @@ func countUsers(ctx context.Context, tx pgx.Tx, account Account, limit int64) (i
 			WHERE tenant_id = @tenant
 			AND account_id = @account
 			AND deleted_at IS NULL
+			AND NOT console
 			LIMIT @limit
 		) AS counted`
 	return value[int64](ctx, tx, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID, "limit": limit})
@@ -93,6 +95,7 @@ func roleIDInAccount(ctx context.Context, tx pgx.Tx, account Account, id RoleID)
 		WHERE tenant_id = @tenant
 		AND account_id = @account
 		AND private_user_id IS NULL
+		AND console IS NULL
 		AND deleted_at IS NULL
 		AND (id = @id OR @id = '' AND name = @default)`
 	return value[RoleID](ctx, tx, query, pgx.StrictNamedArgs{
@@ -109,6 +112,7 @@ func lockUser(ctx context.Context, tx pgx.Tx, account Account, id UserID) (int64
 		WHERE id = @id
 		AND tenant_id = @tenant
 		AND deleted_at IS NULL
+		AND NOT console
 		FOR UPDATE`
 	version, err := value[int64](ctx, tx, query, pgx.StrictNamedArgs{"id": id, "tenant": account.TenantID})
 	return version, found(err, "user", string(id))

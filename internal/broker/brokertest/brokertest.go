@@ -131,6 +131,9 @@ type Node struct {
 	routes    int // the port of a cluster with JetStream, whose members must know each other's beforehand; 0: any, without
 }
 
+// ConsoleCookie is where a broker looks for the JWT of who comes over WebSocket without one.
+const ConsoleCookie = "signalbox_console"
+
 // Start starts the broker on what is in its data directory.
 func (n *Node) Start() {
 	n.t.Helper()
@@ -180,6 +183,7 @@ func (n *Node) adjust(o *server.Options) {
 	const host = "127.0.0.1"
 	o.Host, o.Port = host, server.RANDOM_PORT
 	o.Websocket.Host, o.Websocket.Port, o.Websocket.NoTLS = host, server.RANDOM_PORT, true
+	o.Websocket.JWTCookie = ConsoleCookie
 	o.LeafNode.Host, o.LeafNode.Port = host, server.RANDOM_PORT
 	o.MaxPending = server.MAX_PENDING_SIZE
 	if !n.clustered {

@@ -522,6 +522,38 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/accounts/{account}/console-session": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Let this browser connect to the account
+     * @description For people who are signed in: sets a cookie, which no script can read, that brokers with `jwt_cookie` take for a credential when the page
+     *     opens a WebSocket to them. It lives for minutes; calling again renews it under the same key, so that connections stay. They
+     *     last until the session ends, and a day at most. Developers may publish and subscribe to everything in the account; viewers may
+     *     subscribe only, and not to `_INBOX.>`, `_R_.>` and `$JS.>`. Logging out, or not being a member any more, closes the connections.
+     *
+     *     There is one cookie for all accounts: the last call's. A client that names the account's `account_public_key` as its user name is
+     *     let into that account or not at all. The account has to allow bearer credentials and WebSocket, else this is 409.
+     */
+    post: operations["startConsoleSession"];
+    /**
+     * Close what this browser has connected
+     * @description Revokes the credential of this session in the account and takes the cookie away. Ending one that there is not is fine.
+     */
+    delete: operations["endConsoleSession"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/accounts/{account}/usage": {
     parameters: {
       query?: never;
@@ -2416,6 +2448,28 @@ export interface components {
       brokers_asked: number;
       /** @description How many answered in time; when fewer than asked, the list is not whole. */
       brokers_answered: number;
+    };
+    ConsoleSession: {
+      /** @description The account that the cookie is for. */
+      account_id: string;
+      /** @description Send it as the user name when you connect: the cookie may be another account's by then. */
+      account_public_key: string;
+      /** @description How connections are shown. */
+      user: string;
+      /** @description False for viewers. */
+      may_publish: boolean;
+      /**
+       * Format: date-time
+       * @description When the cookie does; renew it before, so that reconnecting works.
+       */
+      expires_at: string;
+      /**
+       * Format: date-time
+       * @description When connections end at the latest, unless that is more than a day away.
+       */
+      session_ends_at: string;
+      /** @description Where to connect: wss where control is reached over https, else ws, since browsers keep the two apart. */
+      websocket: string[];
     };
     UsageCount: {
       /** Format: int64 */
@@ -4576,6 +4630,52 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["ConnectionList"];
         };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  startConsoleSession: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The cookie is set. The credential itself is in no body. */
+      201: {
+        headers: {
+          /** @description The cookie with the credential. */
+          "Set-Cookie"?: string;
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ConsoleSession"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  endConsoleSession: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Revoked; its connections are being closed. */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       default: components["responses"]["Refused"];
     };
