@@ -24,7 +24,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout)
+	err := run(ctx, lameDuck(), os.Args[1:], os.Getenv, os.Stdout)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "broker:", err)
@@ -32,9 +32,9 @@ func main() {
 	}
 }
 
-// run is main without the process: it serves until ctx ends. Help, the version
-// and the log go to stdout.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+// run is main without the process: it serves until ctx ends, or until the clients
+// have gone elsewhere once leave is closed. Help, the version and the log go to stdout.
+func run(ctx context.Context, leave <-chan struct{}, args []string, getenv func(string) string, stdout io.Writer) error {
 	cfg := config{}
 	set := cfg.flags(getenv)
 	set.SetOutput(stdout)
@@ -56,6 +56,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err := cfg.alone(); err != nil {
 		return err
 	}
+	cfg.LameDuck = leave
 	return broker.Run(ctx, cfg.Config)
 }
 
@@ -135,6 +136,10 @@ TLS, clusters, leaf nodes, WebSocket, MQTT and JetStream are configured in
 nats-server's own file. It must not say who may log in: no operator, resolver,
 accounts or authorization. Without a file the broker listens for NATS clients on
 port 4222, with JetStream on.
+
+SIGINT and SIGTERM stop the broker at once. SIGUSR2 is nats-server's lame-duck
+mode: nobody is let in any more, clients are told of the other brokers and closed
+one after the other within lame_duck_duration, and then the broker stops.
 
 Flags, and the variable that is read when one is not given:
 

@@ -21,7 +21,7 @@ func noEnvironment(string) string { return "" }
 func TestHelpNamesEveryFlagAndItsVariable(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if err := run(t.Context(), []string{"--help"}, noEnvironment, &out); err != nil {
+	if err := run(t.Context(), nil, []string{"--help"}, noEnvironment, &out); err != nil {
 		t.Fatal(err)
 	}
 	var c config
@@ -74,7 +74,7 @@ func TestFlagsWinOverTheEnvironment(t *testing.T) {
 func TestVersionNamesBothVersions(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if err := run(t.Context(), []string{"--version"}, noEnvironment, &out); err != nil {
+	if err := run(t.Context(), nil, []string{"--version"}, noEnvironment, &out); err != nil {
 		t.Fatal(err)
 	}
 	if got := out.String(); !strings.HasPrefix(got, "signalbox broker ") || !strings.Contains(got, "nats-server 2.") {
@@ -98,7 +98,7 @@ func TestWrongFlagsAreRefused(t *testing.T) {
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
-			err := run(t.Context(), args, noEnvironment, &bytes.Buffer{})
+			err := run(t.Context(), nil, args, noEnvironment, &bytes.Buffer{})
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("error = %v, want it to say %q", err, want)
 			}
@@ -161,7 +161,7 @@ func TestBrokerRunsUntilItIsTold(t *testing.T) {
 		running, stop := context.WithCancel(ctx)
 		defer stop()
 		go func() {
-			done <- run(running, append([]string{"-c", conf, "--data", dir, "--log-level", "debug"}, args...), func(name string) string { return env[name] }, out)
+			done <- run(running, nil, append([]string{"-c", conf, "--data", dir, "--log-level", "debug"}, args...), func(name string) string { return env[name] }, out)
 		}()
 		out.waitFor(t, ctx, "broker is ready")
 		stop()

@@ -53,6 +53,10 @@ type Config struct {
 	MetricsAddress  string              // host:port of /healthz, /readyz and /metrics; "" is none
 	Logger          *slog.Logger
 
+	// LameDuck, once closed, has Run hand the clients over to other brokers, slowly, and
+	// then return. Nil: Run serves until its ctx ends, and then ends all connections at once.
+	LameDuck <-chan struct{}
+
 	// Adjust is called with the nats-server options when they are complete, for
 	// tests that need free ports and routes. Nil does nothing.
 	Adjust func(*server.Options)
@@ -81,6 +85,7 @@ type Broker struct {
 	asked     atomic.Bool // control has been asked since the start whether it knows the broker, or cannot be
 	logger    *natsLogger
 	metrics   net.Listener
+	lameDuck  lameDuck
 
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -93,8 +98,8 @@ const (
 	cacheSize    = "100000"
 )
 
-// Run starts a broker and serves until ctx ends, or until the server stops by
-// itself or control says that the broker has been removed, which are errors.
+// Run starts a broker and serves until ctx ends or a lame-duck mode does, or until the
+// server stops by itself or control says that the broker has been removed, which are errors.
 func Run(ctx context.Context, cfg Config) error {
 	b, err := Start(ctx, cfg)
 	if err != nil && ctx.Err() != nil {
@@ -104,14 +109,25 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer b.Stop()
-	select {
-	case <-ctx.Done():
-		b.log.Info("stopping")
-		return nil
-	case err := <-b.gone:
-		return err
-	case <-b.stopped():
-		return errors.Join(errors.New("the server stopped by itself"), b.logger.fatal())
+	stopped, left := b.stopped(), make(chan struct{})
+	for lameDuck := cfg.LameDuck; ; {
+		select {
+		case <-lameDuck:
+			lameDuck = nil
+			go func() {
+				defer close(left)
+				b.handOver(ctx)
+			}()
+		case <-left:
+			return nil
+		case <-ctx.Done():
+			b.log.Info("stopping")
+			return nil
+		case err := <-b.gone:
+			return err
+		case <-stopped:
+			return errors.Join(errors.New("the server stopped by itself"), b.logger.fatal())
+		}
 	}
 }
 
@@ -178,6 +194,7 @@ func (b *Broker) start(ctx context.Context) error {
 	if b.options, err = natsOptions(b.cfg); err != nil {
 		return err
 	}
+	b.lameDuck = takeLameDuck(b.options)
 	if err := checkPorts(b.options); err != nil {
 		return err
 	}

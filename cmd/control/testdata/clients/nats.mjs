@@ -61,28 +61,29 @@ function wrap(connection, tell) {
     },
     /** send publishes numbered messages to a stream, each until it is acknowledged, until stop. */
     async send({ topic }) {
-      sending = { stopped: false };
-      const mine = sending;
+      const mine = { stopped: false, acknowledged: 0, retried: 0 };
+      sending = mine;
       mine.done = (async () => {
-        let acknowledged = 0;
-        let retried = 0;
         while (!mine.stopped) {
           try {
-            const answer = await connection.request(topic, String(acknowledged), { timeout: 1000 });
+            const answer = await connection.request(topic, String(mine.acknowledged), { timeout: 1000 });
             const { error } = JSON.parse(text(answer.data));
             if (error) throw new Error(error.description);
-            acknowledged += 1;
+            mine.acknowledged += 1;
           } catch {
-            retried += 1; // a message that is stored but not acknowledged is stored twice: no loss
+            mine.retried += 1; // what was stored but not acknowledged is stored twice: no loss
             await new Promise((resolve) => setTimeout(resolve, 5));
           }
         }
-        return { acknowledged, retried };
       })();
+    },
+    async sent() {
+      return { acknowledged: sending.acknowledged };
     },
     async stop() {
       sending.stopped = true;
-      return sending.done;
+      await sending.done;
+      return { acknowledged: sending.acknowledged, retried: sending.retried };
     },
     async server() {
       return { data: connection.info?.server_name ?? "" };
