@@ -9,6 +9,8 @@ import { CodeBlock } from "../../ui/CodeBlock";
 import { Notice } from "../../ui/Notice";
 import { Panel } from "../../ui/Panel";
 import { PanelSkeleton } from "../../ui/Skeletons";
+import { Authority } from "../accounts/Authority";
+import { type Transport, transports, websocketFor } from "../accounts/endpoints";
 import { downloadFile } from "../creds/download";
 import { SecretFile } from "../creds/SecretFile";
 import { Loaded } from "../problems/Loaded";
@@ -38,11 +40,14 @@ function ConnectSteps({ account, endpoints }: { account: Account; endpoints: End
   const [language, setLanguage] = useState<Language>("cli");
   const [issued, setIssued] = useState<Issued>();
   const snippet = snippets.find((candidate) => candidate.language === language) as Snippet;
-  const url = endpoints.nats[0];
+  const offered = transports(endpoints);
+  // What works without further ado; encrypted, if that does.
+  const [encrypted, setEncrypted] = useState(!offered.plain || (offered.tls !== undefined && !offered.tls.caFile));
+  const transport = (encrypted ? offered.tls : offered.plain) ?? offered.plain ?? offered.tls;
   const mayIssue = useMay("developer");
   return (
     <Stack gap="lg">
-      {!url && (
+      {!transport && (
         <Notice tone="attention" title="No broker offers a URL yet">
           Clients connect to brokers, and none is enrolled where this account lives. Creds made now will work as soon as
           one is.
@@ -75,10 +80,29 @@ function ConnectSteps({ account, endpoints }: { account: Account; endpoints: End
             : "Two commands, in two terminals, in the folder with the file."
         }
       >
-        <Program snippet={snippet} url={url ?? "nats://127.0.0.1:4222"} fileName={issued?.fileName} />
+        <Stack gap="sm">
+          {offered.plain && offered.tls && (
+            <SegmentedControl
+              aria-label="Transport"
+              className={classes.transport}
+              data={[
+                { value: "plain", label: "Plain" },
+                { value: "tls", label: "With TLS" },
+              ]}
+              value={encrypted ? "tls" : "plain"}
+              onChange={(value) => setEncrypted(value === "tls")}
+            />
+          )}
+          {transport?.caFile && endpoints.ca_pem !== null && <Authority pem={endpoints.ca_pem} />}
+          <Program
+            snippet={snippet}
+            transport={transport ?? { urls: ["nats://127.0.0.1:4222"] }}
+            fileName={issued?.fileName}
+          />
+        </Stack>
       </Panel>
       <Panel title="Or try it right here" description="This page can be the client, too: it speaks WebSocket.">
-        <TryItHere creds={issued?.creds} websocketUrl={endpoints.websocket[0]} />
+        <TryItHere creds={issued?.creds} websocketUrl={websocketFor(endpoints, window.location.protocol)} />
       </Panel>
       <div className={classes.watch} data-watching={issued !== undefined}>
         <WaitForConnection account={account.id} publicKey={issued?.publicKey} />
@@ -149,7 +173,7 @@ function CreateCreds({ account, userName, issued, onIssued }: CreateCredsProps) 
   );
 }
 
-function Program({ snippet, url, fileName }: { snippet: Snippet; url: string; fileName?: string }) {
+function Program({ snippet, transport, fileName }: { snippet: Snippet; transport: Transport; fileName?: string }) {
   const { language, name, install, run } = snippet;
   return (
     <Stack gap="sm">
@@ -166,7 +190,7 @@ function Program({ snippet, url, fileName }: { snippet: Snippet; url: string; fi
       </div>
       <CodeBlock
         label={run ? `${name} program` : "nats commands"}
-        code={snippet.code(url, fileName ?? `${snippet.userName}.creds`)}
+        code={snippet.code(transport, fileName ?? `${snippet.userName}.creds`)}
         testId={`snippet-${language}`}
       />
       {run && (

@@ -1,3 +1,5 @@
+import type { Transport } from "../accounts/endpoints";
+
 export type Language = "cli" | "go" | "javascript" | "python";
 
 export type Snippet = {
@@ -10,7 +12,7 @@ export type Snippet = {
   install: string;
   /** How to run the file; empty when the code is itself commands. */
   run: string;
-  code: (url: string, credsFile: string) => string;
+  code: (transport: Transport, credsFile: string) => string;
 };
 
 /**
@@ -24,12 +26,16 @@ export const snippets: Snippet[] = [
     userName: "nats-cli",
     install: "go install github.com/nats-io/natscli/nats@latest",
     run: "",
-    code: (url, credsFile) => `# In one terminal: listen
-nats --server ${url} --creds ${shellWord(credsFile)} sub hello
+    code: ({ urls, caFile, tlsFirst }, credsFile) => {
+      const trust = `${caFile ? ` --tlsca ${shellWord(caFile)}` : ""}${tlsFirst ? " --tlsfirst" : ""}`;
+      const nats = `nats --server ${urls.join(",")}${trust} --creds ${shellWord(credsFile)}`;
+      return `# In one terminal: listen
+${nats} sub hello
 
 # In another: publish
-nats --server ${url} --creds ${shellWord(credsFile)} pub hello "hello from the nats CLI"
-`,
+${nats} pub hello "hello from the nats CLI"
+`;
+    },
   },
   {
     language: "go",
@@ -37,7 +43,7 @@ nats --server ${url} --creds ${shellWord(credsFile)} pub hello "hello from the n
     userName: "go-client",
     install: "go mod init hello && go get github.com/nats-io/nats.go",
     run: "go run main.go",
-    code: (url, credsFile) => `package main
+    code: ({ urls, caFile, tlsFirst }, credsFile) => `package main
 
 import (
 	"fmt"
@@ -48,8 +54,8 @@ import (
 )
 
 func main() {
-	nc, err := nats.Connect(${JSON.stringify(url)},
-		nats.Name("hello from Go"),
+	nc, err := nats.Connect(${JSON.stringify(urls.join(","))},
+		nats.Name("hello from Go"),${caFile ? `\n\t\tnats.RootCAs(${JSON.stringify(caFile)}),` : ""}${tlsFirst ? "\n\t\tnats.TLSHandshakeFirst()," : ""}
 		nats.UserCredentials(${JSON.stringify(credsFile)}))
 	if err != nil {
 		log.Fatal(err)
@@ -80,13 +86,17 @@ func main() {
     userName: "js-client",
     install: "npm install @nats-io/transport-node",
     run: "node hello.mjs",
-    code: (url, credsFile) => `import { readFile } from "node:fs/promises";
+    code: ({ urls, caFile, tlsFirst }, credsFile) => `import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, credsAuthenticator } from "@nats-io/transport-node";
 
 const nc = await connect({
-  servers: ${JSON.stringify(url)},
-  name: "hello from JavaScript",
+  servers: ${list(urls)},
+  name: "hello from JavaScript",${
+    caFile || tlsFirst
+      ? `\n  tls: { ${[caFile && `caFile: ${JSON.stringify(caFile)}`, tlsFirst && "handshakeFirst: true"].filter(Boolean).join(", ")} },`
+      : ""
+  }
   authenticator: credsAuthenticator(await readFile(${JSON.stringify(credsFile)})),
 });
 
@@ -109,15 +119,15 @@ await nc.drain();
     userName: "python-client",
     install: 'pip install "nats-py[nkeys]"',
     run: "python hello.py",
-    code: (url, credsFile) => `import asyncio
-
+    code: ({ urls, caFile, tlsFirst }, credsFile) => `import asyncio
+${caFile ? "import ssl\n" : ""}
 import nats
 
 
 async def main():
     nc = await nats.connect(
-        ${JSON.stringify(url)},
-        name="hello from Python",
+        ${list(urls)},
+        name="hello from Python",${caFile ? `\n        tls=ssl.create_default_context(cafile=${JSON.stringify(caFile)}),` : ""}${tlsFirst ? "\n        tls_handshake_first=True," : ""}
         user_credentials=${JSON.stringify(credsFile)},
     )
     sub = await nc.subscribe("hello")
@@ -133,6 +143,11 @@ asyncio.run(main())
 `,
   },
 ];
+
+/** list is one URL, or a list of several, as JavaScript and Python write both. */
+function list(urls: string[]): string {
+  return urls.length === 1 ? JSON.stringify(urls[0]) : `[${urls.map((url) => JSON.stringify(url)).join(", ")}]`;
+}
 
 /** shellWord quotes a file name where a POSIX shell needs it. */
 function shellWord(word: string): string {
