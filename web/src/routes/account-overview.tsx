@@ -27,35 +27,33 @@ export function AccountOverviewPage() {
           {(data) => <BrokerTable delivery={data} />}
         </Loaded>
       </Panel>
-      <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
-        <Stack gap="lg">
-          <Loaded query={endpoints} what="the URLs" skeleton={<PanelSkeleton />}>
-            {(data) => (
-              <Panel title="Where clients connect">
-                <EndpointFacts endpoints={data} />
-              </Panel>
-            )}
-          </Loaded>
-          <Panel title="About">
-            <Facts
-              items={[
-                [
-                  "Description",
-                  account.description || (
-                    <Text key="none" size="sm" c="dimmed">
-                      None
-                    </Text>
-                  ),
-                ],
-                ["Public key", <Key key="key" value={account.public_key} what="public key" />],
-                ["Id", <Key key="id" value={account.id} what="id" />],
-                ["Revision", account.revision.toLocaleString("en-US")],
-                ["Created", <Time key="created" value={account.created_at} />],
-                ["Changed", <Time key="updated" value={account.updated_at} />],
-              ]}
-            />
+      <Loaded query={endpoints} what="the URLs" skeleton={<PanelSkeleton />}>
+        {(data) => (
+          <Panel title="Where clients connect">
+            <EndpointFacts endpoints={data} />
           </Panel>
-        </Stack>
+        )}
+      </Loaded>
+      <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
+        <Panel title="About">
+          <Facts
+            items={[
+              [
+                "Description",
+                account.description || (
+                  <Text key="none" size="sm" c="dimmed">
+                    None
+                  </Text>
+                ),
+              ],
+              ["Public key", <Key key="key" value={account.public_key} what="public key" />],
+              ["Id", <Key key="id" value={account.id} what="id" />],
+              ["Revision", account.revision.toLocaleString("en-US")],
+              ["Created", <Time key="created" value={account.created_at} />],
+              ["Changed", <Time key="updated" value={account.updated_at} />],
+            ]}
+          />
+        </Panel>
         <Panel
           title="Limits in force"
           description="The account's own, within what the plan allows."

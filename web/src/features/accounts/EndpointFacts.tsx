@@ -12,11 +12,13 @@ export function EndpointFacts({ endpoints }: { endpoints: Endpoints }) {
   const rows = offered.map(([name, urls]): [string, ReactNode] => [
     name,
     urls.map((url) => (
-      <Group key={url} gap={4} wrap="nowrap">
-        <Text size="sm" ff="monospace">
-          {url}
-        </Text>
-        <CopyIcon text={url} what={`${name} URL`} />
+      <Group key={url} gap={4}>
+        <Group gap={4} wrap="nowrap">
+          <Text size="sm" ff="monospace">
+            {url}
+          </Text>
+          <CopyIcon text={url} what={`${name} URL`} />
+        </Group>
         {endpoints.tls_first.includes(url) && (
           <Text size="xs" c="dimmed">
             {endpoints.tls_first_only.includes(url) ? "TLS handshake first only" : "also TLS handshake first"}
