@@ -238,6 +238,64 @@ func (h *house) dialForeign(kind string, request map[string]any) (*caller, error
 	return &caller{exchange, f.ended, f.endedAt, func() { _, _ = f.do("close", nil) }}, nil
 }
 
+// mosquittoSub is a running mosquitto_sub.
+type mosquittoSub struct {
+	heard chan string // "QoS retained topic text"
+	end   func()
+}
+
+// startMosquittoSub returns when it has subscribed, or why it has not.
+func startMosquittoSub(t *testing.T, args ...string) (*mosquittoSub, error) {
+	t.Helper()
+	sub := exec.Command("stdbuf", append([]string{"-oL", "mosquitto_sub", "-d", "-F", "heard %q %r %t %p"}, args...)...)
+	lines, err := sub.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	sub.Stderr = sub.Stdout
+	if err := sub.Start(); err != nil {
+		return nil, err
+	}
+	m := &mosquittoSub{heard: make(chan string, 1000)}
+	ready, over := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(over)
+		for scan := bufio.NewScanner(lines); scan.Scan(); {
+			text, heard := strings.CutPrefix(scan.Text(), "heard ")
+			var err error
+			switch {
+			case heard:
+				m.heard <- text
+				continue
+			case strings.HasPrefix(text, "Subscribed"):
+			case strings.Contains(text, "onnection"):
+				err = errors.New(text)
+			default:
+				continue
+			}
+			select {
+			case ready <- err:
+			default:
+			}
+		}
+	}()
+	m.end = sync.OnceFunc(func() {
+		sub.Process.Kill()
+		<-over
+		_ = sub.Wait() // killed
+	})
+	t.Cleanup(m.end)
+	select {
+	case err = <-ready:
+	case <-time.After(patience):
+		err = errors.New("mosquitto_sub says nothing")
+	}
+	if err != nil {
+		m.end()
+	}
+	return m, err
+}
+
 // dialMosquitto runs mosquitto_sub, which says nothing when its connection
 // ends: what lies between it and the broker notices.
 func (h *house) dialMosquitto(e entrance, p badge) (*caller, error) {
@@ -247,48 +305,8 @@ func (h *house) dialMosquitto(e entrance, p badge) (*caller, error) {
 	if e.tls {
 		args = append(args, "--cafile", h.authority.ca)
 	}
-	sub := exec.Command("stdbuf", append([]string{"-oL", "mosquitto_sub", "-d", "-i", name, "-t", "back/#", "-F", "heard %p"}, args...)...)
-	lines, err := sub.StdoutPipe()
+	sub, err := startMosquittoSub(h.t, append([]string{"-i", name, "-t", "back/#"}, args...)...)
 	if err != nil {
-		return nil, err
-	}
-	sub.Stderr = sub.Stdout
-	if err := sub.Start(); err != nil {
-		return nil, err
-	}
-	heard, ready, over := make(chan string, 100), make(chan error, 1), make(chan struct{})
-	go func() {
-		defer close(over)
-		scan := bufio.NewScanner(lines)
-		for scan.Scan() {
-			switch text, is := strings.CutPrefix(scan.Text(), "heard "); {
-			case is:
-				heard <- text
-			case strings.HasPrefix(text, "Subscribed"), strings.Contains(text, "onnection"):
-				var err error
-				if !strings.HasPrefix(text, "Subscribed") {
-					err = errors.New(text)
-				}
-				select {
-				case ready <- err:
-				default:
-				}
-			}
-		}
-	}()
-	end := sync.OnceFunc(func() {
-		sub.Process.Kill()
-		<-over
-		_ = sub.Wait() // killed
-	})
-	h.t.Cleanup(end)
-	select {
-	case err = <-ready:
-	case <-time.After(patience):
-		err = errors.New("mosquitto_sub says nothing")
-	}
-	if err != nil {
-		end()
 		return nil, refusedOr(err)
 	}
 	exchange := func(topic, text string) (string, error) {
@@ -299,8 +317,9 @@ func (h *house) dialMosquitto(e entrance, p badge) (*caller, error) {
 			}
 			for timeout := time.After(5 * again); timeout != nil; {
 				select {
-				case answer := <-heard: // or one to somebody else's question
-					if strings.HasSuffix(answer, text) {
+				case heard := <-sub.heard:
+					// Or the answer to somebody else's question.
+					if _, answer, is := strings.Cut(heard, " back/"+topic+" "); is {
 						return answer, nil
 					}
 				case <-timeout:
@@ -310,7 +329,7 @@ func (h *house) dialMosquitto(e entrance, p badge) (*caller, error) {
 		}
 		return "", errors.New("mosquitto_sub heard nothing")
 	}
-	return &caller{exchange, between.ended, func() time.Time { return *between.endedAt.Load() }, end}, nil
+	return &caller{exchange, between.ended, func() time.Time { return *between.endedAt.Load() }, sub.end}, nil
 }
 
 // turnstile leads clients to a port, and notices when the server closes the connection of the first.

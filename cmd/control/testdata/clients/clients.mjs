@@ -41,25 +41,26 @@ async function perform(request) {
 }
 
 async function openMQTT(request, tell) {
-  const client = await mqtt.connectAsync(
-    request.url,
-    {
-      clientId: request.client_id ?? request.client,
-      username: "thing",
-      password: request.jwt,
-      clean: request.clean ?? true,
-      reconnectPeriod: 0,
-      connectTimeout: 20_000,
-      will: request.will && { ...request.will, payload: Buffer.from(request.will.payload) },
-    },
-    false,
-  );
+  const client = mqtt.connect(request.url, {
+    clientId: request.client_id ?? request.client,
+    username: "thing",
+    password: request.jwt,
+    clean: request.clean ?? true,
+    reconnectPeriod: 0,
+    connectTimeout: 20_000,
+    will: request.will && { ...request.will, payload: Buffer.from(request.will.payload) },
+  });
   const waiting = new Map();
-  client.on("close", () => tell({ event: "closed" }));
-  client.on("error", () => {}); // told by close
+  // What waits in a session comes with the answer to CONNECT: it must find a listener.
   client.on("message", (topic, payload, packet) => {
     waiting.get(topic)?.(payload.toString());
     tell({ event: "message", topic, data: payload.toString(), qos: packet.qos, retain: packet.retain });
+  });
+  client.on("close", () => tell({ event: "closed" }));
+  await new Promise((resolve, reject) => {
+    client.once("connect", resolve);
+    client.on("error", reject);
+    client.once("close", () => reject(new Error("the connection was closed")));
   });
   return {
     async exchange({ topic, data }) {
