@@ -54,6 +54,7 @@ type trustPage struct {
 	hash        PageHash
 	trust       Trust
 	authorities []*x509.Certificate
+	issuers     Issuers
 }
 
 // Limits of a trust page.
@@ -131,6 +132,7 @@ func (p *trustPage) read() error {
 		}
 		seen[issuer.URL] = true
 	}
+	p.issuers = newIssuers(p.trust.Issuers)
 	return nil
 }
 
@@ -209,4 +211,12 @@ func (p TrustPage) Authorities() []*x509.Certificate {
 		return nil
 	}
 	return p.authorities
+}
+
+// Issuers are those whose tokens the account takes.
+func (p TrustPage) Issuers() Issuers {
+	if p.trustPage == nil {
+		return nil
+	}
+	return p.issuers
 }
