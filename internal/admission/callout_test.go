@@ -38,7 +38,9 @@ func setupCallout(t *testing.T, edit func(*callout, *claims.Account)) *callout {
 	for name, at := range map[string]**brokertest.Account{"acme": &c.account, "allowed": &c.allowed, "foreign": &c.foreign} {
 		*at = c.Control.NewAccount(name)
 		c.keys[*at] = pairOf(nkeys.CreateAccount())(t)
-		c.WaitApplied((*at).Change(func(a *claims.Account) { a.SigningKeys = []claims.AccountKey{claims.AccountKey(publicOf(t, c.keys[*at]))} }))
+		c.WaitApplied((*at).Change(func(a *claims.Account) {
+			a.SigningKeys = []claims.AccountKey{claims.AccountKey(publicOf(t, c.keys[*at]))}
+		}))
 	}
 	c.service, c.sentinel = c.account.Issue("service"), c.account.Issue("sentinel")
 	c.WaitApplied(c.account.Change(func(a *claims.Account) {
@@ -219,7 +221,9 @@ func TestAuthorizationServiceDecidesAsOnAStockServer(t *testing.T) {
 					a.user.IssuerAccount = string(c.allowed.Key)
 				}, admission.UnknownSigningKey},
 				{"user signed by a stranger", func(_ *jwt.AuthorizationRequestClaims, a *answer) { a.signer = stranger }, admission.UnknownSigningKey},
-				{"expired user", func(_ *jwt.AuthorizationRequestClaims, a *answer) { a.user.Expires = time.Now().Add(-time.Minute).Unix() }, admission.CalloutInvalid},
+				{"expired user", func(_ *jwt.AuthorizationRequestClaims, a *answer) {
+					a.user.Expires = time.Now().Add(-time.Minute).Unix()
+				}, admission.CalloutInvalid},
 				{"for another connection type", func(_ *jwt.AuthorizationRequestClaims, a *answer) {
 					a.user.AllowedConnectionTypes.Add(jwt.ConnectionTypeMqtt)
 				}, admission.ConnectionType},

@@ -49,15 +49,20 @@ var tokenAlgorithms = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.EdDSA,
 }
 
-// Why a token is not taken. What [Issuers.Read] returns is one of them.
+// TokenError is why a token is not taken. Its Reason is for programs, and stays.
+type TokenError struct{ Reason, words string }
+
+func (e *TokenError) Error() string { return e.words }
+
+// Why a token is not taken: what [Issuers.Read] returns is one of them.
 var (
-	ErrTokenMalformed = errors.New("it is no signed token")
-	ErrTokenIssuer    = errors.New("the account does not trust the token's issuer")
-	ErrTokenKey       = errors.New("the issuer is not known to have the key that the token names")
-	ErrTokenSignature = errors.New("the token's signature is not the issuer's")
-	ErrTokenAudience  = errors.New("the token is for somebody else: none of its audiences is one that the account takes")
-	ErrTokenTime      = errors.New("the token has expired, or is not valid yet")
-	ErrTokenRule      = errors.New("no rule of the account says whom the token stands for")
+	ErrTokenMalformed = &TokenError{"token_malformed", "it is no token that is signed as it should be, or a claim that it needs is missing"}
+	ErrTokenIssuer    = &TokenError{"token_issuer", "the account does not trust the token's issuer"}
+	ErrTokenKey       = &TokenError{"token_key", "the issuer is not known to have the key that the token names; its keys are being read again"}
+	ErrTokenSignature = &TokenError{"token_signature", "the token's signature is not the issuer's"}
+	ErrTokenAudience  = &TokenError{"token_audience", "the token is for somebody else: none of its audiences is one that the account takes"}
+	ErrTokenTime      = &TokenError{"token_time", "the token has expired, or is not valid yet"}
+	ErrTokenRule      = &TokenError{"token_rule", "no rule of the account says whom the token stands for"}
 )
 
 // TokenIssuer is what a token says of its issuer, before anything of it is verified.
@@ -156,7 +161,7 @@ func (s Issuers) Has(id RuleID) bool {
 }
 
 // Read verifies a token, and finds the rule that says whom it stands for in the account. Its
-// error is one of ErrToken…; with ErrTokenKey the issuer's keys may have changed.
+// error is a [TokenError]; with ErrTokenKey the issuer's keys may have changed.
 func (s Issuers) Read(account AccountKey, token string, now time.Time) (IdentityToken, error) {
 	if len(token) > MaxIdentityTokenBytes {
 		return IdentityToken{}, ErrTokenMalformed

@@ -20,6 +20,7 @@ type User struct {
 	Account AccountKey
 	Tags    []string
 	Expires time.Time // to the second, rounded down; zero: never
+	Rule    RuleID    // of an issuer, that made the user; empty: none did
 	// Session is when the session of a web page ends that the user is for, to the
 	// second, rounded down; zero: it is for none. With it the connections of who
 	// logs in before Expires last until then, if the account says of the role
@@ -75,6 +76,9 @@ func (u User) unsigned() *jwt.UserClaims {
 	c.Tags = u.Tags
 	if !u.Session.IsZero() {
 		c.Tags = append(slices.Clone(c.Tags), sessionTag+strconv.FormatInt(u.Session.Unix(), 10))
+	}
+	if u.Rule != "" {
+		c.Tags = append(slices.Clone(c.Tags), u.Rule.Tag())
 	}
 	if !u.Expires.IsZero() {
 		c.Expires = u.Expires.Unix()

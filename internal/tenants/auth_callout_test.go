@@ -126,8 +126,10 @@ func TestBadAuthCalloutsAreRefused(t *testing.T) {
 			func(s *AccountSettings) { s.SigningKeys = []AccountSigningKey{{PublicKey: claims.AccountKey(key)}} },
 			func(s *AccountSettings) { s.SigningKeys = []AccountSigningKey{{PublicKey: w.account.PublicKey}} },
 		},
-		"/signing_keys/0/role_id":    {func(s *AccountSettings) { s.SigningKeys = []AccountSigningKey{{PublicKey: signer, RoleID: "rol_none"}} }},
-		"/signing_keys/1/public_key": {func(s *AccountSettings) { s.SigningKeys = []AccountSigningKey{{PublicKey: signer}, {PublicKey: signer}} }},
+		"/signing_keys/0/role_id": {func(s *AccountSettings) { s.SigningKeys = []AccountSigningKey{{PublicKey: signer, RoleID: "rol_none"}} }},
+		"/signing_keys/1/public_key": {func(s *AccountSettings) {
+			s.SigningKeys = []AccountSigningKey{{PublicKey: signer}, {PublicKey: signer}}
+		}},
 	} {
 		for _, edit := range edits {
 			_, err := w.UpdateAccount(t.Context(), w.owner, w.account.ID, "", func(s *AccountSpec) error { edit(&s.Settings); return nil })

@@ -29,12 +29,13 @@ type (
 	OperationID  string
 	EventID      string
 	BatchID      string
+	OIDCIssuerID string
 )
 
 var crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // NewID makes an id with the three-letter prefix of its noun: ten, per, tok,
-// pln, opr, acc, rol, usr, crd, brk, srv, enr, aud, ref, opn, evt, bat.
+// pln, opr, acc, rol, usr, crd, brk, srv, enr, aud, ref, opn, evt, bat, oid.
 func NewID[T ~string](prefix string) T {
 	id := uuid.Must(uuid.NewV7())
 	return T(prefix + "_" + crockford.EncodeToString(id[:]))

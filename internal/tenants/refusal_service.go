@@ -38,6 +38,9 @@ func (s *Service) RecordRefusals(ctx context.Context, operator OperatorID, broke
 		if err != nil {
 			return err
 		}
+		if err := s.hurryKeys(ctx, tx, fitting, s.clock()); err != nil {
+			return err
+		}
 		return pruneRefusals(ctx, tx, accounts, s.clock().Add(-refusalsFor))
 	})
 	if err != nil {

@@ -35,6 +35,10 @@ type Service struct {
 	// before the first call.
 	ConsoleLife time.Duration
 
+	// IssuerKeys reads the keys of issuers of OpenID Connect; nil: nobody can. Set
+	// it before the first call.
+	IssuerKeys KeySource
+
 	stock stockJWTs
 	work  chan struct{} // wakes RunOperations
 

@@ -1,0 +1,176 @@
+package tenants
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/postgres"
+)
+
+// Exchanged is what somebody gets for the token of an issuer that the account trusts.
+type Exchanged struct {
+	Creds    []byte
+	FileName string
+	Name     string // the user's
+	Expires  time.Time
+}
+
+// ExchangeLifetime is how long exchanged creds are good for at most.
+const ExchangeLifetime = 15 * time.Minute
+
+// errNotExchanged is what everybody hears whose token is not taken, whatever is wrong.
+var errNotExchanged = fault.New(fault.Unauthenticated, "this account gives nobody creds for this token; its people see why in the account's refusals")
+
+// ExchangeToken makes creds of an issuer's token, as the account's rules say:
+// good for as long as the token is, a quarter of an hour at most, and less if the
+// rule, the role or the plan say so. The token is all the proof there is. Creds end with the
+// rule, like connections that came by the token itself.
+func (s *Service) ExchangeToken(ctx context.Context, id AccountID, token, from string) (Exchanged, error) {
+	account, err := accountAnywhere(ctx, s.pool, id)
+	if errors.Is(err, fault.NotFound) || err == nil && account.frozen() {
+		return Exchanged{}, errNotExchanged
+	}
+	if err != nil {
+		return Exchanged{}, err
+	}
+	said, err := s.readToken(ctx, account, token)
+	var refused *claims.TokenError
+	if errors.As(err, &refused) {
+		if err := s.recordExchangeRefusal(ctx, account, refused, from); err != nil {
+			return Exchanged{}, err
+		}
+		return Exchanged{}, errNotExchanged
+	}
+	if err != nil {
+		return Exchanged{}, err
+	}
+	return s.exchange(ctx, account, said)
+}
+
+// readToken reads an issuer's keys again, now and then, when a token names one that nobody knows.
+func (s *Service) readToken(ctx context.Context, account Account, token string) (claims.IdentityToken, error) {
+	for first := true; ; first = false {
+		list, err := issuersToTrust(ctx, s.pool, account)
+		if err != nil {
+			return claims.IdentityToken{}, err
+		}
+		if len(list) == 0 {
+			return claims.IdentityToken{}, claims.ErrTokenIssuer
+		}
+		page, err := claims.EncodeTrustPage(claims.Trust{Issuers: list})
+		if err != nil {
+			return claims.IdentityToken{}, err
+		}
+		now := s.clock()
+		said, err := page.Issuers().Read(account.PublicKey, token, now)
+		if !errors.Is(err, claims.ErrTokenKey) || !first {
+			return said, err
+		}
+		if err := hurryOIDCIssuers(ctx, s.pool, []claims.AccountKey{account.PublicKey}, now.Add(-hurryAfter), now); err != nil {
+			return claims.IdentityToken{}, err
+		}
+		if err := s.ReadDueKeys(ctx); err != nil {
+			return claims.IdentityToken{}, err
+		}
+	}
+}
+
+func (s *Service) exchange(ctx context.Context, account Account, said claims.IdentityToken) (Exchanged, error) {
+	var out Exchanged
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		roles, err := rolesForKeys(ctx, tx, account)
+		if err != nil {
+			return err
+		}
+		var role RoleID
+		for _, r := range roles {
+			if r.PublicKey == said.Role {
+				role = r.ID
+			}
+		}
+		u, err := roleToSign(ctx, tx, account, role)
+		if errors.Is(err, fault.NotFound) || err == nil && u.admissible() != nil {
+			return errNotExchanged
+		}
+		if err != nil {
+			return err
+		}
+		now := s.clock()
+		u.Name, u.Tags = said.Name, said.Tags
+		out.Expires = said.Expires
+		for _, most := range []time.Duration{ExchangeLifetime, u.RoleMaximum, u.PlanMaximum} {
+			if most > 0 && out.Expires.After(now.Add(most)) {
+				out.Expires = now.Add(most)
+			}
+		}
+		out.Name, out.FileName = u.Name, credsFileName(account.Name, u.Name)
+		if out.Creds, err = s.mintByRule(u, said.Rule, out.Expires); err != nil {
+			return fmt.Errorf("exchange a token: %w", err)
+		}
+		return insertReasonedAudit(ctx, tx, &account.TenantID, cut(said.Issuer+" "+said.Subject), "exchangeOidcToken", string(account.ID), "as "+said.Name, now)
+	})
+	if err != nil {
+		return Exchanged{}, err
+	}
+	return out, nil
+}
+
+func (s *Service) mintByRule(u signable, rule claims.RuleID, expires time.Time) ([]byte, error) {
+	seed, err := claims.NewUserSeed()
+	if err != nil {
+		return nil, err
+	}
+	defer seed.Wipe()
+	key, err := seed.UserKey()
+	if err != nil {
+		return nil, err
+	}
+	var token string
+	err = s.withSeed(u.SealedSeed, string(u.RoleKey), func(role claims.Seed) (err error) {
+		token, err = claims.EncodeUser(claims.User{Key: key, Name: u.Name, Account: u.AccountKey, Tags: u.Tags, Expires: expires, Rule: rule}, role)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return claims.FormatCreds(token, seed), nil
+}
+
+// accountAnywhere is the account with that id, whoever's it is.
+func accountAnywhere(ctx context.Context, q querier, id AccountID) (Account, error) {
+	const query = `
+		SELECT ` + accountColumns + `
+		FROM accounts
+		WHERE accounts.id = @id
+		AND accounts.deleted_at IS NULL`
+	account, err := one[Account](ctx, q, query, pgx.StrictNamedArgs{"id": id})
+	return account, found(err, "account", string(id))
+}
+
+// recordExchangeRefusal tells the account's people why a token was not taken.
+func (s *Service) recordExchangeRefusal(ctx context.Context, account Account, why *claims.TokenError, from string) error {
+	const query = `
+		INSERT INTO refused_logins (id, tenant_id, account_id, broker, user_public_key, reason, connection_type, address, detail, count, first_at, last_at)
+		VALUES (@id, @tenant, @account, 'control', '', @reason, '', @address, @detail, 1, @now, @now)
+		ON CONFLICT ON CONSTRAINT refused_logins_key DO UPDATE
+		SET id = EXCLUDED.id,
+			detail = EXCLUDED.detail,
+			count = refused_logins.count + 1,
+			last_at = EXCLUDED.last_at`
+	now := s.clock()
+	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
+			"id": NewID[RefusalID]("ref"), "tenant": account.TenantID, "account": account.ID, "reason": why.Reason, "address": cut(from), "detail": why.Error(), "now": now,
+		})
+		if err != nil {
+			return fmt.Errorf("record that a token was not exchanged: %w", err)
+		}
+		return pruneRefusals(ctx, tx, []AccountID{account.ID}, now.Add(-refusalsFor))
+	})
+}

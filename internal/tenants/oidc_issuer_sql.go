@@ -1,0 +1,180 @@
+package tenants
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+	"github.com/signalbox-io/signalbox/internal/postgres"
+)
+
+const oidcIssuerColumns = `oidc_issuers.id, oidc_issuers.tenant_id, oidc_issuers.account_id, oidc_issuers.url, oidc_issuers.description, ` +
+	`oidc_issuers.audiences, oidc_issuers.rules, oidc_issuers.keys, oidc_issuers.fetched_at, oidc_issuers.fetch_error, ` +
+	`oidc_issuers.version, oidc_issuers.created_at, oidc_issuers.updated_at`
+
+var oidcIssuerFaults = map[string]*fault.Error{
+	"oidc_issuers_url_key": {Kind: fault.Conflict, Pointer: "/url", Message: "the account has this issuer already"},
+}
+
+func insertOIDCIssuer(ctx context.Context, tx pgx.Tx, account Account, id OIDCIssuerID, spec OIDCIssuerSpec, keys json.RawMessage, again, now time.Time) (OIDCIssuer, error) {
+	const query = `
+		INSERT INTO oidc_issuers (id, tenant_id, account_id, url, description, audiences, rules, keys, fetched_at, fetch_at, created_at, updated_at)
+		VALUES (@id, @tenant, @account, @url, @description, @audiences, @rules, @keys, @now, @again, @now, @now)
+		RETURNING ` + oidcIssuerColumns
+	issuer, err := one[OIDCIssuer](ctx, tx, query, pgx.StrictNamedArgs{
+		"id": id, "tenant": account.TenantID, "account": account.ID, "url": spec.URL, "description": spec.Description,
+		"audiences": spec.Audiences, "rules": spec.Rules, "keys": keys, "again": again, "now": now,
+	})
+	if err != nil {
+		return OIDCIssuer{}, fmt.Errorf("insert an issuer: %w", postgres.Fault(err, oidcIssuerFaults))
+	}
+	return issuer, nil
+}
+
+func oidcIssuerByID(ctx context.Context, q querier, actor Actor, id OIDCIssuerID) (OIDCIssuer, error) {
+	const query = `
+		SELECT ` + oidcIssuerColumns + `
+		FROM oidc_issuers
+		JOIN accounts ON accounts.id = oidc_issuers.account_id
+		WHERE oidc_issuers.id = @id
+		AND oidc_issuers.tenant_id = ANY(@tenants)
+		AND accounts.deleted_at IS NULL`
+	issuer, err := one[OIDCIssuer](ctx, q, query, pgx.StrictNamedArgs{"id": id, "tenants": actor.Tenants()})
+	return issuer, found(err, "issuer", string(id))
+}
+
+func oidcIssuersByAccount(ctx context.Context, q querier, account Account, k Keyset) ([]OIDCIssuer, error) {
+	args := pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID}
+	query := `
+		SELECT ` + oidcIssuerColumns + `
+		FROM oidc_issuers
+		WHERE oidc_issuers.tenant_id = @tenant
+		AND oidc_issuers.account_id = @account` + k.SQL("oidc_issuers.id", "oidc_issuers.url", args)
+	return all[OIDCIssuer](ctx, q, query, args)
+}
+
+func oidcIssuersToSign(ctx context.Context, q querier, account Account) ([]OIDCIssuer, error) {
+	const query = `
+		SELECT ` + oidcIssuerColumns + `
+		FROM oidc_issuers
+		WHERE tenant_id = @tenant
+		AND account_id = @account
+		ORDER BY id`
+	list, err := all[OIDCIssuer](ctx, q, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID})
+	if err != nil {
+		return nil, fmt.Errorf("read the issuers of account %s: %w", account.ID, err)
+	}
+	return list, nil
+}
+
+// issuersToTrust is what the account's trust page has to say of issuers.
+func issuersToTrust(ctx context.Context, q querier, account Account) ([]claims.TrustedIssuer, error) {
+	list, err := oidcIssuersToSign(ctx, q, account)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	roles, err := rolesForKeys(ctx, q, account)
+	if err != nil {
+		return nil, err
+	}
+	var trusted []claims.TrustedIssuer
+	for _, i := range list {
+		if t, ok := i.trusted(roles); ok {
+			trusted = append(trusted, t)
+		}
+	}
+	return trusted, nil
+}
+
+func updateOIDCIssuer(ctx context.Context, tx pgx.Tx, issuer OIDCIssuer, spec OIDCIssuerSpec, keys json.RawMessage, now time.Time) (OIDCIssuer, error) {
+	const query = `
+		UPDATE oidc_issuers
+		SET url = @url,
+			description = @description,
+			audiences = @audiences,
+			rules = @rules,
+			keys = @keys,
+			version = version + 1,
+			updated_at = @now
+		WHERE id = @id
+		AND tenant_id = @tenant
+		RETURNING ` + oidcIssuerColumns
+	updated, err := one[OIDCIssuer](ctx, tx, query, pgx.StrictNamedArgs{
+		"id": issuer.ID, "tenant": issuer.TenantID, "url": spec.URL, "description": spec.Description,
+		"audiences": spec.Audiences, "rules": spec.Rules, "keys": keys, "now": now,
+	})
+	return updated, postgres.Fault(err, oidcIssuerFaults)
+}
+
+func deleteOIDCIssuer(ctx context.Context, tx pgx.Tx, issuer OIDCIssuer) error {
+	const query = `
+		DELETE FROM oidc_issuers
+		WHERE id = @id
+		AND tenant_id = @tenant`
+	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{"id": issuer.ID, "tenant": issuer.TenantID})
+	return err
+}
+
+// dueOIDCIssuer takes an issuer whose keys are to be read, and leaves it to the
+// caller for so long. [pgx.ErrNoRows]: none is due.
+func dueOIDCIssuer(ctx context.Context, q querier, now, until time.Time) (OIDCIssuer, error) {
+	const query = `
+		UPDATE oidc_issuers
+		SET fetch_at = @until
+		WHERE id = (
+			SELECT oidc_issuers.id
+			FROM oidc_issuers
+			JOIN accounts ON accounts.id = oidc_issuers.account_id
+			WHERE fetch_at <= @now
+			AND accounts.deleted_at IS NULL
+			ORDER BY fetch_at
+			LIMIT 1
+			FOR UPDATE OF oidc_issuers SKIP LOCKED
+		)
+		RETURNING ` + oidcIssuerColumns
+	return one[OIDCIssuer](ctx, q, query, pgx.StrictNamedArgs{"now": now, "until": until})
+}
+
+// hurryOIDCIssuers has the account's issuers' keys read soon, unless they were a moment ago.
+func hurryOIDCIssuers(ctx context.Context, q querier, keys []claims.AccountKey, readBefore, now time.Time) error {
+	const query = `
+		UPDATE oidc_issuers
+		SET fetch_at = @now
+		FROM accounts
+		WHERE accounts.id = oidc_issuers.account_id
+		AND accounts.tenant_id = oidc_issuers.tenant_id
+		AND accounts.public_key = ANY(@keys)
+		AND oidc_issuers.fetched_at < @before
+		AND oidc_issuers.fetch_at > @now`
+	_, err := exec(ctx, q, query, pgx.StrictNamedArgs{"keys": keys, "before": readBefore, "now": now})
+	return err
+}
+
+func keepOIDCKeys(ctx context.Context, tx pgx.Tx, issuer OIDCIssuer, keys json.RawMessage, failure string, again, now time.Time) error {
+	const query = `
+		UPDATE oidc_issuers
+		SET keys = @keys,
+			fetched_at = CASE WHEN @failure = '' THEN @now ELSE fetched_at END,
+			fetch_error = @failure,
+			fetch_at = @again
+		WHERE id = @id
+		AND tenant_id = @tenant`
+	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
+		"id": issuer.ID, "tenant": issuer.TenantID, "keys": keys, "failure": failure, "again": again, "now": now,
+	})
+	return err
+}
+
+func countOIDCIssuers(ctx context.Context, tx pgx.Tx, account Account) (int64, error) {
+	const query = `
+		SELECT count(*)
+		FROM oidc_issuers
+		WHERE tenant_id = @tenant
+		AND account_id = @account`
+	return value[int64](ctx, tx, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID})
+}

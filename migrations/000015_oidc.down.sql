@@ -1,0 +1,5 @@
+BEGIN;
+
+DROP TABLE oidc_issuers;
+
+COMMIT;
