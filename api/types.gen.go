@@ -250,6 +250,27 @@ func (e MemberRole) Valid() bool {
 	}
 }
 
+// Defines values for OidcConditionMatch.
+const (
+	Exact  OidcConditionMatch = "exact"
+	Glob   OidcConditionMatch = "glob"
+	Prefix OidcConditionMatch = "prefix"
+)
+
+// Valid indicates whether the value is a known member of the OidcConditionMatch enum.
+func (e OidcConditionMatch) Valid() bool {
+	switch e {
+	case Exact:
+		return true
+	case Glob:
+		return true
+	case Prefix:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OperationStatus.
 const (
 	OperationStatusDone    OperationStatus = "done"
@@ -2092,6 +2113,102 @@ type Membership struct {
 	TenantName string `json:"tenant_name"`
 }
 
+// OidcCondition defines model for OidcCondition.
+type OidcCondition struct {
+	// Claim A claim's name. A dot leads into an object: `kubernetes.io.namespace`.
+	Claim string `json:"claim"`
+
+	// Match `glob`: a `*` stands for anything.
+	Match OidcConditionMatch `json:"match"`
+
+	// Value Of a claim that is a list one entry has to match.
+	Value string `json:"value"`
+}
+
+// OidcConditionMatch `glob`: a `*` stands for anything.
+type OidcConditionMatch string
+
+// OidcExchange defines model for OidcExchange.
+type OidcExchange struct {
+	Token string `json:"token"`
+}
+
+// OidcExchanged defines model for OidcExchanged.
+type OidcExchanged struct {
+	// Creds The creds file. It holds a secret.
+	Creds     string `json:"creds"`
+	ExpiresAt Time   `json:"expires_at"`
+	UserName  string `json:"user_name"`
+}
+
+// OidcIssuer defines model for OidcIssuer.
+type OidcIssuer struct {
+	// AccountId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	AccountId   Id       `json:"account_id"`
+	Audiences   []string `json:"audiences"`
+	CreatedAt   Time     `json:"created_at"`
+	Description string   `json:"description"`
+	Etag        string   `json:"etag"`
+
+	// Id Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+	Id Id `json:"id"`
+
+	// KeyIds The issuer's keys that tokens are verified with, by their `kid`.
+	KeyIds []string `json:"key_ids"`
+
+	// KeysError Why they could not be read again since. Null: they could.
+	KeysError  *string    `json:"keys_error"`
+	KeysReadAt Time       `json:"keys_read_at"`
+	Rules      []OidcRule `json:"rules"`
+	UpdatedAt  Time       `json:"updated_at"`
+	Url        string     `json:"url"`
+}
+
+// OidcIssuerCreate defines model for OidcIssuerCreate.
+type OidcIssuerCreate struct {
+	// Audiences Of which a token's `aud` needs one.
+	Audiences   []string   `json:"audiences"`
+	Description *string    `json:"description,omitempty"`
+	Rules       []OidcRule `json:"rules"`
+
+	// Url As the issuer's tokens have it in `iss`. Over https, at a public address.
+	Url string `json:"url"`
+}
+
+// OidcIssuerPage defines model for OidcIssuerPage.
+type OidcIssuerPage struct {
+	Items []OidcIssuer `json:"items"`
+
+	// NextCursor Null: this is the last page.
+	NextCursor *Cursor `json:"next_cursor"`
+}
+
+// OidcIssuerUpdate defines model for OidcIssuerUpdate.
+type OidcIssuerUpdate struct {
+	Audiences   *[]string   `json:"audiences,omitempty"`
+	Description *string     `json:"description,omitempty"`
+	Rules       *[]OidcRule `json:"rules,omitempty"`
+	Url         *string     `json:"url,omitempty"`
+}
+
+// OidcRule defines model for OidcRule.
+type OidcRule struct {
+	// Conditions All of them have to hold.
+	Conditions []OidcCondition `json:"conditions"`
+
+	// MaxLifetime ISO 8601 duration. For how long a connection, or exchanged creds, last at most. Absent: as long as the token.
+	MaxLifetime *string `json:"max_lifetime,omitempty"`
+
+	// Name The user's name. `{{claim}}` stands for what the token says. What a name cannot have becomes `-`, and then a hash of the whole stands at the end, so that no two tokens make one user.
+	Name string `json:"name"`
+
+	// RoleId The role that the user is in.
+	RoleId string `json:"role_id"`
+
+	// Tags Of the user, likewise. One that names a claim which the token lacks is left out.
+	Tags *[]string `json:"tags,omitempty"`
+}
+
 // Operation defines model for Operation.
 type Operation struct {
 	CreatedAt  Time       `json:"created_at"`
@@ -3129,6 +3246,9 @@ type IdempotencyKey = string
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// OidcIssuerId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
+type OidcIssuerId = Id
+
 // OperationId Example: acc_01jd3zq4y6e8r9tq2m5n7p8s0v
 type OperationId = Id
 
@@ -3251,6 +3371,24 @@ type UpdateMappingsParams struct {
 
 	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListOidcIssuersParams defines parameters for ListOidcIssuers.
+type ListOidcIssuersParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateOidcIssuerParams defines parameters for CreateOidcIssuer.
+type CreateOidcIssuerParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A string of your choice that makes repeating the request safe for 24 hours.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListRefusalsParams defines parameters for ListRefusals.
@@ -3382,6 +3520,24 @@ type RevokeDeviceLoginParams struct {
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
+// DeleteOidcIssuerParams defines parameters for DeleteOidcIssuer.
+type DeleteOidcIssuerParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateOidcIssuerParams defines parameters for UpdateOidcIssuer.
+type UpdateOidcIssuerParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch An `ETag`; when the resource has moved on, nothing is changed and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListOperatorsParams defines parameters for ListOperators.
@@ -3714,6 +3870,12 @@ type IssueCredentialBatchJSONRequestBody = CredentialBatchIssue
 // UpdateMappingsJSONRequestBody defines body for UpdateMappings for application/json ContentType.
 type UpdateMappingsJSONRequestBody = Mappings
 
+// ExchangeOidcTokenJSONRequestBody defines body for ExchangeOidcToken for application/json ContentType.
+type ExchangeOidcTokenJSONRequestBody = OidcExchange
+
+// CreateOidcIssuerJSONRequestBody defines body for CreateOidcIssuer for application/json ContentType.
+type CreateOidcIssuerJSONRequestBody = OidcIssuerCreate
+
 // PurgeAccountJSONRequestBody defines body for PurgeAccount for application/json ContentType.
 type PurgeAccountJSONRequestBody = AccountPurge
 
@@ -3746,6 +3908,12 @@ type RevokeDeviceLoginJSONRequestBody = CredentialRevoke
 
 // CreateEnrollmentJSONRequestBody defines body for CreateEnrollment for application/json ContentType.
 type CreateEnrollmentJSONRequestBody = EnrollmentCreate
+
+// UpdateOidcIssuerJSONRequestBody defines body for UpdateOidcIssuer for application/json ContentType.
+type UpdateOidcIssuerJSONRequestBody = OidcIssuerUpdate
+
+// UpdateOidcIssuerApplicationMergePatchPlusJSONRequestBody defines body for UpdateOidcIssuer for application/merge-patch+json ContentType.
+type UpdateOidcIssuerApplicationMergePatchPlusJSONRequestBody = OidcIssuerUpdate
 
 // CreateOperatorJSONRequestBody defines body for CreateOperator for application/json ContentType.
 type CreateOperatorJSONRequestBody = OperatorCreate

@@ -320,6 +320,27 @@ CREATE TABLE members (
   CONSTRAINT members_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'developer'::text, 'viewer'::text])))
 );
 
+CREATE TABLE oidc_issuers (
+  id prefixed_id NOT NULL,
+  tenant_id prefixed_id NOT NULL,
+  account_id prefixed_id NOT NULL,
+  url text NOT NULL,
+  description text DEFAULT ''::text NOT NULL,
+  audiences text[] NOT NULL,
+  rules jsonb NOT NULL,
+  keys jsonb NOT NULL,
+  fetched_at timestamp with time zone NOT NULL,
+  fetch_error text DEFAULT ''::text NOT NULL,
+  fetch_at timestamp with time zone NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT oidc_issuers_pkey PRIMARY KEY (id),
+  CONSTRAINT oidc_issuers_url_key UNIQUE (account_id, url),
+  CONSTRAINT oidc_issuers_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id),
+  CONSTRAINT oidc_issuers_audiences_check CHECK ((cardinality(audiences) > 0))
+);
+
 CREATE TABLE operations (
   id prefixed_id NOT NULL,
   tenant_id prefixed_id,
@@ -615,6 +636,7 @@ CREATE UNIQUE INDEX former_system_accounts_one_left ON public.former_system_acco
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX login_pages_hash ON public.login_pages USING btree (hash);
 CREATE INDEX members_person ON public.members USING btree (person_id);
+CREATE INDEX oidc_issuers_fetch ON public.oidc_issuers USING btree (fetch_at);
 CREATE INDEX operations_unfinished ON public.operations USING btree (id) WHERE (finished_at IS NULL);
 CREATE UNIQUE INDEX operator_signing_keys_one_active ON public.operator_signing_keys USING btree (operator_id) WHERE (status = 'active'::text);
 CREATE UNIQUE INDEX operator_signing_keys_one_next ON public.operator_signing_keys USING btree (operator_id) WHERE (status = 'next'::text);
@@ -713,6 +735,12 @@ COMMENT ON TABLE login_pages IS 'what brokers know device logins by; an account'
 COMMENT ON COLUMN login_pages.number IS '0: the open one, which new logins join';
 COMMENT ON COLUMN login_pages.records IS 'see claims.LoginPage; written anew when logins join or leave';
 COMMENT ON COLUMN login_pages.expires_at IS 'when the last of its logins does; null: never';
+COMMENT ON TABLE oidc_issuers IS 'issuers of OpenID Connect whose tokens an account takes';
+COMMENT ON COLUMN oidc_issuers.rules IS 'whom its tokens stand for, the first that fits';
+COMMENT ON COLUMN oidc_issuers.keys IS 'its public keys, a JWK set';
+COMMENT ON COLUMN oidc_issuers.fetched_at IS 'when the keys were last read from the issuer';
+COMMENT ON COLUMN oidc_issuers.fetch_error IS 'why they could not be read since; empty: they could';
+COMMENT ON COLUMN oidc_issuers.fetch_at IS 'when they are to be read again';
 COMMENT ON TABLE operations IS 'long work in steps, each a transaction; whichever replica is free takes the next';
 COMMENT ON COLUMN operations.tenant_id IS 'whose members may see it; null: staff only';
 COMMENT ON COLUMN operations.state IS 'what it works on, and how far it has come';

@@ -23,7 +23,7 @@ import (
 var prefixes = map[string]string{
 	"tenant": "ten", "account": "acc", "role": "rol", "user": "usr", "credential": "crd", "device_login": "dlg",
 	"api_token": "tok", "operator": "opr", "broker": "brk", "server": "srv",
-	"plan": "pln", "operation": "opn",
+	"plan": "pln", "operation": "opn", "oidc_issuer": "oid",
 }
 
 // operation is one of the document's, as these tests see it.
@@ -82,17 +82,30 @@ func (o operation) example(t *testing.T, ids map[string]string) any {
 	if content == nil || content.Example == nil {
 		t.Fatalf("%s takes a body and gives no example", o.OperationID)
 	}
-	body, ok := content.Example.(map[string]any)
-	if !ok {
-		return content.Example
-	}
-	body = maps.Clone(body)
-	for name := range body {
-		if id := ids[strings.TrimSuffix(name, "_id")]; strings.HasSuffix(name, "_id") && id != "" {
-			body[name] = id
+	return withIDs(content.Example, ids)
+}
+
+// withIDs is an example in which things are named by ids that there are.
+func withIDs(v any, ids map[string]string) any {
+	switch v := v.(type) {
+	case []any:
+		list := slices.Clone(v)
+		for i := range list {
+			list[i] = withIDs(list[i], ids)
 		}
+		return list
+	case map[string]any:
+		body := maps.Clone(v)
+		for name := range body {
+			if id := ids[strings.TrimSuffix(name, "_id")]; strings.HasSuffix(name, "_id") && id != "" {
+				body[name] = id
+			} else {
+				body[name] = withIDs(body[name], ids)
+			}
+		}
+		return body
 	}
-	return body
+	return v
 }
 
 // absent are ids of things that never were.
@@ -231,8 +244,8 @@ func TestEveryOperationRefusesWhoItIsNotFor(t *testing.T) {
 		t.Run(op.OperationID, func(t *testing.T) {
 			before := s.contents()
 			if op.who == "public" {
-				if !slices.Contains([]string{"signUp", "logIn", "challengeRenewal", "renewCredential"}, op.OperationID) {
-					t.Errorf("%s is open to everybody; only signing up, logging in and proving to hold a credential may be", op.OperationID)
+				if !slices.Contains([]string{"signUp", "logIn", "challengeRenewal", "renewCredential", "exchangeOidcToken"}, op.OperationID) {
+					t.Errorf("%s is open to everybody; only signing up, logging in and proving to hold a credential, or a token, may be", op.OperationID)
 				}
 				return
 			}
@@ -422,6 +435,9 @@ func TestEveryOtherExampleWorksForWhoItIsFor(t *testing.T) {
 		body := op.example(t, owner.ids)
 		if op.OperationID == "renewCredential" { // an example of a proof proves nothing
 			body = owner.prove(owner.ids["credential"], owner.creds)
+		}
+		if op.OperationID == "exchangeOidcToken" {
+			body = map[string]any{"token": idToken(t, nil)}
 		}
 		send(op, caller{s: s}, body)
 	}

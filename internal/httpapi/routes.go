@@ -93,6 +93,13 @@ func (s *Server) operations() map[string]handler {
 		"getDeviceLogin":    s.getDeviceLogin,
 		"revokeDeviceLogin": s.revokeDeviceLogin,
 
+		"createOidcIssuer":  s.createOIDCIssuer,
+		"listOidcIssuers":   s.listOIDCIssuers,
+		"getOidcIssuer":     s.getOIDCIssuer,
+		"updateOidcIssuer":  s.updateOIDCIssuer,
+		"deleteOidcIssuer":  s.deleteOIDCIssuer,
+		"exchangeOidcToken": s.exchangeOIDCToken,
+
 		"simulate": s.simulate,
 
 		"createOperator":      s.createOperator,

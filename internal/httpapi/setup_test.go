@@ -51,6 +51,7 @@ func setup(t *testing.T) *server {
 		t.Fatal(err)
 	}
 	s.domain = tenants.New(s.pool, keys)
+	s.domain.IssuerKeys = func(context.Context, string) (json.RawMessage, error) { return issuerKeys(), nil }
 	if _, err := s.domain.Bootstrap(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -332,4 +333,10 @@ func (t *tenant) furnish(name string) {
 	var login api.DeviceLoginCreated
 	t.owner.do("POST", "/v1/users/"+user.Id+"/device-logins", map[string]any{"kind": "token"}).want(201, &login)
 	t.ids["device_login"] = login.DeviceLogin.Id
+	var issuer api.OidcIssuer
+	t.owner.do("POST", "/v1/accounts/"+account.Id+"/oidc-issuers", map[string]any{
+		"url": "https://idp.example.org", "audiences": []string{"nats"},
+		"rules": []map[string]any{{"role_id": role.Id, "name": "{{sub}}", "conditions": []map[string]any{{"claim": "sub", "match": "glob", "value": "*"}}}},
+	}).want(201, &issuer)
+	t.ids["oidc_issuer"] = issuer.Id
 }

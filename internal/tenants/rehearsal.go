@@ -39,11 +39,7 @@ func (s *Service) Rehearse(ctx context.Context, change func(*Service) error) (Re
 	var noted Rehearsal
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		noted = Rehearsal{}
-<<<<<<< HEAD
-		shadow := &Service{pool: postgres.Within(tx), keys: s.keys, now: s.now, UndoWindow: s.UndoWindow, ConsoleLife: s.ConsoleLife, rehearsal: &noted}
-=======
-		shadow := &Service{pool: postgres.Within(tx), keys: s.keys, now: s.now, UndoWindow: s.UndoWindow, IssuerKeys: s.IssuerKeys, rehearsal: &noted}
->>>>>>> ee95c84 (tenants: accounts take the tokens of issuers that they choose)
+		shadow := &Service{pool: postgres.Within(tx), keys: s.keys, now: s.now, UndoWindow: s.UndoWindow, ConsoleLife: s.ConsoleLife, IssuerKeys: s.IssuerKeys, rehearsal: &noted}
 		if err := change(shadow); err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 // clients are, which it keeps; empty: nobody, and there is no page. The caller
 // holds the account's lock.
 func trustToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Time) (claims.PageHash, error) {
-	trust, err := trustOf(account)
+	trust, err := trustOf(ctx, tx, account)
 	if err != nil {
 		return "", err
 	}
@@ -31,8 +31,8 @@ func trustToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Time)
 	return page.Hash(), nil
 }
 
-// trustOf is what the account's settings say.
-func trustOf(account Account) (claims.Trust, error) {
+// trustOf is what the account's settings say, and its issuers.
+func trustOf(ctx context.Context, tx pgx.Tx, account Account) (claims.Trust, error) {
 	var trust claims.Trust
 	for _, text := range account.Settings.CertificateAuthorities {
 		authority, err := parseAuthority(text)
@@ -41,5 +41,7 @@ func trustOf(account Account) (claims.Trust, error) {
 		}
 		trust.Authorities = append(trust.Authorities, authority.Raw)
 	}
-	return trust, nil
+	var err error
+	trust.Issuers, err = issuersToTrust(ctx, tx, account)
+	return trust, err
 }

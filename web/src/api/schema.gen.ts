@@ -650,6 +650,83 @@ export interface paths {
     patch: operations["updateRole"];
     trace?: never;
   };
+  "/v1/accounts/{account}/oidc-issuers": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    /** List issuers */
+    get: operations["listOidcIssuers"];
+    put?: never;
+    /**
+     * Take the tokens of an issuer
+     * @description Whoever has a token of that OpenID Connect issuer (a pipeline, a pod, a person) then logs in with it: the account's public key as user name,
+     *     the token as password, or the token as authentication token of a client that gives the account as user name. The first rule whose conditions
+     *     all hold says which user it stands for. The issuer's discovery document and keys are read before this answers, and again every few minutes;
+     *     brokers hold the keys, so tokens are taken while control is away.
+     */
+    post: operations["createOidcIssuer"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/oidc-issuers/{oidc_issuer}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        oidc_issuer: components["parameters"]["OidcIssuerId"];
+      };
+      cookie?: never;
+    };
+    /** Get an issuer */
+    get: operations["getOidcIssuer"];
+    put?: never;
+    post?: never;
+    /**
+     * Take an issuer's tokens no more
+     * @description Connections that came by them end.
+     */
+    delete: operations["deleteOidcIssuer"];
+    options?: never;
+    head?: never;
+    /**
+     * Update an issuer
+     * @description Connections that came by a rule which says something else now, or is gone, end. Lists are replaced whole.
+     */
+    patch: operations["updateOidcIssuer"];
+    trace?: never;
+  };
+  "/v1/accounts/{account}/oidc-exchange": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Exchange an issuer's token for creds
+     * @description For clients that need a creds file. The token is the proof; the creds are good for a quarter of an hour at most, and no longer than
+     *     the token, the rule, the role and the plan allow. Whatever is wrong is answered with the same 401; the account's people see why in
+     *     its refusals.
+     */
+    post: operations["exchangeOidcToken"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/accounts/{account}/users": {
     parameters: {
       query?: never;
@@ -2086,6 +2163,72 @@ export interface components {
       auth_callout?: components["schemas"]["AuthCalloutUpdate"] | null;
       /** @description Keys whose seeds you keep, to sign users with: what an authorization service needs. */
       signing_keys?: components["schemas"]["AccountSigningKey"][];
+    };
+    OidcIssuerCreate: {
+      /** @description As the issuer's tokens have it in `iss`. Over https, at a public address. */
+      url: string;
+      description?: string;
+      /** @description Of which a token's `aud` needs one. */
+      audiences: string[];
+      rules: components["schemas"]["OidcRule"][];
+    };
+    OidcIssuerUpdate: {
+      url?: string;
+      description?: string;
+      audiences?: string[];
+      rules?: components["schemas"]["OidcRule"][];
+    };
+    OidcRule: {
+      /** @description All of them have to hold. */
+      conditions: components["schemas"]["OidcCondition"][];
+      /** @description The role that the user is in. */
+      role_id: string;
+      /** @description The user's name. `{{claim}}` stands for what the token says. What a name cannot have becomes `-`, and then a hash of the whole stands at the end, so that no two tokens make one user. */
+      name: string;
+      /** @description Of the user, likewise. One that names a claim which the token lacks is left out. */
+      tags?: string[];
+      /** @description ISO 8601 duration. For how long a connection, or exchanged creds, last at most. Absent: as long as the token. */
+      max_lifetime?: string | null;
+    };
+    OidcCondition: {
+      /** @description A claim's name. A dot leads into an object: `kubernetes.io.namespace`. */
+      claim: string;
+      /**
+       * @description `glob`: a `*` stands for anything.
+       * @enum {string}
+       */
+      match: "exact" | "prefix" | "glob";
+      /** @description Of a claim that is a list one entry has to match. */
+      value: string;
+    };
+    OidcIssuer: {
+      id: components["schemas"]["Id"];
+      account_id: components["schemas"]["Id"];
+      url: string;
+      description: string;
+      audiences: string[];
+      rules: components["schemas"]["OidcRule"][];
+      /** @description The issuer's keys that tokens are verified with, by their `kid`. */
+      key_ids: string[];
+      keys_read_at: components["schemas"]["Time"];
+      /** @description Why they could not be read again since. Null: they could. */
+      keys_error: string | null;
+      created_at: components["schemas"]["Time"];
+      updated_at: components["schemas"]["Time"];
+      etag: string;
+    };
+    OidcIssuerPage: {
+      items: components["schemas"]["OidcIssuer"][];
+      next_cursor: components["schemas"]["Cursor"];
+    };
+    OidcExchange: {
+      token: string;
+    };
+    OidcExchanged: {
+      /** @description The creds file. It holds a secret. */
+      creds: string;
+      user_name: string;
+      expires_at: components["schemas"]["Time"];
     };
     /** @description Leaves logins to an authorization service of your own (NATS calls it auth callout), which is subscribed to `$SYS.REQ.USER.AUTH` in the account. Brokers ask it for each login, and fail closed: without an answer within two seconds nobody gets in. */
     AuthCallout: {
@@ -3567,6 +3710,7 @@ export interface components {
     TenantId: components["schemas"]["Id"];
     AccountId: components["schemas"]["Id"];
     RoleId: components["schemas"]["Id"];
+    OidcIssuerId: components["schemas"]["Id"];
     UserId: components["schemas"]["Id"];
     CredentialId: components["schemas"]["Id"];
     DeviceLoginId: components["schemas"]["Id"];
@@ -4958,6 +5102,240 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["Role"];
           "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listOidcIssuers: {
+    parameters: {
+      query?: {
+        /** @description Items a page. */
+        limit?: components["parameters"]["PageLimit"];
+        /** @description `next_cursor` of the page before. */
+        cursor?: components["parameters"]["PageCursor"];
+      };
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page of issuers. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["OidcIssuerPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  createOidcIssuer: {
+    parameters: {
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
+      header?: {
+        /** @description A string of your choice that makes repeating the request safe for 24 hours. */
+        "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+      };
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "url": "https://token.actions.githubusercontent.com",
+         *       "description": "The pipelines",
+         *       "audiences": [
+         *         "nats"
+         *       ],
+         *       "rules": [
+         *         {
+         *           "conditions": [
+         *             {
+         *               "claim": "repository_owner",
+         *               "match": "exact",
+         *               "value": "acme"
+         *             },
+         *             {
+         *               "claim": "sub",
+         *               "match": "glob",
+         *               "value": "repo:acme/*:ref:refs/heads/main"
+         *             }
+         *           ],
+         *           "role_id": "rol_01930b4e8c2a7cc09c3a5c0d4f1e2b3a",
+         *           "name": "ci-{{repository}}",
+         *           "tags": [
+         *             "repo:{{repository}}"
+         *           ],
+         *           "max_lifetime": "PT1H"
+         *         }
+         *       ]
+         *     }
+         */
+        "application/json": components["schemas"]["OidcIssuerCreate"];
+      };
+    };
+    responses: {
+      200: components["responses"]["Rehearsed"];
+      /** @description The issuer. */
+      201: {
+        headers: {
+          Location: components["headers"]["Location"];
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["OidcIssuer"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  getOidcIssuer: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        oidc_issuer: components["parameters"]["OidcIssuerId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The issuer. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["OidcIssuer"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  deleteOidcIssuer: {
+    parameters: {
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        oidc_issuer: components["parameters"]["OidcIssuerId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: components["responses"]["Rehearsed"];
+      /** @description Deleted. */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  updateOidcIssuer: {
+    parameters: {
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
+      header?: {
+        /** @description An `ETag`; when the resource has moved on, nothing is changed and the answer is 412. */
+        "If-Match"?: components["parameters"]["IfMatch"];
+      };
+      path: {
+        oidc_issuer: components["parameters"]["OidcIssuerId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "audiences": [
+         *         "nats",
+         *         "signalbox"
+         *       ]
+         *     }
+         */
+        "application/json": components["schemas"]["OidcIssuerUpdate"];
+        /**
+         * @example {
+         *       "audiences": [
+         *         "nats",
+         *         "signalbox"
+         *       ]
+         *     }
+         */
+        "application/merge-patch+json": components["schemas"]["OidcIssuerUpdate"];
+      };
+    };
+    responses: {
+      /** @description The issuer as it is now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["OidcIssuer"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  exchangeOidcToken: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "token": "eyJhbGciOiJSUzI1NiJ9…"
+         *     }
+         */
+        "application/json": components["schemas"]["OidcExchange"];
+      };
+    };
+    responses: {
+      /** @description The creds, this once. */
+      200: {
+        headers: {
+          /** @description Names the creds file when the answer is one. */
+          "Content-Disposition"?: string;
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["OidcExchanged"];
+          "text/plain": string;
         };
       };
       default: components["responses"]["Refused"];

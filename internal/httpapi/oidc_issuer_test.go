@@ -1,0 +1,134 @@
+package httpapi_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/signalbox-io/signalbox/api"
+	"github.com/signalbox-io/signalbox/internal/claims"
+)
+
+// issuerKey is that of every issuer of the tests'.
+var issuerKey = sync.OnceValue(func() jose.JSONWebKey {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return jose.JSONWebKey{Key: key, KeyID: "one", Algorithm: string(jose.ES256), Use: "sig"}
+})
+
+func issuerKeys() json.RawMessage {
+	key := issuerKey()
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key.Public()}})
+	if err != nil {
+		panic(err)
+	}
+	return set
+}
+
+// idToken is a token of the issuer that furnish makes.
+func idToken(t testing.TB, edit func(map[string]any)) string {
+	t.Helper()
+	said := map[string]any{"iss": "https://idp.example.org", "aud": "nats", "sub": "robot", "exp": time.Now().Add(5 * time.Minute).Unix()}
+	if edit != nil {
+		edit(said)
+	}
+	payload, err := json.Marshal(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: issuerKey()}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func TestTokenIsExchangedForCredsThatLastMinutes(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	owner := s.signUp("Exchange")
+	owner.furnish("exchange")
+	nobody := caller{s: s}
+	path := "/v1/accounts/" + owner.ids["account"] + "/oidc-exchange"
+	var got api.OidcExchanged
+	nobody.do("POST", path, body{"token": idToken(t, nil)}).want(http.StatusOK, &got)
+	token, _, err := claims.ParseCreds([]byte(got.Creds))
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := claims.DecodeUser(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if life := time.Until(user.Expires); user.Name != "robot" || got.UserName != "robot" || life > 5*time.Minute || life < 4*time.Minute || !user.Expires.Equal(got.ExpiresAt.Truncate(time.Second)) {
+		t.Errorf("creds of %s for %s, said %+v", user.Name, life, got)
+	}
+	if _, ok := claims.RuleOf(user.Tags); !ok {
+		t.Error("the creds do not say by which rule they were made")
+	}
+	file := nobody.do("POST", path, body{"token": idToken(t, func(c map[string]any) { c["exp"] = time.Now().Add(time.Hour).Unix() })}, header{"Accept": "text/plain"}).want(http.StatusOK)
+	token, _, err = claims.ParseCreds(file.body)
+	if err != nil {
+		t.Fatalf("as a file: %v", err)
+	}
+	if user, err = claims.DecodeUser(token); err != nil || time.Until(user.Expires) > 15*time.Minute {
+		t.Errorf("creds of a token that is good for an hour expire at %s (%v)", user.Expires, err)
+	}
+	var events api.AuditEventPage
+	owner.owner.do("GET", "/v1/tenants/"+owner.id+"/audit", nil).want(http.StatusOK, &events)
+	if e := events.Items[len(events.Items)-1]; e.Action != "exchangeOidcToken" && events.Items[0].Action != "exchangeOidcToken" {
+		t.Errorf("the last audit event is %+v", e)
+	}
+}
+
+func TestTokensThatAreNotTakenHearOneAnswer(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	owner, stranger := s.signUp("Exchange"), s.signUp("Stranger")
+	owner.furnish("exchange")
+	stranger.furnish("strangers")
+	nobody := caller{s: s}
+	set := func(name string, v any) func(map[string]any) { return func(c map[string]any) { c[name] = v } }
+	words, right := map[string]bool{}, idToken(t, nil)
+	for want, c := range map[string]struct{ account, token string }{
+		"token_issuer":    {owner.ids["account"], idToken(t, set("iss", "https://other.example.org"))},
+		"token_audience":  {owner.ids["account"], idToken(t, set("aud", "others"))},
+		"token_time":      {owner.ids["account"], idToken(t, set("exp", time.Now().Add(-time.Minute).Unix()))},
+		"token_signature": {owner.ids["account"], right[:strings.LastIndexByte(right, '.')+1] + strings.Repeat("A", 86)},
+		"token_malformed": {owner.ids["account"], "rubbish"},
+		"no such account": {"acc_01930b4e8c2a7cc09c3a5c0d4f", idToken(t, nil)},
+		"another account": {stranger.ids["account"], idToken(t, func(c map[string]any) { c["iss"] = "https://theirs.example.org" })},
+	} {
+		got := nobody.do("POST", "/v1/accounts/"+c.account+"/oidc-exchange", body{"token": c.token}).want(http.StatusUnauthorized)
+		words[got.problem().Detail] = true
+		if c.account != owner.ids["account"] {
+			continue
+		}
+		var refusals api.RefusedLoginPage
+		owner.owner.do("GET", "/v1/accounts/"+c.account+"/refusals", nil).want(http.StatusOK, &refusals)
+		if len(refusals.Items) == 0 || refusals.Items[0].Reason != want || refusals.Items[0].Broker != "control" {
+			t.Errorf("%s: the account's people read %+v", want, refusals.Items)
+		}
+	}
+	if len(words) != 1 {
+		t.Errorf("they hear %v", words)
+	}
+}
