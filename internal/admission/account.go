@@ -15,6 +15,9 @@ import (
 // law is what admission keeps of an account's claims: what logins are judged by.
 // It is not changed, only replaced.
 type law struct {
+	key         string
+	logins      claims.LoginPages
+	trust       claims.TrustPage
 	name        string
 	tags        jwt.TagList
 	signers     map[string]*jwt.UserPermissionLimits // by public key; nil: what it signs has permissions of its own
@@ -34,6 +37,7 @@ type law struct {
 func newLaw(c *jwt.AccountClaims, pages claims.Pages, ownKeySigns bool) *law {
 	own, _, _ := claims.SplitTags(c.Tags) // those that name the pages have done so
 	w := &law{
+		key: c.Subject, logins: pages.Logins, trust: pages.Trust,
 		name: c.Name, tags: own, defaults: c.DefaultPermissions, expires: c.Expires, noBearer: c.Limits.DisallowBearer,
 		authUsers: c.Authorization.AuthUsers, sendsTo: c.Authorization.AllowedAccounts, xkey: c.Authorization.XKey, revocations: revocations{inline: c.Revocations, pages: pages.Revocations}, signers: make(map[string]*jwt.UserPermissionLimits, len(c.SigningKeys)+1),
 	}
@@ -70,7 +74,7 @@ func (w *law) open(now time.Time) error {
 // allows says whether a connection that was let in by earlier claims may stay. If
 // its role has changed, it may not: the next one gets the new permissions.
 func (w *law) allows(s *session, was *law, now time.Time) bool {
-	return w.keeps(s, was) && w.takes(s) && !w.turnsAway(s, now) && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
+	return w.keeps(s, was) && (s.ground == nil || s.ground.holds(w)) && w.takes(s) && !w.turnsAway(s, now) && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
 }
 
 func anyType(role jwt.UserPermissionLimits) jwt.UserPermissionLimits {
@@ -208,6 +212,7 @@ func (a *account) publish(w *law, now time.Time) (ended []*session) {
 		a.sessions.of(jwt.All, end)
 	} else {
 		w.revocations.since(was.revocations, maps.Keys(a.sessions.byUser), func(key string) { a.sessions.of(key, end) })
+		a.sessions.withdrawn(w, was, end)
 		for _, role := range differs.roles {
 			a.sessions.inRole(role, end)
 		}

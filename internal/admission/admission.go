@@ -14,7 +14,7 @@
 //
 // nats-server is given the account's claims as well, so its own checks on
 // changes stand behind these. What an account's claims are, and that the
-// operator signed them, is for the caller to say; no JWT, signature or nonce
+// operator signed them, is for the caller to say; no JWT, secret, signature or nonce
 // leaves the package. package broker wires it.
 package admission
 
@@ -114,13 +114,15 @@ type login struct {
 	client  client
 	source  source
 	user    *jwt.UserClaims
+	shown   *shown // by what the account knows the user; nil: by its JWT
+	ground  ground // likewise
 	at      time.Time
 	refusal Refusal // who and from where, should it come to that
 	own     bool    // the broker's own, to ask an authorization service
 }
 
 func (l *login) facts(now time.Time) facts {
-	return facts{signed: l.user, source: l.source, at: now, proves: func(key string) error {
+	return facts{signed: l.user, source: l.source, at: now, proven: l.ground != nil, proves: func(key string) error {
 		return checkSignature(key, l.client.GetNonce(), l.client.GetOpts().Sig)
 	}}
 }
@@ -140,11 +142,8 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 		l.own = true
 		return a.callout.admit(l)
 	}
-	if l.user, err = readUser(l.source.token(l.client.GetOpts())); l.user == nil {
-		return err
-	}
-	key := accountOf(l.user)
-	l.refusal.Account, l.refusal.User = key, l.user.Subject
+	key, err := l.identify()
+	l.refusal.Account = key
 	if err != nil {
 		return err
 	}
@@ -167,7 +166,7 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 // that the page names: there is one cookie for all of them, the last.
 func (l *login) meansAnother(account string) error {
 	name := l.client.GetOpts().Username
-	if name == "" || name == account || l.source.kind != jwt.ConnectionTypeWebsocket || claims.SessionEnd(l.user.Tags).IsZero() {
+	if l.shown != nil || name == "" || name == account || l.source.kind != jwt.ConnectionTypeWebsocket || claims.SessionEnd(l.user.Tags).IsZero() {
 		return nil
 	}
 	return refused(NoCredential, "the browser's cookie is for another account than the page names")
@@ -188,6 +187,9 @@ func (a *Admission) checkGate(account string) error {
 func (a *Admission) enter(key string, l *login) (settled bool, err error) {
 	acc, law, err := a.accounts.get(key)
 	if err != nil {
+		return false, err
+	}
+	if err := law.identify(l); err != nil {
 		return false, err
 	}
 	if law.delegates(l.user.Subject) {

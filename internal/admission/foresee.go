@@ -2,6 +2,7 @@ package admission
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -40,8 +41,7 @@ func (a *Admission) Foresee(c *jwt.AccountClaims) Outlook {
 	if was == nil {
 		return Outlook{}
 	}
-	// A page that the claims name and nobody has yet holds only what was revoked before.
-	now, would := time.Now(), newLaw(c, claims.Pages{Revocations: was.revocations.pages}, a.cfg.OwnKeySigns)
+	now, would := time.Now(), newLaw(c, was.pagesFor(c), a.cfg.OwnKeySigns)
 	var o Outlook
 	stay, taken := 0, map[lease.Key]int64{}
 	for _, s := range acc.bySeniority() {
@@ -59,6 +59,33 @@ func (a *Admission) Foresee(c *jwt.AccountClaims) Outlook {
 		o.Closed = append(o.Closed, closing)
 	}
 	return o
+}
+
+// pagesFor are the pages that other claims would have, as far as they are here. One
+// that they name and nobody has yet holds only what was revoked before, and logins that
+// are there already; or it is another trust, and what would come of that is not known.
+func (w *law) pagesFor(c *jwt.AccountClaims) claims.Pages {
+	all := claims.Pages{Revocations: w.revocations.pages}
+	_, names, err := claims.SplitTags(c.Tags)
+	if err != nil {
+		return all
+	}
+	for _, name := range names {
+		switch name.Kind {
+		case claims.LoginKind:
+			i := slices.IndexFunc(w.logins, func(p claims.LoginPage) bool { return p.Name() == name })
+			if i < 0 {
+				all.Logins = w.logins
+				continue
+			}
+			if len(all.Logins) < len(w.logins) {
+				all.Logins = append(all.Logins, w.logins[i])
+			}
+		case claims.TrustKind:
+			all.Trust = w.trust
+		}
+	}
+	return all
 }
 
 // fits says whether there is room for one more: the server closes what it finds at a limit.

@@ -6,6 +6,8 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
 // session is a connection that was let in, and what it was let in for.
@@ -22,6 +24,7 @@ type session struct {
 	since  time.Time
 	ended  bool // by a change
 
+	ground   ground   // what stands for a user JWT; nil: it had one
 	answered bool     // an authorization service has let it in
 	in       *account // where that has put it; nil: in the account that the client named
 
@@ -35,7 +38,7 @@ type session struct {
 func (v verdict) session(l *login, tags []string) *session {
 	s := &session{
 		id: l.client.GetID(), user: v.user.Subject, name: v.user.Name, kind: l.source.kind, issued: v.user.IssuedAt, signer: v.user.Issuer, tags: tags, bearer: v.user.BearerToken,
-		since: l.at, leaf: l.client.Kind() == server.LEAF, limits: v.user.NatsLimits,
+		since: l.at, ground: l.ground, leaf: l.client.Kind() == server.LEAF, limits: v.user.NatsLimits,
 	}
 	s.limited = s.limits.Payload != jwt.NoLimit || s.limits.Subs != jwt.NoLimit
 	if s.leaf || s.limited {
@@ -50,8 +53,10 @@ func (v verdict) session(l *login, tags []string) *session {
 type sessions struct {
 	byID    map[uint64]*session
 	byUser  map[string][]*session
-	byName  map[string][]*session            // the users'
-	byRole  map[string]map[*session]struct{} // the most connections of all in one place, so a set
+	byName  map[string][]*session                        // the users'
+	byRole  map[string]map[*session]struct{}             // the most connections of all in one place, so a set
+	byLogin map[claims.LoginDigest]map[*session]struct{} // those by a device login
+	trusted map[*session]struct{}                        // those by what the account trusts beside its roles
 	pruneAt int
 }
 
@@ -61,6 +66,7 @@ func (x *sessions) add(s *session, alive func(*session) bool) {
 	if x.byID == nil {
 		x.byID, x.byUser, x.byName = map[uint64]*session{}, map[string][]*session{}, map[string][]*session{}
 		x.byRole = map[string]map[*session]struct{}{}
+		x.byLogin, x.trusted = map[claims.LoginDigest]map[*session]struct{}{}, map[*session]struct{}{}
 	}
 	if len(x.byID) >= max(x.pruneAt, pruneAtLeast) {
 		x.prune(alive)
@@ -73,6 +79,7 @@ func (x *sessions) add(s *session, alive func(*session) bool) {
 	x.byUser[s.user] = append(x.byUser[s.user], s)
 	x.byName[s.name] = append(x.byName[s.name], s)
 	x.addTo(s.role, s)
+	x.addGround(s)
 }
 
 func (x *sessions) remove(s *session) {
@@ -82,6 +89,69 @@ func (x *sessions) remove(s *session) {
 	without(x.byUser, s.user, s)
 	without(x.byName, s.name, s)
 	x.removeFrom(s.role, s)
+	x.removeGround(s)
+}
+
+func (x *sessions) addGround(s *session) {
+	if s.ground == nil {
+		return
+	}
+	d, ok := s.ground.(deviceLogin)
+	if !ok || d.authority != "" {
+		x.trusted[s] = struct{}{}
+	}
+	if !ok {
+		return
+	}
+	if x.byLogin[d.Digest] == nil {
+		x.byLogin[d.Digest] = map[*session]struct{}{}
+	}
+	x.byLogin[d.Digest][s] = struct{}{}
+}
+
+func (x *sessions) removeGround(s *session) {
+	delete(x.trusted, s)
+	if d, ok := s.ground.(deviceLogin); ok {
+		delete(x.byLogin[d.Digest], s)
+		if len(x.byLogin[d.Digest]) == 0 {
+			delete(x.byLogin, d.Digest)
+		}
+	}
+}
+
+// withdrawn calls take with the sessions whose ground may have gone with the
+// earlier law: those by a login of a page that is not there any more, most of which
+// have only moved to another, and those by what the account trusts, if that is something else.
+func (x *sessions) withdrawn(w, was *law, take func(*session)) {
+	for _, page := range was.logins {
+		if slices.ContainsFunc(w.logins, func(p claims.LoginPage) bool { return p.Hash() == page.Hash() }) {
+			continue
+		}
+		x.byLoginsOf(page, take)
+	}
+	if w.trust.Hash() != was.trust.Hash() {
+		for s := range x.trusted {
+			take(s)
+		}
+	}
+}
+
+func (x *sessions) byLoginsOf(page claims.LoginPage, take func(*session)) {
+	if len(x.byLogin) < page.Len() {
+		for digest, list := range x.byLogin {
+			if page.Has(digest) {
+				for s := range list {
+					take(s)
+				}
+			}
+		}
+		return
+	}
+	for i := range page.Len() {
+		for s := range x.byLogin[page.Digest(i)] {
+			take(s)
+		}
+	}
 }
 
 // without takes a session off one of the lists of an index.

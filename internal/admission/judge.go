@@ -17,6 +17,7 @@ type facts struct {
 	at     time.Time
 	// proves verifies that the client has the seed to the key.
 	proves func(key string) error
+	proven bool // it has proved itself in another way
 	// answered is what the account's own authorization service said, which is asked once.
 	answered bool
 }
@@ -97,7 +98,7 @@ func (t *trial) checkType() (err error) {
 
 func (t *trial) checkProof() error {
 	switch kind := t.source.kind; {
-	case t.user.BearerToken || t.answered:
+	case t.user.BearerToken || t.answered || t.proven:
 		return nil
 	case kind == jwt.ConnectionTypeMqtt || kind == jwt.ConnectionTypeMqttWS:
 		return refused(BadSignature, "MQTT clients cannot sign a nonce: the role has to allow bearer credentials")

@@ -380,19 +380,19 @@ func TestMonitoringKnowsTheUser(t *testing.T) {
 	}
 }
 
-type shown struct {
+type listed struct {
 	Account, User, JWT, NameTag, IssuerKey string
 	Tags                                   jwt.TagList
 }
 
-func connz(t *testing.T, s *server.Server, account *brokertest.Account) (all []shown) {
+func connz(t *testing.T, s *server.Server, account *brokertest.Account) (all []listed) {
 	t.Helper()
 	list, err := s.Connz(&server.ConnzOptions{Account: string(account.Key), Username: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range list.Conns {
-		all = append(all, shown{c.Account, c.AuthorizedUser, c.JWT, c.NameTag, c.IssuerKey, c.Tags})
+		all = append(all, listed{c.Account, c.AuthorizedUser, c.JWT, c.NameTag, c.IssuerKey, c.Tags})
 	}
 	return all
 }

@@ -76,7 +76,7 @@ func (p private) setUser(c client, user *jwt.UserClaims) {
 	*(*jwt.TagList)(unsafe.Add(at, p.tags)) = user.Tags
 	*(*string)(unsafe.Add(at, p.name)) = user.Name
 	o := c.GetOpts()
-	o.Nkey, o.JWT, o.Password = user.Subject, "", "" // the password is an MQTT client's JWT
+	o.Nkey, o.JWT, o.Password, o.Token, o.Sig = user.Subject, "", "", "", "" // the password may be an MQTT client's JWT, or a secret
 }
 
 // limit holds a connection to its user's limits, where they are tighter than

@@ -16,6 +16,9 @@ const (
 	Malformed             Reason = "malformed" // no user JWT, or one whose signature is not its issuer's
 	CredentialExpired     Reason = "credential_expired"
 	CredentialNotYetValid Reason = "credential_not_yet_valid"
+	LoginUnknown          Reason = "login_unknown"     // a device login that the account does not have, any more
+	LoginUsername         Reason = "login_username"    // its secret is right, and the user name is not
+	LoginCertificate      Reason = "login_certificate" // of no authority that the account trusts, or not valid
 	NotCaughtUp           Reason = "not_caught_up"
 	AccountUnknown        Reason = "account_unknown"
 	AccountUnavailable    Reason = "account_unavailable"
@@ -45,7 +48,7 @@ const (
 
 // Reasons are all of them.
 var Reasons = []Reason{
-	ConnectionUnknown, NoCredential, Malformed, CredentialExpired, CredentialNotYetValid, NotCaughtUp,
+	ConnectionUnknown, NoCredential, Malformed, CredentialExpired, CredentialNotYetValid, LoginUnknown, LoginUsername, LoginCertificate, NotCaughtUp,
 	AccountUnknown, AccountUnavailable, AccountInvalid, UnknownSigningKey, RoleMismatch, RoleTemplate, ProxyRequired,
 	AccountExpired, AccountClosed, Delegated, CalloutTimeout, CalloutRefused, CalloutInvalid, BearerNotAllowed, TypeNotAllowed, ConnectionType, BadSignature, CredentialRevoked, WrongNetwork,
 	OutsideHours, TypeLimit, UserLimit, ShareUnavailable, ServerLimit,

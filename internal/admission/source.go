@@ -6,6 +6,8 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
 // kind is a way to connect, spelled as jwt.ConnectionType… is.
@@ -55,12 +57,17 @@ func kindOf(name string) (kind, bool) {
 	return kinds[m[1]], true
 }
 
-// token is the user JWT that the client sent. MQTT has no place for it but the password.
+// token is the user JWT that the client sent. MQTT has no place for it but the
+// password, unless that is something else which is known.
 func (s source) token(o *server.ClientOpts) string {
-	if o.JWT == "" && (s.kind == jwt.ConnectionTypeMqtt || s.kind == jwt.ConnectionTypeMqttWS) {
+	if o.JWT == "" && s.mqtt() && !claims.IsLoginSecret(o.Password) && !isForeignToken(o.Password) {
 		return o.Password
 	}
 	return o.JWT
+}
+
+func (s source) mqtt() bool {
+	return s.kind == jwt.ConnectionTypeMqtt || s.kind == jwt.ConnectionTypeMqttWS
 }
 
 // within says whether a host lies in one of the networks; none is everywhere.

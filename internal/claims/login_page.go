@@ -296,11 +296,21 @@ func (p LoginPage) Digest(i int) LoginDigest { return LoginDigest(p.digest(i)) }
 
 // Find is the login with the digest.
 func (p LoginPage) Find(digest LoginDigest) (DeviceLogin, bool) {
-	i, found := sort.Find(p.Len(), func(i int) int { return bytes.Compare(digest[:], p.digest(i)) })
+	i, found := p.find(digest)
 	if !found {
 		return DeviceLogin{}, false
 	}
 	return p.Login(i), true
+}
+
+// Has says whether there is a login with the digest.
+func (p LoginPage) Has(digest LoginDigest) bool {
+	_, found := p.find(digest)
+	return found
+}
+
+func (p LoginPage) find(digest LoginDigest) (int, bool) {
+	return sort.Find(p.Len(), func(i int) int { return bytes.Compare(digest[:], p.digest(i)) })
 }
 
 func (p *loginPage) digest(i int) []byte { return p.digests[i*digestLength:][:digestLength] }

@@ -87,10 +87,13 @@ func Explained() []string { return slices.Sorted(maps.Keys(explanations)) }
 
 var explanations = map[string]string{
 	"connection_unknown":       "The connection was gone, or came over a way in that the broker does not know, before it could be judged. If it happens again and again, look at the client's timeouts.",
-	"no_credential":            "The client sent no credential. Give it the creds file; over MQTT, the user JWT goes into the password.",
+	"no_credential":            "The client sent no credential. Give it the creds file; over MQTT, the user JWT goes into the password. With an nkey or a certificate of a device login, the account's public key goes into the user name.",
 	"malformed":                "What the client sent as its user JWT is not one, or was changed after it was signed. Download or issue creds again.",
 	"credential_expired":       "The credential has expired. Issue another one.",
 	"credential_not_yet_valid": "The credential is not valid yet: its JWT names a later time, or a clock is off.",
+	"login_unknown":            "The account has no device login with what the client showed: the secret, nkey or certificate is another account's, was never one, or its login was revoked long ago. Make another device login.",
+	"login_username":           "The device login's secret is right, but the client calls itself something else than the device login says. Correct the user name.",
+	"login_certificate":        "The client's certificate was not issued by an authority that the account trusts, has expired, or is not for clients; what is wrong stands beside it. Intermediate certificates have to be sent by the client.",
 	"not_caught_up":            "The broker had just started, or had lost touch with control, and lets nobody in until it knows all changes. Clients try again by themselves.",
 	"account_unknown":          "The broker knows no such account. If it was made seconds ago, try again.",
 	"account_unavailable":      "The broker could not get the account's claims at that time. Clients try again by themselves.",

@@ -683,3 +683,41 @@ func (a *Account) Issue(name string) Credential {
 	token := must(claims.EncodeUser(claims.User{Key: key, Name: name, Account: a.Key}, a.Role))(a.t)
 	return Credential{Key: key, JWT: token, Seed: seed}
 }
+
+// NewLogin is a device login of a user with that name in the account's role, which
+// nobody can use before it has a digest and is among those that are [Account.SetLogins].
+func (a *Account) NewLogin(name string) claims.DeviceLogin {
+	a.t.Helper()
+	_, key := NewUserSeed(a.t)
+	return claims.DeviceLogin{User: key, Name: name, Role: must(a.Role.AccountKey())(a.t), IssuedAt: time.Now().Truncate(time.Second)}
+}
+
+// NewSecret is a secret for logins to the account.
+func (a *Account) NewSecret() claims.LoginSecret {
+	a.t.Helper()
+	return must(claims.NewLoginSecret(a.Key))(a.t)
+}
+
+// SetLogins publishes the account with these device logins in a page, and no others.
+func (a *Account) SetLogins(logins ...claims.DeviceLogin) resolver.Revision {
+	a.t.Helper()
+	var pages []claims.PageHash
+	if len(logins) > 0 {
+		page := must(claims.EncodeLoginPage(logins))(a.t)
+		a.control.KeepPage(page)
+		pages = append(pages, page.Hash())
+	}
+	return a.Change(func(c *claims.Account) { c.Logins = pages })
+}
+
+// SetTrust publishes the account with what it trusts; nothing, if that is zero.
+func (a *Account) SetTrust(trust claims.Trust) resolver.Revision {
+	a.t.Helper()
+	var hash claims.PageHash
+	if len(trust.Authorities)+len(trust.Issuers) > 0 {
+		page := must(claims.EncodeTrustPage(trust))(a.t)
+		a.control.KeepPage(page)
+		hash = page.Hash()
+	}
+	return a.Change(func(c *claims.Account) { c.Trust = hash })
+}
