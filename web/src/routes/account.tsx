@@ -29,6 +29,7 @@ const tabs = [
   { to: "/accounts/$account/credentials", label: "Creds", exact: false },
   { to: "/accounts/$account/roles", label: "Roles", exact: false },
   { to: "/accounts/$account/connections", label: "Connections", exact: false },
+  { to: "/accounts/$account/console", label: "Console", exact: false },
   { to: "/accounts/$account/simulator", label: "Simulator", exact: false },
   { to: "/accounts/$account/settings", label: "Settings", exact: false },
 ] as const;
@@ -36,7 +37,7 @@ const tabs = [
 /** Of an account that is being deleted: nothing leads to what cannot be done any more. */
 const deletingTabs = [
   { to: "/accounts/$account/deletion", label: "Deletion", exact: false },
-  ...tabs.filter((tab) => tab.label !== "Connect"),
+  ...tabs.filter((tab) => tab.label !== "Connect" && tab.label !== "Console"),
 ];
 
 export function AccountLayout() {

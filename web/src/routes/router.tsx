@@ -167,6 +167,11 @@ const connections = createRoute({
   path: "/connections",
   component: lazyRouteComponent(() => import("./account-connections"), "AccountConnectionsPage"),
 });
+const console = createRoute({
+  getParentRoute: () => account,
+  path: "/console",
+  component: lazyRouteComponent(() => import("./account-console"), "AccountConsolePage"),
+});
 const simulator = createRoute({
   getParentRoute: () => account,
   path: "/simulator",
@@ -225,6 +230,7 @@ const routeTree = root.addChildren([
       credentials.addChildren([credential]),
       roles.addChildren([role]),
       connections,
+      console,
       simulator,
       accountSettings,
       accountDeletion,

@@ -33,6 +33,7 @@ const liveAccountPages = [
   { to: "/accounts/$account/credentials", label: "Creds", keywords: ["credentials", "expire", "last seen", "revoke"] },
   { to: "/accounts/$account/roles", label: "Roles", keywords: ["permissions", "hours"] },
   { to: "/accounts/$account/connections", label: "Connections", keywords: ["clients", "refused"] },
+  { to: "/accounts/$account/console", label: "Console", keywords: ["publish", "subscribe", "try it", "messages"] },
   { to: "/accounts/$account/simulator", label: "Simulator", keywords: ["may this user", "permission", "dry run"] },
   {
     to: "/accounts/$account/settings",
