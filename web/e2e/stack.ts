@@ -48,6 +48,7 @@ export default async function setup(project: TestProject) {
     ...process.env,
     SIGNALBOX_DATA: data,
     SIGNALBOX_TRIES_PER_MINUTE: "1000", // the tests sign up more often than one address may
+    SIGNALBOX_CONSOLE_LIFE: "PT4S", // so that pages outlive it
   };
   ports.forEach((name, index) => (env[name] = String(free[index])));
   const child = spawn(control, ["dev"], { cwd: repository, env, stdio: ["ignore", "pipe", "pipe"] });
