@@ -22,6 +22,7 @@ import (
 	"github.com/signalbox-io/signalbox/internal/fault"
 	"github.com/signalbox-io/signalbox/internal/httpapi"
 	"github.com/signalbox-io/signalbox/internal/keyring"
+	"github.com/signalbox-io/signalbox/internal/oidc"
 	"github.com/signalbox-io/signalbox/internal/postgres"
 	"github.com/signalbox-io/signalbox/internal/tenants"
 	"github.com/signalbox-io/signalbox/web"
@@ -34,6 +35,7 @@ const (
 	sweepEvery = time.Hour
 	warnEvery  = 10 * time.Second
 	purgeEvery = time.Second
+	keysEvery  = time.Second // to look whose are due, which is an index's work
 	// consoleEvery bounds how long somebody who is not a member any more stays connected.
 	consoleEvery = 250 * time.Millisecond
 )
@@ -101,6 +103,7 @@ func newReplica(ctx context.Context, s *settings, log *slog.Logger) (_ *replica,
 	}
 	r.domain = tenants.New(r.pool, keys)
 	r.domain.UndoWindow, r.domain.ConsoleLife = undo, consoleLife
+	r.domain.IssuerKeys = (&oidc.Fetcher{Anywhere: s.issuersAnywhere}).Keys
 	if err := bootstrap(ctx, r.domain, s.enrollmentToken); err != nil {
 		return nil, err
 	}
@@ -166,6 +169,7 @@ func (r *replica) run(ctx context.Context) error {
 		return r.repeat(ctx, warnEvery, "warn of credentials that expire", r.domain.WarnOfExpiry)
 	})
 	g.Go(func() error { return r.repeat(ctx, purgeEvery, "purge deleted accounts", r.domain.PurgeDue) })
+	g.Go(func() error { return r.repeat(ctx, keysEvery, "read the keys of issuers", r.domain.ReadDueKeys) })
 	g.Go(func() error {
 		return r.repeat(ctx, consoleEvery, "end consoles of who is gone", r.domain.EndStaleConsoles)
 	})

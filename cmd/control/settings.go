@@ -30,6 +30,7 @@ type settings struct {
 	masterKey       string
 	masterKeyFile   string
 	enrollmentToken string
+	issuersAnywhere bool
 
 	dev devSettings
 }
@@ -73,6 +74,8 @@ func newFlags(command string, getenv func(string) string) (*flag.FlagSet, *setti
 		text(&s.undoWindow, "undo-window", "SIGNALBOX_UNDO_WINDOW", "P7D", "for how long deleting an account can be undone, unless who deletes it says otherwise")
 		text(&s.consoleCookie, "console-cookie", "SIGNALBOX_CONSOLE_COOKIE", "signalbox_console", "cookie that lets the web UI connect to brokers; what their jwt_cookie names")
 		text(&s.consoleLife, "console-life", "SIGNALBOX_CONSOLE_LIFE", "PT5M", "for how long that cookie is good before the page has to renew it")
+		f.BoolVar(&s.issuersAnywhere, "issuers-anywhere", getenv("SIGNALBOX_ISSUERS_ANYWHERE") == "true",
+			"read the keys of tenants' OpenID Connect issuers over http and at private addresses, too: for development [SIGNALBOX_ISSUERS_ANYWHERE]")
 	}
 	switch command {
 	case "serve":

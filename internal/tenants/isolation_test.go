@@ -19,14 +19,15 @@ type things struct {
 	user       UserID
 	credential CredentialID
 	login      CredentialID
+	issuer     OIDCIssuerID
 }
 
 func (t things) ids() []string {
-	return []string{string(t.tenant), string(t.account), string(t.role), string(t.user), string(t.credential), string(t.login)}
+	return []string{string(t.tenant), string(t.account), string(t.role), string(t.user), string(t.credential), string(t.login), string(t.issuer)}
 }
 
 func unknownThings() things {
-	return things{NewID[TenantID]("ten"), NewID[AccountID]("acc"), NewID[RoleID]("rol"), NewID[UserID]("usr"), NewID[CredentialID]("crd"), NewID[CredentialID]("dlg")}
+	return things{NewID[TenantID]("ten"), NewID[AccountID]("acc"), NewID[RoleID]("rol"), NewID[UserID]("usr"), NewID[CredentialID]("crd"), NewID[CredentialID]("dlg"), NewID[OIDCIssuerID]("oid")}
 }
 
 // method is one method of the service about a tenant's things. The names in
@@ -158,6 +159,17 @@ func methods(name func() string) []struct {
 			return second(w.UpdateUser(w.t.Context(), a, of.user, "", func(s *UserSpec) error { s.Tags = append(s.Tags, name()); return nil }))
 		}}},
 		{"DeleteUser", method{Developer, func(w *world, a Actor, of things) error { return second(w.DeleteUser(w.t.Context(), a, of.user, "")) }}},
+		{"CreateOIDCIssuer", method{Developer, func(w *world, a Actor, of things) error {
+			return second(w.CreateOIDCIssuer(w.t.Context(), a, of.account, Once{Key: name()}, issuerSpec("https://"+name()+".example.org", of.role)))
+		}}},
+		{"OIDCIssuers", method{Viewer, func(w *world, a Actor, of things) error {
+			return second(w.OIDCIssuers(w.t.Context(), a, of.account, PageQuery{}))
+		}}},
+		{"OIDCIssuer", method{Viewer, func(w *world, a Actor, of things) error { return second(w.OIDCIssuer(w.t.Context(), a, of.issuer)) }}},
+		{"UpdateOIDCIssuer", method{Developer, func(w *world, a Actor, of things) error {
+			return second(w.UpdateOIDCIssuer(w.t.Context(), a, of.issuer, "", func(s *OIDCIssuerSpec) error { s.Description = name(); return nil }))
+		}}},
+		{"DeleteOIDCIssuer", method{Developer, func(w *world, a Actor, of things) error { return w.DeleteOIDCIssuer(w.t.Context(), a, of.issuer, "") }}},
 		{"DeleteRole", method{Developer, func(w *world, a Actor, of things) error { return second(w.DeleteRole(w.t.Context(), a, of.role, "")) }}},
 		{"Retirement", method{Viewer, func(w *world, a Actor, of things) error { return second(w.Retirement(w.t.Context(), a, of.account)) }}},
 		{"RestoreAccount", method{Admin, func(w *world, a Actor, of things) error {
@@ -177,7 +189,7 @@ func methods(name func() string) []struct {
 var staffMethods = map[string]bool{"Operators": true, "Brokers": true, "CreateEnrollment": true, "OperatorDelivery": true, "RepairDrift": true,
 	"ServerConfig": true, "AttachServer": true, "Servers": true, "Server": true, "UpdateServer": true, "DetachServer": true, "RemoveBroker": true,
 	"CreatePlan": true, "Plans": true, "PlanVersions": true, "PlanVersion": true, "UpdatePlan": true, "MakeDefaultPlan": true,
-	"SetTenantPlan": true, "MoveTenants": true, "Operation": true,
+	"SetTenantPlan": true, "MoveTenants": true, "Operation": true, "Tenants": true,
 	"CreateOperator": true, "Operator": true, "UpdateOperator": true, "MakeDefaultOperator": true,
 	"SigningKeys": true, "AddSigningKey": true, "RotateSigningKey": true, "RotateSystemAccount": true}
 
@@ -205,7 +217,7 @@ func (w *world) everything() things {
 	w.t.Helper()
 	role := w.role("reader")
 	user := must(w.CreateUser(w.t.Context(), w.owner, w.account.ID, Once{}, UserSpec{Name: "u", RoleID: role.ID}))(w.t)
-	return things{w.tenant.ID, w.account.ID, role.ID, user.ID, w.credential(user).ID, w.password(user).ID}
+	return things{w.tenant.ID, w.account.ID, role.ID, user.ID, w.credential(user).ID, w.password(user).ID, w.issuer(role).ID}
 }
 
 func TestForeignThingsAreAsUnknownOnes(t *testing.T) {

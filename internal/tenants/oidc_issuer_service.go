@@ -270,7 +270,7 @@ func sameJSON(a, b json.RawMessage) bool {
 }
 
 // hurryKeys has the keys of issuers read soon of whom brokers report keys that nobody knows.
-func (s *Service) hurryKeys(ctx context.Context, tx pgx.Tx, reports []RefusalReport, now time.Time) error {
+func (s *Service) hurryKeys(ctx context.Context, tx pgx.Tx, reports []RefusalReport) error {
 	var accounts []claims.AccountKey
 	for _, r := range reports {
 		if r.Reason == claims.ErrTokenKey.Reason && !slices.Contains(accounts, r.AccountKey) {
@@ -280,5 +280,6 @@ func (s *Service) hurryKeys(ctx context.Context, tx pgx.Tx, reports []RefusalRep
 	if len(accounts) == 0 {
 		return nil
 	}
+	now := s.clock()
 	return hurryOIDCIssuers(ctx, tx, accounts, now.Add(-hurryAfter), now)
 }

@@ -38,7 +38,7 @@ func (s *Service) RecordRefusals(ctx context.Context, operator OperatorID, broke
 		if err != nil {
 			return err
 		}
-		if err := s.hurryKeys(ctx, tx, fitting, s.clock()); err != nil {
+		if err := s.hurryKeys(ctx, tx, fitting); err != nil {
 			return err
 		}
 		return pruneRefusals(ctx, tx, accounts, s.clock().Add(-refusalsFor))

@@ -1,6 +1,8 @@
 package tenants
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -53,7 +55,9 @@ func bare(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	pool := pgtest.New(t)
-	return &world{Service: New(pool, keys), t: t, pool: pool}
+	w := &world{Service: New(pool, keys), t: t, pool: pool}
+	w.IssuerKeys = func(context.Context, string) (json.RawMessage, error) { return json.RawMessage(someKeySet), nil }
+	return w
 }
 
 var people atomic.Int64

@@ -1,0 +1,171 @@
+package tenants
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/fault"
+)
+
+// someKeySet, and the one after it, are what issuers have for keys.
+const (
+	someKeySet = `{"keys":[{"use":"sig","kty":"EC","kid":"one","crv":"P-256","alg":"ES256","x":"QDKSlcIwBLSHWsdD1CJwWiP1T_PBJ0QuMxFYXcRVHDU","y":"U_DNUBd1Q3WHUffGH0PqY10CtbcaK-sDV-l7VtctZD0"}]}`
+	nextKeySet = `{"keys":[{"use":"sig","kty":"EC","kid":"two","crv":"P-256","alg":"ES256","x":"QDKSlcIwBLSHWsdD1CJwWiP1T_PBJ0QuMxFYXcRVHDU","y":"U_DNUBd1Q3WHUffGH0PqY10CtbcaK-sDV-l7VtctZD0"}]}`
+)
+
+func issuerSpec(url string, role RoleID) OIDCIssuerSpec {
+	return OIDCIssuerSpec{URL: url, Audiences: []string{"nats"}, Rules: []OIDCRule{
+		{Conditions: []claims.TrustCondition{{Claim: "sub", Match: "prefix", Value: "repo:acme/"}}, RoleID: role, Name: "ci-{{sub}}", MaxLifetime: time.Hour},
+	}}
+}
+
+func (w *world) issuer(role Role) OIDCIssuer {
+	w.t.Helper()
+	return must(w.CreateOIDCIssuer(w.t.Context(), w.owner, role.AccountID, Once{}, issuerSpec("https://idp.example.org", role.ID)))(w.t)
+}
+
+// trust is what brokers are told that the account trusts.
+func (w *world) trust() claims.Trust {
+	w.t.Helper()
+	hash := w.facts(w.account.PublicKey).Trust
+	if hash == "" {
+		return claims.Trust{}
+	}
+	page := must(w.Page(w.t.Context(), w.operator.ID, claims.PageName{Kind: claims.TrustKind, Hash: hash}))(w.t)
+	return page.(claims.TrustPage).Trust()
+}
+
+func TestIssuersAreInTheTrustPage(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	role := w.role("pipelines")
+	issuer := w.issuer(role)
+	trust := w.trust()
+	if len(trust.Issuers) != 1 {
+		t.Fatalf("trust = %+v", trust)
+	}
+	got := trust.Issuers[0]
+	if got.URL != issuer.URL || !sameJSON(got.Keys, json.RawMessage(someKeySet)) || got.Rules[0].Role != role.PublicKey || got.Rules[0].LifetimeSeconds != 3600 {
+		t.Errorf("brokers are told %+v", got)
+	}
+	must(w.UpdateOIDCIssuer(t.Context(), w.owner, issuer.ID, "", func(s *OIDCIssuerSpec) error { s.Audiences = []string{"other"}; return nil }))(t)
+	if got := w.trust().Issuers[0].Audiences; !slices.Equal(got, []string{"other"}) {
+		t.Errorf("after an edit brokers are told %v", got)
+	}
+	if _, err := w.DeleteRole(t.Context(), w.owner, role.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if trust := w.trust(); len(trust.Issuers) > 0 {
+		t.Errorf("a rule without a role is told: %+v", trust)
+	}
+	if err := w.DeleteOIDCIssuer(t.Context(), w.owner, issuer.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.OIDCIssuer(t.Context(), w.owner, issuer.ID)
+	refused(t, err, fault.NotFound)
+}
+
+func TestBadIssuersAreRefused(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	role := w.role("pipelines")
+	head := w.head()
+	for pointer, edit := range map[string]func(*OIDCIssuerSpec){
+		"/audiences":                  func(s *OIDCIssuerSpec) { s.Audiences = nil },
+		"/audiences/0":                func(s *OIDCIssuerSpec) { s.Audiences = []string{""} },
+		"/rules":                      func(s *OIDCIssuerSpec) { s.Rules = nil },
+		"/rules/0/conditions":         func(s *OIDCIssuerSpec) { s.Rules[0].Conditions = nil },
+		"/rules/0/conditions/0/match": func(s *OIDCIssuerSpec) { s.Rules[0].Conditions[0].Match = "regexp" },
+		"/rules/0/conditions/0/claim": func(s *OIDCIssuerSpec) { s.Rules[0].Conditions[0].Claim = "" },
+		"/rules/0/conditions/0/value": func(s *OIDCIssuerSpec) { s.Rules[0].Conditions[0].Value = strings.Repeat("x", 257) },
+		"/rules/0/role_id":            func(s *OIDCIssuerSpec) { s.Rules[0].RoleID = "rol_none" },
+		"/rules/0/name":               func(s *OIDCIssuerSpec) { s.Rules[0].Name = "ci-{{sub" },
+		"/rules/0/tags/0":             func(s *OIDCIssuerSpec) { s.Rules[0].Tags = []string{""} },
+		"/rules/0/max_lifetime":       func(s *OIDCIssuerSpec) { s.Rules[0].MaxLifetime = 25 * time.Hour },
+		"/description":                func(s *OIDCIssuerSpec) { s.Description = strings.Repeat("x", 600) },
+	} {
+		spec := issuerSpec("https://idp.example.org", role.ID)
+		edit(&spec)
+		_, err := w.CreateOIDCIssuer(t.Context(), w.owner, w.account.ID, Once{}, spec)
+		refused(t, err, fault.Invalid, pointer)
+	}
+	if w.head() != head {
+		t.Error("a refused issuer bumped the revision")
+	}
+	w.issuer(role)
+	_, err := w.CreateOIDCIssuer(t.Context(), w.owner, w.account.ID, Once{}, issuerSpec("https://idp.example.org", role.ID))
+	refused(t, err, fault.Conflict, "/url")
+}
+
+func TestIssuerThatCannotBeReadIsRefused(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	role := w.role("pipelines")
+	w.IssuerKeys = func(context.Context, string) (json.RawMessage, error) { return nil, errors.New("it cannot be read") }
+	_, err := w.CreateOIDCIssuer(t.Context(), w.owner, w.account.ID, Once{}, issuerSpec("https://idp.example.org", role.ID))
+	refused(t, err, fault.Invalid, "/url")
+}
+
+func TestKeysOfIssuersAreReadAgain(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	now := time.Now().UTC()
+	w.at(now)
+	issuer := w.issuer(w.role("pipelines"))
+	keys, failure, reads := someKeySet, error(nil), 0
+	w.IssuerKeys = func(context.Context, string) (json.RawMessage, error) { reads++; return json.RawMessage(keys), failure }
+	due := func(at time.Time, want int) {
+		t.Helper()
+		w.at(at)
+		reads = 0
+		if err := w.ReadDueKeys(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if reads != want {
+			t.Errorf("%s after it was made: read %d times, want %d", at.Sub(now), reads, want)
+		}
+	}
+	head := w.head()
+	due(now.Add(time.Minute), 0)
+	due(now.Add(16*time.Minute), 1)
+	if w.head() != head {
+		t.Error("the same keys bumped the revision")
+	}
+	keys = nextKeySet
+	due(now.Add(32*time.Minute), 1)
+	if w.head() == head || !sameJSON(w.trust().Issuers[0].Keys, json.RawMessage(nextKeySet)) {
+		t.Error("brokers did not hear of other keys")
+	}
+	failure = errors.New("it cannot be read")
+	due(now.Add(48*time.Minute), 1)
+	if got := must(w.OIDCIssuer(t.Context(), w.owner, issuer.ID))(t); got.FetchError != "it cannot be read" || !sameJSON(got.Keys, json.RawMessage(nextKeySet)) {
+		t.Errorf("after a failure: %q, %s", got.FetchError, got.Keys)
+	}
+	failure = nil
+	due(now.Add(48*time.Minute+retryKeysAfter), 1)
+	if got := must(w.OIDCIssuer(t.Context(), w.owner, issuer.ID))(t); got.FetchError != "" {
+		t.Errorf("after it was mended: %q", got.FetchError)
+	}
+
+	// A broker that was shown an unknown key has them read at once, but not again and again.
+	reported := now.Add(49*time.Minute + time.Second)
+	report := func() {
+		t.Helper()
+		err := w.RecordRefusals(t.Context(), w.operator.ID, "UBROKER", []RefusalReport{{AccountKey: w.account.PublicKey, Reason: claims.ErrTokenKey.Reason, Count: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.at(reported.Add(hurryAfter))
+	report()
+	due(reported.Add(hurryAfter), 1)
+	w.at(reported.Add(hurryAfter + time.Second))
+	report()
+	due(reported.Add(hurryAfter+time.Second), 0)
+}
