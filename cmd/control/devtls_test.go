@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,10 +20,14 @@ import (
 	"github.com/signalbox-io/signalbox/api"
 )
 
-// What make run offers is what the API says, and each of its URLs works for a
-// client that trusts the authority that the API hands out.
-func TestDevServesTLSBesidePlain(t *testing.T) {
-	t.Parallel()
+// development is what make run starts.
+type development struct {
+	process *process
+	ports   map[string]string // by the middle of their variables' names
+}
+
+func startDev(t *testing.T) *development {
+	t.Helper()
 	names := []string{"HTTP", "NATS", "WS", "WSS", "MQTT", "LEAFNODE", "LEAFNODE_TLS", "CONTROL_METRICS", "BROKER_METRICS"}
 	ports := map[string]string{}
 	env := []string{"SIGNALBOX_DATA=" + t.TempDir(), "SIGNALBOX_BROKER_BINARY=" + filepath.Join(binaries, "broker")}
@@ -37,6 +42,15 @@ func TestDevServesTLSBesidePlain(t *testing.T) {
 		}
 		return nil
 	})
+	return &development{dev, ports}
+}
+
+// What make run offers is what the API says, and each of its URLs works for a
+// client that trusts the authority that the API hands out.
+func TestDevServesTLSBesidePlain(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	dev, ports := d.process, d.ports
 	s := &stack{t: t, url: "http://127.0.0.1:" + ports["HTTP"]}
 	c := s.signUp("engines")
 	var role resource
@@ -138,6 +152,52 @@ func TestDevServesTLSBesidePlain(t *testing.T) {
 		}
 	}
 }
+
+// The commands of the pages that go on where the README's first message ends, as they stand there.
+func TestCommandsOfTheWaysInWork(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	var script strings.Builder
+	pages := []string{"README.md", "docs/tls.md", "docs/websocket.md", "docs/leaf-nodes.md", "docs/mqtt.md"}
+	for _, page := range pages {
+		for i, m := range fenced.FindAllStringSubmatch(readRepository(t, page), -1) {
+			if page == "README.md" && i > firstMessage {
+				break // what comes then revokes the credential
+			}
+			if m[1] != "" {
+				script.WriteString(m[2] + "\n")
+			} else if page != "README.md" {
+				t.Errorf("nothing runs the command %s", m[2])
+			}
+		}
+	}
+	leaf := freePorts(t, 1)[0]
+	moved := []string{"127.0.0.1:4333", "127.0.0.1:" + leaf}
+	for port, name := range map[string]string{"8080": "HTTP", "4222": "NATS", "9222": "WS", "9223": "WSS", "7422": "LEAFNODE", "7423": "LEAFNODE_TLS"} {
+		moved = append(moved, "127.0.0.1:"+port, "127.0.0.1:"+d.ports[name])
+	}
+	moved = append(moved, "-p 1883", "-p "+d.ports["MQTT"])
+	tools := buildNATS(t)
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(tools, "nats-server"), "github.com/nats-io/nats-server/v2")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build nats-server: %v\n%s", err, out)
+	}
+	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.NewReplacer(moved...).Replace(script.String()))
+	shell.Dir = t.TempDir()
+	shell.Env = append(os.Environ(), "PATH="+tools+string(os.PathListSeparator)+os.Getenv("PATH"))
+	out, err := shell.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v; the commands said:\n%s", err, out)
+	}
+	for want, times := range map[string]int{"Published 9 bytes": 1, "Published 29 bytes": 1, "Published 24 bytes": 1, "Published 14 bytes": 1, "20 kWh\n21 kWh\n": 1} {
+		if strings.Count(string(out), want) < times {
+			t.Errorf("the commands did not say %q; they said:\n%s", want, out)
+		}
+	}
+}
+
+// firstMessage is the index of the README's block that sends it.
+const firstMessage = 2
 
 func TestDevAuthorityStaysAndItsCertificateIsRenewed(t *testing.T) {
 	t.Parallel()

@@ -162,9 +162,17 @@ func TestREADMENamesEveryVariable(t *testing.T) {
 func TestLinksBetweenDocumentsLeadSomewhere(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^):#]+)(#[^)]*)?\)`)
-	for _, file := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"} {
+	pages, err := filepath.Glob(filepath.Join(repository, "docs/*.md"))
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("docs has %d pages, %v", len(pages), err)
+	}
+	files := []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+	for _, page := range pages {
+		files = append(files, filepath.Join("docs", filepath.Base(page)))
+	}
+	for _, file := range files {
 		for _, m := range link.FindAllStringSubmatch(readRepository(t, file), -1) {
-			if _, err := os.Stat(filepath.Join(repository, m[1])); err != nil {
+			if _, err := os.Stat(filepath.Join(repository, filepath.Dir(file), m[1])); err != nil {
 				t.Errorf("%s: %v", file, err)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -437,4 +438,38 @@ func websocketPort(t *testing.T, node *brokertest.Node) int {
 		t.Fatal(err)
 	}
 	return v.Websocket.Port
+}
+
+// The configuration in docs/tls.md, but for its ports and certificates.
+func TestConfigurationOfTheTLSPageOffersWhatItSays(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/tls.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("(?ms)^```conf\n(.*?)^```$").FindAllStringSubmatch(string(text), -1)
+	if len(examples) != 1 {
+		t.Fatalf("the page has %d configurations, want 1", len(examples))
+	}
+	here := strings.NewReplacer("0.0.0.0:4222", "127.0.0.1:-1", "0.0.0.0:1883", "127.0.0.1:-1", "0.0.0.0:7422", "127.0.0.1:-1", "0.0.0.0:9222", "127.0.0.1:-1",
+		`cert_file: "/etc/signalbox/server.pem"`, "CERTIFICATE", `key_file: "/etc/signalbox/server.key"`, "")
+	port := brokertest.FreePort(t)
+	configuration := strings.Replace(here.Replace(examples[0][1]), "127.0.0.1:-1", fmt.Sprintf("127.0.0.1:%d", port), 1)
+	w := configured(t, configuration, func(n *brokertest.Node) { n.ControlAddress = fmt.Sprintf("tls://127.0.0.1:%d", port) })
+	got := w.node.Endpoints()
+	want := broker.Endpoints{
+		NATS: []string{"nats://nats.example.com:4222", "tls://nats.example.com:4222"}, MQTT: []string{"mqtt://127.0.0.1", "mqtts://127.0.0.1"},
+		LeafNode: []string{"tls://leaf.example.com:7422"}, WebSocket: []string{"wss://ws.example.com:9222"},
+		MQTTWebSocket: []string{"wss://ws.example.com:9222/mqtt"}, LeafNodeWebSocket: []string{"wss://ws.example.com:9222/leafnode"},
+		TLSFirst: []string{"tls://nats.example.com:4222"}, CA: got.CA,
+	}
+	got.MQTT = portless(got.MQTT)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, first := range []bool{false, true} {
+		if err := w.reach(t, fmt.Sprintf("tls://127.0.0.1:%d", port), first); err != nil {
+			t.Errorf("TLS first %t: %v", first, err)
+		}
+	}
 }

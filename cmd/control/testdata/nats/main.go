@@ -31,6 +31,8 @@ func run(args []string) error {
 	server := flags.String("server", os.Getenv("NATS_URL"), "")
 	creds := flags.String("creds", os.Getenv("NATS_CREDS"), "")
 	count := flags.Int("count", 1, "")
+	authority := flags.String("tlsca", "", "")
+	tlsFirst := flags.Bool("tlsfirst", false, "")
 	var words []string
 	for len(args) > 0 {
 		if err := flags.Parse(args); err != nil {
@@ -43,7 +45,14 @@ func run(args []string) error {
 	if len(words) < 2 || *creds == "" {
 		return errors.New("expected pub or sub, a subject, and creds")
 	}
-	nc, err := nats.Connect(*server, nats.UserCredentials(*creds), nats.Timeout(connectWithin))
+	options := []nats.Option{nats.UserCredentials(*creds), nats.Timeout(connectWithin)}
+	if *authority != "" {
+		options = append(options, nats.RootCAs(*authority))
+	}
+	if *tlsFirst {
+		options = append(options, nats.TLSHandshakeFirst())
+	}
+	nc, err := nats.Connect(*server, options...)
 	if err != nil {
 		return err
 	}
