@@ -20,6 +20,7 @@ type refusedLogin struct {
 	Address        string
 	User           *string
 	CredentialID   *string `json:"credential_id"`
+	DeviceLoginID  *string `json:"device_login_id"`
 	Count          int64
 	FirstAt        time.Time `json:"first_at"`
 	LastAt         time.Time `json:"last_at"`
