@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 
 	"github.com/signalbox-io/signalbox/internal/admission"
 	"github.com/signalbox-io/signalbox/internal/broker/brokertest"
@@ -164,5 +165,46 @@ func TestSessionIsBelievedOfControlsRolesOnly(t *testing.T) {
 	case <-closed:
 	case <-patience(t).Done():
 		t.Fatal("the connection outlives its JWT")
+	}
+}
+
+// A browser adds the cookie to whatever a page connects with.
+func TestWhatAPageShowsItselfCountsBeforeTheCookie(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node, account := cluster.Nodes[0], console(t, cluster, true)
+	_, key := brokertest.NewUserSeed(t)
+	token := cookie(t, account, key, time.Now().Add(time.Minute), time.Now().Add(time.Hour))
+	secret := account.NewSecret()
+	nkey, device := brokertest.NewUserSeed(t)
+	_, other := brokertest.NewUserSeed(t)
+	pair := must(nkeys.FromSeed(nkey.Reveal()))(t)
+	role := must(account.Role.AccountKey())(t)
+	node.WaitApplied(account.SetLogins(
+		claims.DeviceLogin{Digest: claims.NkeyDigest(device), User: device, Name: "by-nkey", Role: role, IssuedAt: time.Now()},
+		claims.DeviceLogin{Digest: secret.Digest(), User: other, Name: "by-secret", Role: role, IssuedAt: time.Now()},
+	))
+	for want, option := range map[claims.UserKey]nats.Option{
+		key:    nats.UserInfo(string(account.Key), ""),
+		other:  nats.UserInfo("", secret.Reveal()),
+		device: nats.Nkey(string(device), pair.Sign),
+	} {
+		more := []nats.Option{option}
+		if want == device {
+			more = append(more, nats.Token(string(account.Key)))
+		}
+		nc, _, err := browse(node, token, more...)
+		if err != nil {
+			t.Errorf("%s: %v", want, err)
+			continue
+		}
+		defer nc.Close()
+		found := false
+		for _, c := range connz(t, node.Server(), account) {
+			found = found || c.User == string(want)
+		}
+		if !found {
+			t.Errorf("nobody is connected as %s: %+v", want, connz(t, node.Server(), account))
+		}
 	}
 }

@@ -42,13 +42,25 @@ func (l *login) identify() (account string, err error) {
 		if l.user, err = readUser(token); l.user == nil {
 			return "", err
 		}
-		l.refusal.User = l.user.Subject
-		return accountOf(l.user), err
+		if !l.cameAlong() {
+			l.refusal.User = l.user.Subject
+			return accountOf(l.user), err
+		}
+		l.user = nil
 	}
 	if l.shown, err = l.show(o); err != nil {
 		return "", err
 	}
 	return l.shown.account, nil
+}
+
+// cameAlong says whether the JWT is only the cookie that a browser adds, and the
+// page shows something of its own. Another JWT may well come with a token: for the account's
+// authorization service.
+func (l *login) cameAlong() bool {
+	o := l.client.GetOpts()
+	return l.source.kind == jwt.ConnectionTypeWebsocket && !claims.SessionEnd(l.user.Tags).IsZero() &&
+		(isForeignToken(o.Password) || isForeignToken(o.Token) || o.Sig != "")
 }
 
 func (l *login) show(o *server.ClientOpts) (*shown, error) {

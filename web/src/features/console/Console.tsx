@@ -14,6 +14,8 @@ import classes from "./Console.module.css";
 import { obstacleTo } from "./obstacle";
 import { type ConsoleState, type Heard, useConsole } from "./useConsole";
 
+const mono = { input: { fontFamily: "var(--mantine-font-family-monospace)" } };
+
 /** Console publishes and subscribes from this page, with the cookie of who is signed in and no creds. */
 export function Console({ account }: { account: Account }) {
   const console = useConsole(account);
@@ -128,7 +130,7 @@ function Listen({ listening, busy, onListen, onSilence }: ListenProps) {
           value={subject}
           onChange={(event) => setSubject(event.currentTarget.value)}
           error={problem?.message}
-          ff="monospace"
+          styles={mono}
         />
         <Group gap="sm">
           <Button type="submit" disabled={busy || subject.trim() === ""} loading={pending}>
@@ -171,7 +173,7 @@ function Publish({ busy, onPublish }: PublishProps) {
           value={subject}
           onChange={(event) => setSubject(event.currentTarget.value)}
           error={problem?.message}
-          ff="monospace"
+          styles={mono}
         />
         <Textarea
           label="Message"
