@@ -162,7 +162,7 @@ func methods(name func() string) []struct {
 // staffMethods are about no tenant's things, or for staff as well: see plan_test.go.
 var staffMethods = map[string]bool{"Operators": true, "Brokers": true, "CreateEnrollment": true, "OperatorDelivery": true, "RepairDrift": true,
 	"ServerConfig": true, "AttachServer": true, "Servers": true, "Server": true, "UpdateServer": true, "DetachServer": true, "RemoveBroker": true,
-	"CreatePlan": true, "Plans": true, "PlanVersions": true, "PlanVersion": true, "UpdatePlan": true, "MakeDefaultPlan": true,
+	"Tenants": true, "CreatePlan": true, "Plans": true, "PlanVersions": true, "PlanVersion": true, "UpdatePlan": true, "MakeDefaultPlan": true,
 	"SetTenantPlan": true, "MoveTenants": true, "Operation": true,
 	"CreateOperator": true, "Operator": true, "UpdateOperator": true, "MakeDefaultOperator": true,
 	"SigningKeys": true, "AddSigningKey": true, "RotateSigningKey": true, "RotateSystemAccount": true}
