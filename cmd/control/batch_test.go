@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -34,11 +35,28 @@ func (p *process) memory() (now, most int) {
 	return read("VmRSS"), read("VmHWM")
 }
 
+// cpu is how long all cores together have worked for the process.
+func (p *process) cpu() time.Duration {
+	p.t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, numbers, _ := strings.Cut(string(stat), ") ") // after the name, which may have spaces; see proc(5)
+	fields := strings.Fields(numbers)
+	user, userErr := strconv.Atoi(fields[11])
+	system, systemErr := strconv.Atoi(fields[12])
+	if err := errors.Join(userErr, systemErr); err != nil {
+		p.t.Fatal(err)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond // Linux counts in hundredths of a second
+}
+
 // Ten thousand devices in one request: control holds a few hundred of them at a
 // time, and what is streamed works.
 func TestTenThousandCredentialsInOneBatch(t *testing.T) {
 	t.Parallel()
-	const devices, mayGrow, within = 10_000, 16, 10 * time.Second // MiB
+	const devices, mayGrow, mayWork = 10_000, 16, 6 * time.Second // MiB; of one core
 	s := startStack(t)
 	s.exec(`UPDATE plans SET max_users = -1`)
 	c := s.signUp("fleet")
@@ -79,14 +97,17 @@ func TestTenThousandCredentialsInOneBatch(t *testing.T) {
 	stream(500, "warm-", func(string) {})
 	before, mostBefore := s.control.memory()
 	var last string
+	idle := s.control.cpu()
 	took := stream(devices, "device-", func(creds string) { last = creds })
+	worked := s.control.cpu() - idle
 	after, most := s.control.memory()
-	t.Logf("%d credentials in %s; control held %d MiB before (%d at most until then), %d after, %d at most", devices, took, before, mostBefore, after, most)
+	t.Logf("%d credentials in %s, of which control worked %s; it held %d MiB before (%d at most until then), %d after, %d at most", devices, took, worked, before, mostBefore, after, most)
 	if most-mostBefore > mayGrow {
 		t.Errorf("control grew from %d to %d MiB", mostBefore, most)
 	}
-	if took > within {
-		t.Errorf("it took %s, want %s at most", took, within)
+	// The cores are shared with all other tests, so this is no matter of time.
+	if worked > mayWork {
+		t.Errorf("control worked %s, want %s at most", worked, mayWork)
 	}
 	file := filepath.Join(t.TempDir(), "last.creds")
 	if err := os.WriteFile(file, []byte(last), 0o600); err != nil {

@@ -97,6 +97,8 @@ func TestPlansThatCannotBeAreRefused(t *testing.T) {
 	refused(t, err, fault.Invalid, "/name", "/max_members", "/tenant_limits/jetstream/disk_bytes", "/account_limits/connections", "/connection_types/0", "/default_credential_lifetime")
 	_, err = w.CreatePlan(t.Context(), w.owner, Once{}, terms("Mine"))
 	refused(t, err, fault.Forbidden)
+	_, err = w.Tenants(t.Context(), w.owner, PageQuery{})
+	refused(t, err, fault.Forbidden)
 }
 
 func TestDefaultPlanIsOfWhoSignsUpNext(t *testing.T) {
