@@ -46,7 +46,7 @@ func (a *Admission) delegate(acc *account, w *law, l *login) (settled bool, err 
 	if in == acc {
 		return a.settle(in, inLaw, l, v, s)
 	}
-	s.in = in
+	s.in, s.ground = in, nil // that account knows nothing of it
 	if !acc.put(w, s, a.alive) {
 		return false, nil
 	}

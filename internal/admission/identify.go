@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strings"
-	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
@@ -193,9 +192,4 @@ func isForeignToken(text string) bool {
 // showToken is a token of an issuer that the account may trust.
 func showToken(token string) func(*law, *login) (*jwt.UserClaims, ground, error) {
 	return func(w *law, l *login) (*jwt.UserClaims, ground, error) { return w.userByToken(token, l.at) }
-}
-
-// userByToken holds a token against what the account trusts.
-func (w *law) userByToken(token string, now time.Time) (*jwt.UserClaims, ground, error) {
-	return nil, nil, refused(LoginUnknown, "the account trusts no issuer of tokens")
 }

@@ -24,7 +24,7 @@ type session struct {
 	since  time.Time
 	ended  bool // by a change
 
-	ground   ground   // what stands for a user JWT; nil: it had one
+	ground   ground   // what stands for a user JWT, or behind it; nil: it had one
 	answered bool     // an authorization service has let it in
 	in       *account // where that has put it; nil: in the account that the client named
 
@@ -39,6 +39,9 @@ func (v verdict) session(l *login, tags []string) *session {
 	s := &session{
 		id: l.client.GetID(), user: v.user.Subject, name: v.user.Name, kind: l.source.kind, issued: v.user.IssuedAt, signer: v.user.Issuer, tags: tags, bearer: v.user.BearerToken,
 		since: l.at, ground: l.ground, leaf: l.client.Kind() == server.LEAF, limits: v.user.NatsLimits,
+	}
+	if rule, ok := claims.RuleOf(tags); ok && s.ground == nil {
+		s.ground = issuerRule(rule)
 	}
 	s.limited = s.limits.Payload != jwt.NoLimit || s.limits.Subs != jwt.NoLimit
 	if s.leaf || s.limited {

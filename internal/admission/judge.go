@@ -70,6 +70,9 @@ func (w *law) judge(f facts) (verdict, error) {
 }
 
 func (t *trial) checkRole() (err error) {
+	if rule, ok := claims.RuleOf(t.signed.Tags); ok && !t.trust.Issuers().Has(rule) {
+		return refused(TokenRule, "the rule is gone that gave these creds for an issuer's token")
+	}
 	t.user, err = t.scoped(t.signed)
 	return err
 }

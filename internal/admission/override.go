@@ -25,7 +25,7 @@ type standing struct {
 // standing is what the account says of a user, or else the user's JWT does.
 func (w *law) standing(signer, name string, tags []string) standing {
 	template := w.signers[signer]
-	if template != nil {
+	if _, byRule := claims.RuleOf(tags); template != nil && !byRule { // whose name an issuer has chosen
 		if o, ok := claims.FindOverride(w.counts.Overrides, name); ok {
 			return standing{string(o.Role), w.signers[string(o.Role)], o.Tags}
 		}

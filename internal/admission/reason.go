@@ -19,6 +19,13 @@ const (
 	LoginUnknown          Reason = "login_unknown"     // a device login that the account does not have, any more
 	LoginUsername         Reason = "login_username"    // its secret is right, and the user name is not
 	LoginCertificate      Reason = "login_certificate" // of no authority that the account trusts, or not valid
+	TokenMalformed        Reason = "token_malformed"
+	TokenIssuer           Reason = "token_issuer"
+	TokenKey              Reason = "token_key" // that its issuer is not known to have: control reads them again
+	TokenSignature        Reason = "token_signature"
+	TokenAudience         Reason = "token_audience"
+	TokenTime             Reason = "token_time"
+	TokenRule             Reason = "token_rule" // no rule says whom it stands for, any more
 	NotCaughtUp           Reason = "not_caught_up"
 	AccountUnknown        Reason = "account_unknown"
 	AccountUnavailable    Reason = "account_unavailable"
@@ -48,7 +55,8 @@ const (
 
 // Reasons are all of them.
 var Reasons = []Reason{
-	ConnectionUnknown, NoCredential, Malformed, CredentialExpired, CredentialNotYetValid, LoginUnknown, LoginUsername, LoginCertificate, NotCaughtUp,
+	ConnectionUnknown, NoCredential, Malformed, CredentialExpired, CredentialNotYetValid, LoginUnknown, LoginUsername, LoginCertificate,
+	TokenMalformed, TokenIssuer, TokenKey, TokenSignature, TokenAudience, TokenTime, TokenRule, NotCaughtUp,
 	AccountUnknown, AccountUnavailable, AccountInvalid, UnknownSigningKey, RoleMismatch, RoleTemplate, ProxyRequired,
 	AccountExpired, AccountClosed, Delegated, CalloutTimeout, CalloutRefused, CalloutInvalid, BearerNotAllowed, TypeNotAllowed, ConnectionType, BadSignature, CredentialRevoked, WrongNetwork,
 	OutsideHours, TypeLimit, UserLimit, ShareUnavailable, ServerLimit,

@@ -20,6 +20,10 @@ import (
 
 const defaultPort = 4222
 
+// controlLine is four times nats-server's own limit: tokens of issuers with many
+// claims have to fit in a CONNECT.
+const controlLine = 16 << 10
+
 // natsOptions are the configuration file's, or the defaults, without what makes
 // the server a member.
 func natsOptions(cfg Config) (*server.Options, error) {
@@ -37,6 +41,9 @@ func natsOptions(cfg Config) (*server.Options, error) {
 	}
 	if o.Port == 0 {
 		o.Port = defaultPort
+	}
+	if o.MaxControlLine == 0 {
+		o.MaxControlLine = controlLine
 	}
 	if o.ServerName == "" {
 		o.ServerName = cfg.Name
