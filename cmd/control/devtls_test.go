@@ -272,3 +272,35 @@ func TestDevAuthorityCannotSpeakForOthers(t *testing.T) {
 		t.Error("it may sign for other machines' addresses")
 	}
 }
+
+// A broker may be encrypted whole: control trusts the authority that the broker
+// tells it of, and begins with TLS where the broker wants it.
+func TestControlReachesBrokersThatSpeakOnlyTLS(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.startControl()
+	a := newAuthority(t)
+	c := s.signUp("engines")
+	creds := c.issue(c.user("app", "").ID)
+	ports := freePorts(t, 4)
+	for i, first := range []string{"", ", handshake_first: true"} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "nats.conf")
+		check(t, os.WriteFile(file, fmt.Appendf(nil, "listen: 127.0.0.1:%s\n%s\njetstream { store_dir: %q }\n", ports[2*i], a.tls(first), dir), 0o600))
+		startProcess(t, []string{"SIGNALBOX_TOKEN=" + enrolment}, "broker", "--control", s.url, "--data", filepath.Join(dir, "broker"), "-c", file,
+			"--name", fmt.Sprint("secure-", i), "--ca", a.ca, "--metrics", "127.0.0.1:"+ports[2*i+1])
+		eventually(t, "the broker to be ready", func() error { return ready("http://127.0.0.1:"+ports[2*i+1], 200) })
+		options := []nats.Option{nats.UserCredentials(creds.file), nats.RootCAs(a.ca)}
+		if first != "" {
+			options = append(options, nats.TLSHandshakeFirst())
+		}
+		nc, err := nats.Connect("tls://127.0.0.1:"+ports[2*i], options...)
+		check(t, err)
+		nc.Close()
+	}
+	var e api.Endpoints
+	c.must("GET", "/v1/accounts/"+c.account+"/endpoints", nil, &e)
+	if len(e.Tls) != 2 || len(e.TlsFirstOnly) != 1 || e.TlsFirstOnly[0] != "tls://127.0.0.1:"+ports[2] || e.CaPem == nil {
+		t.Errorf("endpoints = %+v", e)
+	}
+}
