@@ -11,6 +11,7 @@ CREATE TABLE oidc_issuers (
     keys        jsonb       NOT NULL,
     fetched_at  timestamptz NOT NULL,
     fetch_error text        NOT NULL DEFAULT '',
+    tried_at    timestamptz NOT NULL,
     fetch_at    timestamptz NOT NULL,
     version     bigint      NOT NULL DEFAULT 1,
     created_at  timestamptz NOT NULL,
@@ -24,6 +25,7 @@ COMMENT ON COLUMN oidc_issuers.rules IS 'whom its tokens stand for, the first th
 COMMENT ON COLUMN oidc_issuers.keys IS 'its public keys, a JWK set';
 COMMENT ON COLUMN oidc_issuers.fetched_at IS 'when the keys were last read from the issuer';
 COMMENT ON COLUMN oidc_issuers.fetch_error IS 'why they could not be read since; empty: they could';
+COMMENT ON COLUMN oidc_issuers.tried_at IS 'when somebody last went to read them, with or without success';
 COMMENT ON COLUMN oidc_issuers.fetch_at IS 'when they are to be read again';
 
 COMMIT;

@@ -331,6 +331,7 @@ CREATE TABLE oidc_issuers (
   keys jsonb NOT NULL,
   fetched_at timestamp with time zone NOT NULL,
   fetch_error text DEFAULT ''::text NOT NULL,
+  tried_at timestamp with time zone NOT NULL,
   fetch_at timestamp with time zone NOT NULL,
   version bigint DEFAULT 1 NOT NULL,
   created_at timestamp with time zone NOT NULL,
@@ -740,6 +741,7 @@ COMMENT ON COLUMN oidc_issuers.rules IS 'whom its tokens stand for, the first th
 COMMENT ON COLUMN oidc_issuers.keys IS 'its public keys, a JWK set';
 COMMENT ON COLUMN oidc_issuers.fetched_at IS 'when the keys were last read from the issuer';
 COMMENT ON COLUMN oidc_issuers.fetch_error IS 'why they could not be read since; empty: they could';
+COMMENT ON COLUMN oidc_issuers.tried_at IS 'when somebody last went to read them, with or without success';
 COMMENT ON COLUMN oidc_issuers.fetch_at IS 'when they are to be read again';
 COMMENT ON TABLE operations IS 'long work in steps, each a transaction; whichever replica is free takes the next';
 COMMENT ON COLUMN operations.tenant_id IS 'whose members may see it; null: staff only';

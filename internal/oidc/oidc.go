@@ -41,7 +41,7 @@ type Fetcher struct {
 	// Anywhere lets issuers be at http URLs and at addresses that are not public,
 	// as they are while developing.
 	Anywhere bool
-	// Roots are believed about certificates, for tests; nil: the system's.
+	// Transport changes how a connection is made, for tests; nil does nothing.
 	Transport func(*http.Transport)
 }
 
@@ -203,7 +203,7 @@ func explain(err error, what string) error {
 		return said
 	case errors.Is(err, errNotPublic):
 		return failed(err, "%s cannot be read: it is at an address that is not public", what)
-	case errors.As(err, &tooLong):
+	case errors.As(err, &tooLong), strings.Contains(err.Error(), "body too large"): // which the library keeps as words only
 		return failed(err, "%s has more than %d bytes", what, maxDocument)
 	case errors.As(err, &unknown):
 		return failed(err, "%s cannot be read: its host is not known", what)

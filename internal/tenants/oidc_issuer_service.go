@@ -21,7 +21,7 @@ const (
 	readKeysEvery  = 10 * time.Minute // and some, so that not all issuers are asked at once
 	retryKeysAfter = time.Minute
 	readKeysWithin = 30 * time.Second // after which another replica may try
-	hurryAfter     = 20 * time.Second // how often unknown keys have an issuer's read again
+	hurryAfter     = 5 * time.Second  // how often unknown keys have an issuer's read again
 )
 
 // CreateOIDCIssuer has the account take an issuer's tokens, once its keys have

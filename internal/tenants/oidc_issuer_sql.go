@@ -23,8 +23,8 @@ var oidcIssuerFaults = map[string]*fault.Error{
 
 func insertOIDCIssuer(ctx context.Context, tx pgx.Tx, account Account, id OIDCIssuerID, spec OIDCIssuerSpec, keys json.RawMessage, again, now time.Time) (OIDCIssuer, error) {
 	const query = `
-		INSERT INTO oidc_issuers (id, tenant_id, account_id, url, description, audiences, rules, keys, fetched_at, fetch_at, created_at, updated_at)
-		VALUES (@id, @tenant, @account, @url, @description, @audiences, @rules, @keys, @now, @again, @now, @now)
+		INSERT INTO oidc_issuers (id, tenant_id, account_id, url, description, audiences, rules, keys, fetched_at, tried_at, fetch_at, created_at, updated_at)
+		VALUES (@id, @tenant, @account, @url, @description, @audiences, @rules, @keys, @now, @now, @again, @now, @now)
 		RETURNING ` + oidcIssuerColumns
 	issuer, err := one[OIDCIssuer](ctx, tx, query, pgx.StrictNamedArgs{
 		"id": id, "tenant": account.TenantID, "account": account.ID, "url": spec.URL, "description": spec.Description,
@@ -125,7 +125,8 @@ func deleteOIDCIssuer(ctx context.Context, tx pgx.Tx, issuer OIDCIssuer) error {
 func dueOIDCIssuer(ctx context.Context, q querier, now, until time.Time) (OIDCIssuer, error) {
 	const query = `
 		UPDATE oidc_issuers
-		SET fetch_at = @until
+		SET fetch_at = @until,
+			tried_at = @now
 		WHERE id = (
 			SELECT oidc_issuers.id
 			FROM oidc_issuers
@@ -141,7 +142,7 @@ func dueOIDCIssuer(ctx context.Context, q querier, now, until time.Time) (OIDCIs
 }
 
 // hurryOIDCIssuers has the account's issuers' keys read soon, unless they were a moment ago.
-func hurryOIDCIssuers(ctx context.Context, q querier, keys []claims.AccountKey, readBefore, now time.Time) error {
+func hurryOIDCIssuers(ctx context.Context, q querier, keys []claims.AccountKey, triedBefore, now time.Time) error {
 	const query = `
 		UPDATE oidc_issuers
 		SET fetch_at = @now
@@ -149,9 +150,9 @@ func hurryOIDCIssuers(ctx context.Context, q querier, keys []claims.AccountKey, 
 		WHERE accounts.id = oidc_issuers.account_id
 		AND accounts.tenant_id = oidc_issuers.tenant_id
 		AND accounts.public_key = ANY(@keys)
-		AND oidc_issuers.fetched_at < @before
+		AND oidc_issuers.tried_at <= @before
 		AND oidc_issuers.fetch_at > @now`
-	_, err := exec(ctx, q, query, pgx.StrictNamedArgs{"keys": keys, "before": readBefore, "now": now})
+	_, err := exec(ctx, q, query, pgx.StrictNamedArgs{"keys": keys, "before": triedBefore, "now": now})
 	return err
 }
 

@@ -154,7 +154,7 @@ func TestKeysOfIssuersAreReadAgain(t *testing.T) {
 	}
 
 	// A broker that was shown an unknown key has them read at once, but not again and again.
-	reported := now.Add(49*time.Minute + time.Second)
+	reported := now.Add(49 * time.Minute)
 	report := func() {
 		t.Helper()
 		err := w.RecordRefusals(t.Context(), w.operator.ID, "UBROKER", []RefusalReport{{AccountKey: w.account.PublicKey, Reason: claims.ErrTokenKey.Reason, Count: 1}})

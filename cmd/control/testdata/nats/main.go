@@ -30,6 +30,8 @@ func run(args []string) error {
 	flags := flag.NewFlagSet("nats", flag.ContinueOnError)
 	server := flags.String("server", os.Getenv("NATS_URL"), "")
 	creds := flags.String("creds", os.Getenv("NATS_CREDS"), "")
+	user := flags.String("user", "", "")
+	password := flags.String("password", "", "")
 	count := flags.Int("count", 1, "")
 	authority := flags.String("tlsca", "", "")
 	tlsFirst := flags.Bool("tlsfirst", false, "")
@@ -42,10 +44,15 @@ func run(args []string) error {
 			words, args = append(words, args[0]), args[1:]
 		}
 	}
-	if len(words) < 2 || *creds == "" {
-		return errors.New("expected pub or sub, a subject, and creds")
+	if len(words) < 2 || *creds == "" && *user == "" {
+		return errors.New("expected pub or sub, a subject, and creds or a user")
 	}
-	options := []nats.Option{nats.UserCredentials(*creds), nats.Timeout(connectWithin)}
+	options := []nats.Option{nats.Timeout(connectWithin)}
+	if *user != "" {
+		options = append(options, nats.UserInfo(*user, *password))
+	} else {
+		options = append(options, nats.UserCredentials(*creds))
+	}
 	if *authority != "" {
 		options = append(options, nats.RootCAs(*authority))
 	}

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/nats-io/nats.go"
+)
+
+// identityProvider is an issuer of OpenID Connect, whose keys rotate.
+type identityProvider struct {
+	t   *testing.T
+	url string
+
+	mu   sync.Mutex
+	keys []jose.JSONWebKey // the last signs
+}
+
+func startIdentityProvider(t *testing.T) *identityProvider {
+	t.Helper()
+	p := &identityProvider{t: t}
+	p.rotate(jose.RS256)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"issuer": %q, "jwks_uri": %q, "authorization_endpoint": %q, "response_types_supported": ["id_token"], "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256", "ES256"]}`,
+			p.url, p.url+"/keys", p.url+"/authorize")
+	})
+	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		var set jose.JSONWebKeySet
+		for _, key := range p.keys {
+			set.Keys = append(set.Keys, key.Public())
+		}
+		_ = json.NewEncoder(w).Encode(set)
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	p.url = server.URL
+	return p
+}
+
+// rotate makes a key of the algorithm that signs from now on, and forgets the others.
+func (p *identityProvider) rotate(algorithm jose.SignatureAlgorithm) {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := jose.JSONWebKey{KeyID: fmt.Sprint("key of ", time.Now().UnixNano()), Algorithm: string(algorithm), Use: "sig"}
+	var err error
+	if algorithm == jose.RS256 {
+		key.Key, err = rsa.GenerateKey(rand.Reader, 2048)
+	} else {
+		key.Key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
+	check(p.t, err)
+	p.keys = []jose.JSONWebKey{key}
+}
+
+func (p *identityProvider) token(edit func(map[string]any)) string {
+	p.t.Helper()
+	said := map[string]any{"iss": p.url, "aud": "nats", "sub": "repo:acme/shop", "repository": "shop", "ref": "main", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()}
+	if edit != nil {
+		edit(said)
+	}
+	payload, err := json.Marshal(said)
+	check(p.t, err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := p.keys[len(p.keys)-1]
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(key.Algorithm), Key: key}, nil)
+	check(p.t, err)
+	signed, err := signer.Sign(payload)
+	check(p.t, err)
+	token, err := signed.CompactSerialize()
+	check(p.t, err)
+	return token
+}
+
+// startIssuerStack is a stack whose control reads issuers on this machine.
+func startIssuerStack(t *testing.T) *stack {
+	t.Helper()
+	return startStackOn(t, func(s *stack) string {
+		s.env = append(s.env, "SIGNALBOX_ISSUERS_ANYWHERE=true")
+		return fmt.Sprintf("server_name: one\nlisten: 127.0.0.1:%s\njetstream { store_dir: %q }\nmqtt { listen: 127.0.0.1:%s }\n", s.ports[1], filepath.Join(s.dir, "jetstream"), s.ports[3])
+	})
+}
+
+// takesTokens has the customer's account take the provider's tokens.
+func (c *customer) takesTokens(p *identityProvider) (issuer resource) {
+	c.t.Helper()
+	role := c.role("pipelines", map[string]any{})
+	c.must("POST", "/v1/accounts/"+c.account+"/oidc-issuers", map[string]any{
+		"url": p.url, "audiences": []string{"nats"}, "rules": []map[string]any{{
+			"role_id": role.ID, "name": "ci-{{repository}}", "conditions": []map[string]any{{"claim": "sub", "match": "prefix", "value": "repo:acme/"}},
+		}},
+	}, &issuer)
+	c.inForce()
+	return issuer
+}
+
+func (s *stack) byToken(account, token string) (*nats.Conn, error) {
+	return nats.Connect(s.nats, nats.UserInfo(account, token), nats.NoReconnect(), nats.Timeout(patience))
+}
+
+func TestTokensOfAnIssuerLetInFromControlToBroker(t *testing.T) {
+	t.Parallel()
+	p, s := startIdentityProvider(t), startIssuerStack(t)
+	c := s.signUp("pipelines")
+	issuer, account := c.takesTokens(p), c.publicKey()
+	first, err := s.byToken(account, p.token(nil))
+	check(t, err)
+	defer first.Close()
+
+	var creds struct{ Creds string }
+	c.must("POST", "/v1/accounts/"+c.account+"/oidc-exchange", map[string]any{"token": p.token(nil)}, &creds)
+	exchanged, err := nats.Connect(s.nats, nats.UserCredentialBytes([]byte(creds.Creds)), nats.NoReconnect())
+	check(t, err)
+	defer exchanged.Close()
+
+	for reason, edit := range map[string]func(map[string]any){
+		"token_audience": func(said map[string]any) { said["aud"] = "others" },
+		"token_rule":     func(said map[string]any) { said["sub"] = "repo:evil/shop" },
+		"token_time":     func(said map[string]any) { said["exp"] = time.Now().Add(-time.Minute).Unix() },
+	} {
+		if nc, err := s.byToken(account, p.token(edit)); err == nil {
+			nc.Close()
+			t.Errorf("%s: it was let in", reason)
+		} else if strings.Contains(err.Error(), "token") {
+			t.Errorf("%s: the client hears %v", reason, err)
+		}
+		eventually(t, reason+" to be told", func() error {
+			for _, r := range c.refusals() {
+				if r.Reason == reason && r.Explanation != "" {
+					return nil
+				}
+			}
+			return fmt.Errorf("refusals = %+v", c.refusals())
+		})
+	}
+
+	// A key that nobody has seen lets in as soon as it has been read, and the old one no more.
+	old := p.token(nil)
+	p.rotate(jose.ES256)
+	start := time.Now()
+	eventually(t, "the new key to be known", func() error {
+		nc, err := s.byToken(account, p.token(nil))
+		if err == nil {
+			nc.Close()
+		}
+		return err
+	})
+	t.Logf("a token with a new key is taken after %s", time.Since(start).Round(time.Millisecond))
+	if nc, err := s.byToken(account, old); err == nil {
+		nc.Close()
+		t.Error("a key that the issuer has no more lets in")
+	}
+	if first.IsClosed() {
+		t.Error("the issuer's new key ended a connection")
+	}
+
+	s.control.kill()
+	second, err := s.byToken(account, p.token(nil))
+	check(t, err)
+	defer second.Close()
+	s.startControl()
+	closed := []<-chan nats.Status{first.StatusChanged(nats.CLOSED), second.StatusChanged(nats.CLOSED), exchanged.StatusChanged(nats.CLOSED)}
+	eventually(t, "the issuer to be deleted", func() error { return c.deleted("/v1/oidc-issuers/" + issuer.ID) })
+	start = time.Now()
+	for _, end := range closed {
+		select {
+		case <-end:
+		case <-time.After(patience):
+			t.Fatal("a connection outlives the issuer")
+		}
+	}
+	t.Logf("all connections by the issuer were closed within %s", time.Since(start).Round(time.Millisecond))
+	if nc, err := s.byToken(account, p.token(nil)); err == nil {
+		nc.Close()
+		t.Error("a token of an issuer that was deleted lets in")
+	}
+	status, _, err := c.call("POST", "/v1/accounts/"+c.account+"/oidc-exchange", map[string]any{"token": p.token(nil)})
+	if check(t, err); status != http.StatusUnauthorized {
+		t.Errorf("its token is exchanged with status %d", status)
+	}
+}
+
+func (c *customer) deleted(path string) error {
+	status, body, err := c.call("DELETE", path, nil)
+	if err == nil && status != http.StatusNoContent {
+		err = fmt.Errorf("%d %s", status, body)
+	}
+	return err
+}
+
+func TestIssuersOfTheOwnNetworkAreNotRead(t *testing.T) {
+	t.Parallel()
+	p, s := startIdentityProvider(t), startStack(t)
+	c := s.signUp("curious")
+	role := c.role("pipelines", map[string]any{})
+	for _, url := range []string{p.url, strings.Replace(p.url, "http://", "https://", 1), "https://169.254.169.254/latest", "https://[::1]/", "https://10.0.0.1"} {
+		status, body, err := c.call("POST", "/v1/accounts/"+c.account+"/oidc-issuers", map[string]any{
+			"url": url, "audiences": []string{"nats"}, "rules": []map[string]any{{"role_id": role.ID, "name": "x", "conditions": []map[string]any{{"claim": "sub", "match": "glob", "value": "*"}}}},
+		})
+		if check(t, err); status != http.StatusUnprocessableEntity && status != http.StatusBadRequest || !strings.Contains(string(body), `"/url"`) {
+			t.Errorf("%s: %d %s", url, status, body)
+		}
+	}
+}
+
+// The commands of docs/oidc.md, as they stand there.
+func TestCommandsOfTheIssuersPageWork(t *testing.T) {
+	t.Parallel()
+	p, s := startIdentityProvider(t), startIssuerStack(t)
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, "token.jwt"), []byte(p.token(nil)+"\n"), 0o600))
+	out := runPage(t, "docs/oidc.md", dir, s, "https://idp.example.org", p.url)
+	for _, want := range []string{"Published 9 bytes", "Published 8 bytes", `"key_ids":["key of `} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the commands did not say %q; they said:\n%s", want, out)
+		}
+	}
+}
+
+// runPage runs a page's commands, all of which have to be marked as tested, on the stack's ports.
+func runPage(t *testing.T, page, dir string, s *stack, replaced ...string) string {
+	t.Helper()
+	var script strings.Builder
+	for _, m := range fenced.FindAllStringSubmatch(readRepository(t, page), -1) {
+		if m[1] == "" {
+			t.Errorf("nothing runs the command %s", m[2])
+		}
+		script.WriteString(m[2] + "\n")
+	}
+	replaced = append(replaced, "http://127.0.0.1:8080", s.url, "nats://127.0.0.1:4222", s.nats, "-p 1883", "-p "+s.ports[3])
+	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.NewReplacer(replaced...).Replace(script.String()))
+	shell.Dir = dir
+	shell.Env = append(os.Environ(), "PATH="+buildNATS(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	out, err := shell.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v; the commands said:\n%s", err, out)
+	}
+	return string(out)
+}

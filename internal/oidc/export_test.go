@@ -1,0 +1,4 @@
+package oidc
+
+// IsPublic is isPublic.
+var IsPublic = isPublic
