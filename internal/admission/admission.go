@@ -169,7 +169,7 @@ func (l *login) meansAnother(account string) error {
 	if l.shown != nil || name == "" || name == account || l.source.kind != jwt.ConnectionTypeWebsocket || claims.SessionEnd(l.user.Tags).IsZero() {
 		return nil
 	}
-	return refused(NoCredential, "the browser's cookie is for another account than the page names")
+	return refused(CookieAccount, "the browser's cookie is for another account than the page names")
 }
 
 func (a *Admission) checkGate(account string) error {

@@ -130,7 +130,7 @@ func TestConsoleOfAnotherAccountThanTheClientNamesIsRefused(t *testing.T) {
 	if _, _, err := browse(node, token, nats.UserInfo(string(other.Key), "")); err == nil {
 		t.Error("it is let into an account that it did not mean")
 	}
-	waitFor(t, "it to be counted", func() bool { return node.Admission().Refused(admission.NoCredential) == 1 })
+	waitFor(t, "it to be counted", func() bool { return node.Admission().Refused(admission.CookieAccount) == 1 })
 }
 
 func TestConsoleNeedsWebSocket(t *testing.T) {

@@ -17,6 +17,7 @@ const (
 	CredentialExpired     Reason = "credential_expired"
 	CredentialNotYetValid Reason = "credential_not_yet_valid"
 	LoginUnknown          Reason = "login_unknown"     // a device login that the account does not have, any more
+	CookieAccount         Reason = "cookie_account"    // a browser's cookie is for another account than the page names
 	LoginUsername         Reason = "login_username"    // its secret is right, and the user name is not
 	LoginCertificate      Reason = "login_certificate" // of no authority that the account trusts, or not valid
 	TokenMalformed        Reason = "token_malformed"
@@ -55,7 +56,7 @@ const (
 
 // Reasons are all of them.
 var Reasons = []Reason{
-	ConnectionUnknown, NoCredential, Malformed, CredentialExpired, CredentialNotYetValid, LoginUnknown, LoginUsername, LoginCertificate,
+	ConnectionUnknown, NoCredential, Malformed, CredentialExpired, CredentialNotYetValid, CookieAccount, LoginUnknown, LoginUsername, LoginCertificate,
 	TokenMalformed, TokenIssuer, TokenKey, TokenSignature, TokenAudience, TokenTime, TokenRule, NotCaughtUp,
 	AccountUnknown, AccountUnavailable, AccountInvalid, UnknownSigningKey, RoleMismatch, RoleTemplate, ProxyRequired,
 	AccountExpired, AccountClosed, Delegated, CalloutTimeout, CalloutRefused, CalloutInvalid, BearerNotAllowed, TypeNotAllowed, ConnectionType, BadSignature, CredentialRevoked, WrongNetwork,

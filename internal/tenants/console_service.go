@@ -203,10 +203,7 @@ func (s *Service) endConsoles(ctx context.Context, tx pgx.Tx, by string, account
 // something else than they were, or whose session is gone, by whatever way that
 // came about. To be called all the time, by any replica.
 func (s *Service) EndStaleConsoles(ctx context.Context) error {
-	if err := deleteExpiredConsoles(ctx, s.pool, s.clock()); err != nil {
-		return fmt.Errorf("forget consoles that have expired: %w", err)
-	}
-	accounts, err := accountsWithStaleConsoles(ctx, s.pool)
+	accounts, err := accountsWithStaleConsoles(ctx, s.pool, s.clock())
 	if err != nil {
 		return fmt.Errorf("look for consoles that are to end: %w", err)
 	}

@@ -80,13 +80,15 @@ const staleConsole = `(
 		)
 	)`
 
-func accountsWithStaleConsoles(ctx context.Context, q querier) ([]AccountID, error) {
+func accountsWithStaleConsoles(ctx context.Context, q querier, now time.Time) ([]AccountID, error) {
 	const query = `
-		SELECT DISTINCT account_id
+		SELECT DISTINCT console_sessions.account_id
 		FROM console_sessions
-		WHERE ` + staleConsole + `
-		ORDER BY account_id`
-	rows, _ := q.Query(ctx, query)
+		JOIN credentials ON credentials.id = console_sessions.credential_id
+		WHERE credentials.expires_at > @now
+		AND ` + staleConsole + `
+		ORDER BY console_sessions.account_id`
+	rows, _ := q.Query(ctx, query, pgx.StrictNamedArgs{"now": now})
 	return pgx.CollectRows(rows, pgx.RowTo[AccountID])
 }
 

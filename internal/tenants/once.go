@@ -65,7 +65,7 @@ func (s *Service) ClaimOnce(ctx context.Context, tx pgx.Tx, actor Actor, once On
 }
 
 // Sweep removes what has had its time: idempotency keys, enrolments, used
-// nonces, events. To be called now and then, by any replica.
+// nonces, consoles that expired, events. To be called now and then, by any replica.
 func (s *Service) Sweep(ctx context.Context) error {
 	now := s.clock()
 	if err := deleteOnceBefore(ctx, s.pool, now.Add(-onceFor)); err != nil {
@@ -77,6 +77,9 @@ func (s *Service) Sweep(ctx context.Context) error {
 	// Another replica's clock may be behind, and still take the nonce.
 	if err := deleteUsedNoncesBefore(ctx, s.pool, now.Add(-time.Hour)); err != nil {
 		return fmt.Errorf("sweep used nonces: %w", err)
+	}
+	if err := deleteExpiredConsoles(ctx, s.pool, now); err != nil {
+		return fmt.Errorf("sweep consoles: %w", err)
 	}
 	if err := deleteEventsBefore(ctx, s.pool, now.Add(-eventsFor)); err != nil {
 		return fmt.Errorf("sweep events: %w", err)

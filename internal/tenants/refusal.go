@@ -92,6 +92,7 @@ var explanations = map[string]string{
 	"credential_expired":       "The credential has expired. Issue another one.",
 	"credential_not_yet_valid": "The credential is not valid yet: its JWT names a later time, or a clock is off.",
 	"login_unknown":            "The account has no device login with what the client showed: the secret, nkey or certificate is another account's, was never one, or its login was revoked long ago. Make another device login.",
+	"cookie_account":           "The browser has one cookie for all accounts, and it is another account's by now. The page has to ask for its own again.",
 	"login_username":           "The device login's secret is right, but the client calls itself something else than the device login says. Correct the user name.",
 	"login_certificate":        "The client's certificate was not issued by an authority that the account trusts, has expired, or is not for clients; what is wrong stands beside it. Intermediate certificates have to be sent by the client.",
 	"not_caught_up":            "The broker had just started, or had lost touch with control, and lets nobody in until it knows all changes. Clients try again by themselves.",

@@ -85,7 +85,8 @@ func refusedLoginsByAccount(ctx context.Context, q querier, account Account, k K
 	args := pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID, "since": since}
 	query := `
 		SELECT refused_logins.id, refused_logins.account_id, refused_logins.broker, refused_logins.user_public_key,
-			users.id AS user_id, users.name AS user_name, CASE WHEN credentials.kind = 'creds' THEN credentials.id END AS credential_id, credentials.name AS credential_name,
+			CASE WHEN NOT users.console THEN users.id END AS user_id, users.name AS user_name,
+			CASE WHEN credentials.kind = 'creds' AND NOT users.console THEN credentials.id END AS credential_id, credentials.name AS credential_name,
 			CASE WHEN credentials.kind <> 'creds' THEN credentials.id END AS device_login_id,
 			refused_logins.reason, refused_logins.connection_type, refused_logins.address, refused_logins.detail,
 			refused_logins.count, refused_logins.first_at, refused_logins.last_at

@@ -59,6 +59,17 @@ function Who({ account, refusal }: { account: string; refusal: RefusedLogin }) {
       </>
     );
   }
+  if (refusal.user) {
+    // A person who is signed in: there is no page about what stands for them.
+    return (
+      <>
+        <Text size="sm">{refusal.user}</Text>
+        <Text size="xs" c="dimmed">
+          In the web UI
+        </Text>
+      </>
+    );
+  }
   return refusal.user_public_key ? (
     <>
       <Text size="sm">Not a user of this account</Text>
