@@ -2970,7 +2970,9 @@ type SimulationRequest struct {
 	// At When. Absent: now.
 	At             *time.Time      `json:"at,omitempty"`
 	ConnectionType *ConnectionType `json:"connection_type,omitempty"`
-	CredentialId   *string         `json:"credential_id,omitempty"`
+
+	// CredentialId Of a credential, or of a device login.
+	CredentialId *string `json:"credential_id,omitempty"`
 
 	// Name With `role_id`: the user's name, which its subjects may depend on.
 	//

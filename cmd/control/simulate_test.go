@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +99,17 @@ func TestSimulatorNamesWhatDecides(t *testing.T) {
 	}
 	if got := c.simulate(map[string]any{"action": "subscribe", "subject": "orders.>"}, map[string]any{"user_id": user.ID}); !got.Allowed || len(got.Filtered) != 1 || got.Filtered[0].Pointer != "/permissions/subscribe/deny/0" {
 		t.Errorf("a subscription that is wider than what is denied: %+v", got)
+	}
+	var made api.DeviceLoginCreated
+	c.must("POST", "/v1/users/"+user.ID+"/device-logins", map[string]any{"kind": "token"}, &made)
+	device := made.DeviceLogin
+	foretold := c.simulate(map[string]any{"action": "connect"}, map[string]any{"credential_id": device.Id})
+	if !foretold.Allowed || !slices.ContainsFunc(foretold.Steps, func(s api.SimulationStep) bool { return s.Check == "proof" && strings.Contains(s.Detail, "device login") }) {
+		t.Errorf("a device login: %+v", foretold)
+	}
+	c.must("POST", "/v1/device-logins/"+device.Id+"/revoke", map[string]any{}, nil)
+	if got := c.simulate(map[string]any{"action": "connect"}, map[string]any{"credential_id": device.Id}); got.Allowed || *got.Reason != "credential_revoked" {
+		t.Errorf("a revoked device login: %+v", got)
 	}
 	c.must("POST", "/v1/credentials/"+credential.ID+"/revoke", map[string]any{}, nil)
 	if got := c.simulate(map[string]any{"action": "connect"}, map[string]any{"credential_id": credential.ID}); got.Allowed || *got.Reason != "credential_revoked" || *got.Explanation == "" {

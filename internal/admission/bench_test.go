@@ -22,24 +22,38 @@ func BenchmarkLogin(b *testing.B) {
 	node := cluster.Nodes[0]
 	stored := map[string]string{}
 	var users []brokertest.Credential
+	var devices []string // their tokens
 	for i := range accounts {
 		account := cluster.Control.NewAccount(fmt.Sprintf("account-%d", i))
-		node.WaitApplied(account.Change(nil))
+		secret, login := account.NewSecret(), account.NewLogin("device")
+		login.Digest = secret.Digest()
+		devices = append(devices, secret.Reveal())
+		node.WaitApplied(account.SetLogins(login))
 		stored[string(account.Key)] = account.Edit(nil)
 		users = append(users, account.Issue("app"))
 	}
 	servers := map[string]*server.Server{"stock": stock(b, cluster.Control, stored), "signalbox": node.Server()}
-	for _, name := range []string{"stock", "signalbox"} {
-		url := servers[name].ClientURL()
-		for _, user := range users {
-			user.Connect(b, url)
+	byCreds := func(url string) func(i int) (*nats.Conn, error) {
+		return func(i int) (*nats.Conn, error) { return users[i].Dial(url, nats.SetCustomDialer(abortive{})) }
+	}
+	byToken := func(i int) (*nats.Conn, error) {
+		return nats.Connect(node.ClientURL(), nats.Token(devices[i]), nats.NoReconnect(), nats.Timeout(brokertest.Patience), nats.SetCustomDialer(abortive{}))
+	}
+	logins := map[string]func(i int) (*nats.Conn, error){
+		"stock": byCreds(servers["stock"].ClientURL()), "signalbox": byCreds(node.ClientURL()), "signalbox by token": byToken,
+	}
+	for _, name := range []string{"stock", "signalbox", "signalbox by token"} {
+		if s := servers[name]; s != nil {
+			for _, user := range users {
+				user.Connect(b, s.ClientURL())
+			}
 		}
 		b.Run(name, func(b *testing.B) {
 			var next atomic.Int64
 			before := cpuTime(b)
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					nc, err := users[int(next.Add(1))%accounts].Dial(url, nats.SetCustomDialer(abortive{}))
+					nc, err := logins[name](int(next.Add(1)) % accounts)
 					if err != nil {
 						b.Error(err)
 						return

@@ -812,3 +812,124 @@ func TestCacheFindsTheAccountOfADeviceLogin(t *testing.T) {
 		}
 	}
 }
+
+// Sixteen clients log in while their login is taken out of its page, or its authority is trusted no more.
+func TestTakingADeviceLoginAwayRacingLogins(t *testing.T) {
+	t.Parallel()
+	const rounds, clients = 40, 16
+	s, ca := tlsSite(t), newAuthority(t, "acme")
+	account := s.Control.NewAccount("acme")
+	letIn := 0
+	for round := range rounds {
+		scheme := schemes(ca)[round%2*3] // password, certificate
+		s.WaitApplied(account.SetTrust(claims.Trust{Authorities: [][]byte{ca.cert.Raw}}))
+		l := account.NewLogin("sensor")
+		d := scheme.make(t, account, &l)
+		s.WaitApplied(account.SetLogins(l))
+		options := []nats.Option{nats.UserInfo(d.user, d.password), nats.NoReconnect(), nats.Timeout(brokertest.Patience), nats.Secure(s.config(d))}
+		in := raceBy(func() (*nats.Conn, error) { return nats.Connect(s.natsURL(t), options...) }, clients, func() {
+			if d.cert != nil {
+				s.WaitApplied(account.SetTrust(claims.Trust{}))
+			} else {
+				s.WaitApplied(account.SetLogins())
+			}
+		})
+		letIn += len(in)
+		if survived(in) {
+			t.Fatalf("a connection by %s outlived what it was let in for", scheme.name)
+		}
+	}
+	mustBeNobody(t, s.node.Server(), account)
+	t.Logf("%d of %d logins came first; all of them were ended", letIn, rounds*clients)
+}
+
+// A user's move to another role, or to other tags, holds for its device logins as for its creds.
+func TestDeviceLoginFollowsItsUser(t *testing.T) {
+	t.Parallel()
+	s := plainSite(t)
+	account := s.Control.NewAccount("acme")
+	role, roleKey := brokertest.NewAccountSeed(t)
+	defer role.Wipe()
+	s.WaitApplied(account.Change(func(a *claims.Account) {
+		only := claims.OpenTemplate()
+		only.ConnectionTypes = []claims.ConnectionType{claims.MQTT}
+		a.Roles = append(a.Roles, claims.Role{Key: roleKey, Name: "mqtt only", Template: only})
+	}))
+	l := account.NewLogin("sensor")
+	d := schemes(authority{})[0].make(t, account, &l)
+	s.WaitApplied(account.SetLogins(l))
+	over := s.viaNATS(s.node.ClientURL())
+	closed, err := over(t, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.WaitApplied(account.Change(func(a *claims.Account) {
+		a.Overrides = []claims.UserOverride{{Name: "sensor", Role: roleKey, Connections: claims.Unlimited}}
+	}))
+	select {
+	case <-closed:
+	case <-time.After(brokertest.Patience):
+		t.Fatal("still connected, though the user's role of now allows MQTT only")
+	}
+	if _, err := over(t, d); err == nil {
+		t.Error("let in over NATS by a role for MQTT")
+	}
+	if _, err := s.ways(t)["mqtt"](t, d); err != nil {
+		t.Errorf("over MQTT: %v", err)
+	}
+}
+
+// What monitoring, events and logs say of a login holds no secret.
+func TestNothingShowsADeviceLoginsSecret(t *testing.T) {
+	t.Parallel()
+	s := plainSite(t)
+	account := s.Control.NewAccount("acme")
+	l, wrong := account.NewLogin("sensor"), account.NewSecret().Reveal()
+	d := schemes(authority{})[0].make(t, account, &l)
+	s.WaitApplied(account.SetLogins(l))
+	admin := s.Control.SystemCreds().Connect(t, s.node.ClientURL())
+	events, err := admin.SubscribeSync("$SYS.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for over, connect := range s.ways(t) {
+		t.Run(over, func(t *testing.T) {
+			if _, err := connect(t, d); err != nil {
+				t.Fatal(err)
+			}
+			if over != "in process" {
+				if _, err := connect(t, device{user: d.user, password: wrong}); err == nil {
+					t.Error("let in by a wrong secret")
+				}
+			}
+		})
+	}
+	list := must(s.node.Server().Connz(&server.ConnzOptions{Username: true}))(t)
+	text := fmt.Sprintf("%+v", list)
+	for _, c := range list.Conns {
+		text += fmt.Sprintf("%+v", c)
+		if c.Account == string(account.Key) && c.AuthorizedUser != string(l.User) {
+			t.Errorf("shown as %q", c.AuthorizedUser)
+		}
+	}
+	leafs := must(s.node.Server().Leafz(nil))(t)
+	text += fmt.Sprintf("%+v", leafs.Leafs)
+	for {
+		m, err := events.NextMsg(300 * time.Millisecond)
+		if err != nil {
+			break
+		}
+		text += string(m.Data)
+	}
+	if !strings.Contains(text, string(l.User)) {
+		t.Error("events do not name the login's key")
+	}
+	for _, secret := range []string{d.password, wrong} {
+		if strings.Contains(text, secret[10:60]) {
+			t.Error("a secret is shown")
+		}
+	}
+}

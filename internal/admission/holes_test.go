@@ -112,11 +112,15 @@ func TestRevocationRacingLogins(t *testing.T) {
 // race dials from several goroutines while change happens, and returns the
 // connections that were made.
 func race(user brokertest.Credential, url string, clients int, change func()) (in []*nats.Conn) {
+	return raceBy(func() (*nats.Conn, error) { return user.Dial(url) }, clients, change)
+}
+
+func raceBy(dial func() (*nats.Conn, error), clients int, change func()) (in []*nats.Conn) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for range clients {
 		all.Go(func() {
-			nc, err := user.Dial(url)
+			nc, err := dial()
 			if err != nil {
 				return
 			}

@@ -33,6 +33,7 @@ type Question struct {
 	Account        *jwt.AccountClaims
 	Pages          claims.Pages // that the claims name
 	User           *jwt.UserClaims
+	DeviceLogin    bool   // the user has no JWT, but something that the account knows it by
 	ConnectionType string // as jwt.ConnectionType… is spelled
 	Host           string // an IP address; empty: not known
 	At             time.Time
@@ -86,7 +87,7 @@ var settings = map[string]string{"connection_type": "/connection_types", "networ
 func Simulate(q Question) Answer {
 	s := &simulation{Question: q}
 	s.law = newLaw(q.Account, q.Pages, false)
-	s.facts = facts{signed: q.User, source: source{kind(q.ConnectionType), q.Host}, at: q.At, proves: func(string) error { return nil }}
+	s.facts = facts{signed: q.User, source: source{kind(q.ConnectionType), q.Host}, at: q.At, proven: q.DeviceLogin, proves: func(string) error { return nil }}
 	if q.ConnectionType == jwt.ConnectionTypeInProcess {
 		s.source.host = "pipe"
 	}
@@ -110,6 +111,8 @@ func (s *simulation) connects() bool {
 	for _, c := range checks {
 		err := c.hold(&s.trial)
 		switch {
+		case c.name == "proof" && s.DeviceLogin:
+			s.note(c.name, Assumed, "the client shows the device login's secret, or has the key of what it shows")
 		case c.name == "proof" && !s.user.BearerToken && !s.mqtt():
 			s.note(c.name, Assumed, "the client has the credential's seed")
 		case c.name == "network" && s.source.host == "" && len(s.user.Src) > 0:

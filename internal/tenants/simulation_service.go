@@ -15,7 +15,7 @@ import (
 // Subject is who is to be simulated in an account: a credential; else a user, with a
 // credential that is issued now; else a role, with a user that there need not be.
 type Subject struct {
-	Credential CredentialID
+	Credential CredentialID // or a device login's
 	User       UserID
 	Role       RoleID
 	Name       string   // of the user in the role
@@ -24,11 +24,12 @@ type Subject struct {
 
 // LoginFacts are what a broker would go by in judging a login.
 type LoginFacts struct {
-	AccountJWT string // as brokers are sent it
-	Pages      claims.Pages
-	User       claims.User
-	Role       claims.AccountKey // signed the user
-	IssuedAt   time.Time
+	AccountJWT  string // as brokers are sent it
+	Pages       claims.Pages
+	User        claims.User
+	Role        claims.AccountKey // signed the user
+	IssuedAt    time.Time
+	DeviceLogin bool // there is no JWT that is signed
 }
 
 // LoginFacts reads what a login of the subject would be judged by. It takes a
@@ -76,7 +77,7 @@ func (f *LoginFacts) take(ctx context.Context, tx pgx.Tx, actor Actor, account A
 	var signedBy RoleID // what the credential says may be no longer so: brokers know what is
 	var tags []string
 	if subject.Credential != "" {
-		credential, err := credentialByID(ctx, tx, actor, subject.Credential)
+		credential, err := f.credential(ctx, tx, actor, subject.Credential)
 		if err := inAccount(err, "/credential_id", "credential", credential.AccountID, account.ID); err != nil {
 			return err
 		}
@@ -113,6 +114,17 @@ func (f *LoginFacts) take(ctx context.Context, tx pgx.Tx, actor Actor, account A
 		f.User.Key, err = unusedUserKey()
 	}
 	return err
+}
+
+// credential is the one with the id, or the device login.
+func (f *LoginFacts) credential(ctx context.Context, tx pgx.Tx, actor Actor, id CredentialID) (Credential, error) {
+	credential, err := credentialByID(ctx, tx, actor, id)
+	if !errors.Is(err, fault.NotFound) {
+		return credential, err
+	}
+	login, err := deviceLoginByID(ctx, tx, actor, id)
+	f.DeviceLogin = err == nil
+	return login.Credential, err
 }
 
 // inAccount is Invalid at the pointer for what is not there, or in another account.

@@ -2827,6 +2827,7 @@ export interface components {
     /** @description One of `credential_id`, `user_id` and `role_id` is needed. */
     SimulationRequest: {
       account_id: string;
+      /** @description Of a credential, or of a device login. */
       credential_id?: string;
       user_id?: string;
       role_id?: string;
