@@ -157,7 +157,7 @@ func TestDryRunSaysWhoIsConcerned(t *testing.T) {
 		t.Errorf("a smaller payload: %+v", got)
 	}
 	owner.owner.do("PATCH", "/v1/users/"+owner.ids["user"]+"?dry_run=true", map[string]any{"connections": 3}).want(200, &got)
-	if got.Affected.Users != 1 || got.Affected.Credentials != 1 {
+	if got.Affected.Users != 1 || got.Affected.Credentials != 2 {
 		t.Errorf("a user's number of connections concerns %d users and %d credentials", got.Affected.Users, got.Affected.Credentials)
 	}
 	owner.owner.do("DELETE", "/v1/accounts/"+owner.ids["account"]+"?dry_run=true", nil).want(200, &got)
