@@ -29,6 +29,7 @@ func startLoginStack(t *testing.T) (*stack, authority) {
 	t.Helper()
 	servers := newAuthority(t)
 	s := startStackOn(t, func(s *stack) string {
+		s.forBroker = []string{"SIGNALBOX_CA=" + servers.ca}
 		return fmt.Sprintf("server_name: one\nlisten: 127.0.0.1:%s\nallow_non_tls: true\n%s\nwebsocket { listen: 127.0.0.1:%s, no_tls: true }\n"+
 			"mqtt { listen: 127.0.0.1:%s, %[2]s }\njetstream { store_dir: %[5]q, max_file_store: 1TB, max_memory_store: 16GB }\n",
 			s.ports[1], servers.tls(""), s.ports[2], s.ports[3], filepath.Join(s.dir, "jetstream"))
@@ -419,4 +420,44 @@ func TestMQTTClientsComeWithDeviceLogins(t *testing.T) {
 			t.Errorf("%s: %d %s, %v", path, status, text, err)
 		}
 	}
+}
+
+// The commands of docs/device-logins.md, as they stand there. nats is
+// testdata/nats; nk is itself.
+func TestCommandsOfTheDeviceLoginsPageWork(t *testing.T) {
+	t.Parallel()
+	s, _ := startLoginStack(t)
+	var script strings.Builder
+	for _, m := range fenced.FindAllStringSubmatch(readRepository(t, "docs/device-logins.md"), -1) {
+		if m[1] == "" {
+			t.Errorf("nothing runs the command %s", m[2])
+		}
+		script.WriteString(m[2] + "\n")
+	}
+	clone, err := filepath.Abs(repository)
+	check(t, err)
+	here := strings.NewReplacer("http://127.0.0.1:8080", s.url, "127.0.0.1:4222", "127.0.0.1:"+s.ports[1], "-p 1883", "-p "+s.ports[3],
+		"~/signalbox", clone)
+	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", here.Replace(script.String()))
+	shell.Dir = t.TempDir()
+	shell.Env = append(os.Environ(), "PATH="+buildNATS(t)+string(os.PathListSeparator)+buildNK(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	out, err := shell.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v; the commands said:\n%s", err, out)
+	}
+	for _, want := range []string{"not with another user name", "revoked, as it should be", `"in_force":true`, `"reason":"login_username"`, `"reason":"credential_revoked"`} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the commands did not say %q; they said:\n%s", want, out)
+		}
+	}
+}
+
+// buildNK builds the tool that makes nkeys and answers its folder.
+func buildNK(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "nk"), "github.com/nats-io/nkeys/nk").CombinedOutput(); err != nil {
+		t.Fatalf("build nk: %v\n%s", err, out)
+	}
+	return dir
 }

@@ -185,17 +185,18 @@ func freePorts(t *testing.T, n int) []string {
 // stack is control, a broker and Postgres, each a process that can be killed
 // and started again on the same data.
 type stack struct {
-	t        *testing.T
-	postgres *embedded.Server
-	control  *process
-	broker   *process
-	url      string // of the API
-	nats     string
-	ws       string
-	env      []string // control's
-	dir      string
-	ports    []string
-	master   []byte // the master key
+	t         *testing.T
+	postgres  *embedded.Server
+	control   *process
+	broker    *process
+	url       string // of the API
+	nats      string
+	ws        string
+	env       []string // control's
+	forBroker []string // the broker's, beside its token
+	dir       string
+	ports     []string
+	master    []byte // the master key
 }
 
 const enrolment = "sbe_enrolment-token-of-the-stories"
@@ -267,7 +268,7 @@ func ready(url string, want int) error {
 
 func (s *stack) startBroker() {
 	s.t.Helper()
-	s.broker = startProcess(s.t, []string{"SIGNALBOX_TOKEN=" + enrolment}, "broker",
+	s.broker = startProcess(s.t, append([]string{"SIGNALBOX_TOKEN=" + enrolment}, s.forBroker...), "broker",
 		"--control", s.url, "--data", filepath.Join(s.dir, "broker"), "-c", filepath.Join(s.dir, "nats.conf"),
 		"--control-address", s.nats, "--metrics", "127.0.0.1:"+s.ports[5])
 }

@@ -30,9 +30,11 @@ func run(args []string) error {
 	flags := flag.NewFlagSet("nats", flag.ContinueOnError)
 	server := flags.String("server", os.Getenv("NATS_URL"), "")
 	creds := flags.String("creds", os.Getenv("NATS_CREDS"), "")
+	count := flags.Int("count", 1, "")
 	user := flags.String("user", "", "")
 	password := flags.String("password", "", "")
-	count := flags.Int("count", 1, "")
+	certificate := flags.String("tlscert", "", "")
+	certificateKey := flags.String("tlskey", "", "")
 	authority := flags.String("tlsca", "", "")
 	tlsFirst := flags.Bool("tlsfirst", false, "")
 	var words []string
@@ -44,13 +46,16 @@ func run(args []string) error {
 			words, args = append(words, args[0]), args[1:]
 		}
 	}
-	if len(words) < 2 || *creds == "" && *user == "" {
-		return errors.New("expected pub or sub, a subject, and creds or a user")
+	if len(words) < 2 {
+		return errors.New("expected pub or sub, and a subject")
 	}
 	options := []nats.Option{nats.Timeout(connectWithin)}
-	if *user != "" {
+	switch {
+	case *certificate != "":
+		options = append(options, nats.ClientCert(*certificate, *certificateKey))
+	case *user != "":
 		options = append(options, nats.UserInfo(*user, *password))
-	} else {
+	case *creds != "":
 		options = append(options, nats.UserCredentials(*creds))
 	}
 	if *authority != "" {

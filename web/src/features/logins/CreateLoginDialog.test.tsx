@@ -92,7 +92,9 @@ it("offers nothing for MQTT to an nkey, and lands the server's word about it on 
   await screen.findByText("the account has this key already");
   expect(screen.getByLabelText("Public key").getAttribute("aria-invalid")).toBe("true");
   await create();
-  await screen.findByTestId("login-snippet");
+  expect((await screen.findByTestId("login-snippet")).textContent).toContain(
+    'usernamePasswordAuthenticator("AACCOUNT")',
+  );
   expect(screen.queryByRole("radio", { name: "mosquitto" })).toBeNull();
   expect(screen.getAllByRole("radio")).toHaveLength(2);
 });

@@ -30,8 +30,16 @@ export function loginSnippets({ device_login: login, secret = "" }: DeviceLoginC
     case "nkey":
       return [
         {
-          client: "nats",
-          code: `nats --server ${withUser(nats, login.username ?? "")} --nkey device.nk pub hello world`,
+          client: "JavaScript",
+          code: `const nc = await connect({
+  servers: ${text(nats)},
+  authenticator: [
+    nkeyAuthenticator(seed), // the bytes of its text, SU…
+    usernamePasswordAuthenticator(${text(login.username)}),
+  ],
+});
+nc.publish("hello", "world");
+await nc.drain();`,
         },
         {
           client: "Go",
