@@ -337,6 +337,20 @@ type turnstile struct {
 	net.Listener
 	ended   chan struct{}
 	endedAt atomic.Pointer[time.Time]
+	toUs    atomic.Int64 // bytes from the server
+	toThem  atomic.Int64
+}
+
+// counted adds up what is read.
+type counted struct {
+	io.Reader
+	n *atomic.Int64
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 func newTurnstile(t *testing.T, port string) *turnstile {
@@ -358,11 +372,11 @@ func newTurnstile(t *testing.T, port string) *turnstile {
 			}
 			go func() {
 				defer to.Close()
-				_, _ = to.(*net.TCPConn).ReadFrom(from)
+				_, _ = io.Copy(to, counted{from, &s.toThem})
 			}()
 			go func() {
 				defer from.Close()
-				_, _ = from.(*net.TCPConn).ReadFrom(to)
+				_, _ = io.Copy(from, counted{to, &s.toUs})
 				if first {
 					now := time.Now()
 					s.endedAt.Store(&now)

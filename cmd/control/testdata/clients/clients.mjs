@@ -10,12 +10,12 @@ import * as overTCP from "@nats-io/transport-node";
 import WebSocket from "ws";
 import { again, open } from "./nats.mjs";
 
-// nats.ws looks for the WebSocket of browsers, which Node 20 has not. What the
-// tests say of the handshake goes by the URL's fragment, which is not sent.
+// nats.ws looks for the WebSocket of browsers, which Node 20 has not. Whether it
+// offers compression goes by the port, since nats.ws makes up its URLs itself.
+const compressing = new Set();
 globalThis.WebSocket = class extends WebSocket {
   constructor(url) {
-    const { origin, compress } = Object.fromEntries(new URLSearchParams(new URL(url).hash.slice(1)));
-    super(url, { origin, perMessageDeflate: compress === "true" });
+    super(url, { perMessageDeflate: compressing.has(new URL(url).port) });
   }
 };
 const overWebSocket = await import("nats.ws");
@@ -24,7 +24,10 @@ const print = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 
 const kinds = {
   "transport-node": (request, tell) => open(overTCP, request, tell),
-  "nats.ws": (request, tell) => open(overWebSocket, request, tell),
+  "nats.ws": (request, tell) => {
+    if (request.compress) compressing.add(new URL(request.url).port);
+    return open(overWebSocket, request, tell);
+  },
   "mqtt.js": openMQTT,
   chromium: openInBrowser,
 };

@@ -57,7 +57,8 @@ function wrap(connection, tell) {
     },
     async publish({ topic, data, size }) {
       connection.publish(topic, size ? new Uint8Array(size).fill(120) : data);
-      await connection.flush();
+      const closed = connection.closed().then(() => Promise.reject(new Error("the connection is closed")));
+      await Promise.race([connection.flush(), closed]);
     },
     /** send publishes numbered messages to a stream, each until it is acknowledged, until stop. */
     async send({ topic }) {
