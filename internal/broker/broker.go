@@ -84,8 +84,10 @@ type Broker struct {
 	started   time.Time
 	asked     atomic.Bool // control has been asked since the start whether it knows the broker, or cannot be
 	logger    *natsLogger
-	metrics   net.Listener
-	lameDuck  lameDuck
+
+	certificates []*certificate
+	metrics      net.Listener
+	lameDuck     lameDuck
 
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -195,6 +197,7 @@ func (b *Broker) start(ctx context.Context) error {
 		return err
 	}
 	b.lameDuck = takeLameDuck(b.options)
+	b.certificates = followCertificates(b.options, b.log)
 	if err := checkPorts(b.options); err != nil {
 		return err
 	}

@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -31,6 +33,7 @@ type tenant struct {
 	node      *brokertest.Node
 	user      brokertest.Credential
 	authority *brokertest.Authority
+	cert, key string     // the broker's, as files
 	hub       *nats.Conn // in the process, so that it needs no listener
 }
 
@@ -50,7 +53,7 @@ func configured(t *testing.T, configuration string, prepare ...func(*brokertest.
 	node := cluster.Nodes[0]
 	account := cluster.Control.NewAccount("acme")
 	node.WaitApplied(account.Change(func(c *claims.Account) { c.Roles[0].Template.Bearer = true }))
-	w := &tenant{t: t, node: node, user: account.Issue("app"), authority: a}
+	w := &tenant{t: t, node: node, user: account.Issue("app"), authority: a, cert: certificate, key: key}
 	w.hub = w.user.Connect(t, "", nats.InProcessServer(node.Server()))
 	return w
 }
@@ -471,5 +474,63 @@ func TestConfigurationOfTheTLSPageOffersWhatItSays(t *testing.T) {
 		if err := w.reach(t, fmt.Sprintf("tls://127.0.0.1:%d", port), first); err != nil {
 			t.Errorf("TLS first %t: %v", first, err)
 		}
+	}
+}
+
+func TestRenewedCertificateIsShownWithoutARestart(t *testing.T) {
+	t.Parallel()
+	w := configured(t, `
+		listen: "127.0.0.1:-1", tls { CERTIFICATE }
+		websocket { listen: "127.0.0.1:-1", tls { CERTIFICATE } }`)
+	e := w.node.Endpoints()
+	shown := func(u string) string {
+		t.Helper()
+		nc, err := w.user.Dial(u, nats.RootCAs(w.authority.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		state, err := nc.TLSConnectionState()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state.PeerCertificates[0].SerialNumber.String()
+	}
+	// With a name and without: clients that connect to an address tell no name.
+	urls := []string{e.NATS[0], strings.Replace(e.NATS[0], "127.0.0.1", "localhost", 1), e.WebSocket[0]}
+	before := shown(urls[0])
+	certificate, key := w.authority.Server()
+	replace := func(file, with string) {
+		t.Helper()
+		text, err := os.ReadFile(with)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace(w.cert, certificate) // and for a while its key is the old one
+	for began := time.Now(); time.Since(began) < 1500*time.Millisecond; {
+		if got := shown(urls[0]); got != before {
+			t.Fatalf("certificate %s is shown without its key", got)
+		}
+	}
+	replace(w.key, key)
+	for _, u := range urls {
+		for deadline := time.Now().Add(brokertest.Patience); shown(u) == before; {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s still shows the certificate from before", u)
+			}
+		}
+	}
+	metrics, err := http.Get(w.node.MetricsURL() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer metrics.Body.Close()
+	text, err := io.ReadAll(metrics.Body)
+	if err != nil || !strings.Contains(string(text), `signalbox_broker_certificate_expires_timestamp_seconds{listener="websocket"}`) {
+		t.Errorf("no metric says when the certificate expires: %v", err)
 	}
 }

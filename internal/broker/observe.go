@@ -128,6 +128,12 @@ func (b *Broker) registry() *prometheus.Registry {
 		}
 		return 1
 	})
+	for _, c := range b.certificates {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "signalbox_broker", Name: "certificate_expires_timestamp_seconds", Help: "When the certificate of a listener expires.",
+			ConstLabels: prometheus.Labels{"listener": c.listener},
+		}, func() float64 { return float64(c.expires().Unix()) }))
+	}
 	counter("logins_admitted_total", "Logins that were let in, over every protocol.", b.admission.Admitted)
 	for _, reason := range admission.Reasons {
 		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
