@@ -31,6 +31,7 @@ type installation struct {
 	control  *process
 	operator *operator
 	nodes    []*node // stopped with the rest
+	everyWay bool    // servers have listeners for every kind of client
 	tenant   string
 	token    string // of the API
 	http     *http.Client
@@ -169,13 +170,22 @@ func (i *installation) call(ctx context.Context, method, path string, in, out an
 	return json.Unmarshal(text, out)
 }
 
+// newNode is newNode with the listeners that the installation's servers have.
+func (i *installation) newNode(dir string, c *cluster) (*node, error) {
+	n, err := newNode(dir, c)
+	if err == nil && i.everyWay {
+		err = n.listenEverywhere()
+	}
+	return n, err
+}
+
 // newBroker is a broker that is not started yet, nor enrolled.
 func (i *installation) newBroker(name string, c *cluster) (*node, error) {
 	dir, err := i.bench.folder(filepath.Join(filepath.Base(i.dir), name))
 	if err != nil {
 		return nil, err
 	}
-	n, err := newNode(dir, c)
+	n, err := i.newNode(dir, c)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// pair is one server of each side, with the same accounts and one client of each.
+// pair is one server of each side, with listeners for every kind of client, the
+// same accounts and one client of each.
 type pair struct {
 	*installation
 	stock, broker *node
@@ -25,6 +26,7 @@ func (b *bench) newPair(ctx context.Context, name string, accounts int) (_ *pair
 			err = errors.Join(err, p.close())
 		}
 	}()
+	p.everyWay = true
 	if p.stock, err = p.newStock("stock", nil); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ type node struct {
 	address  string // host:port of clients
 	routes   string // host:port of routes; empty: it stands alone
 	peers    []*node
+	others   string // listeners beside that of clients, as the configuration has them
 	command  []string
 	env      []string
 	jwts     string // of a stock server: the folder of its accounts
@@ -62,7 +63,22 @@ func (n *node) writeConfig(member string) (string, error) {
 		config += fmt.Sprintf("cluster { name: bench, listen: %s, routes: [%s] }\n", n.routes, strings.Join(peers, ", "))
 	}
 	path := filepath.Join(n.dir, "nats.conf")
-	return path, os.WriteFile(path, []byte(config+member), 0o600)
+	return path, os.WriteFile(path, []byte(config+n.others+member), 0o600)
+}
+
+// listenEverywhere opens the listeners of every kind of client. What MQTT needs of JetStream comes with them.
+func (n *node) listenEverywhere() error {
+	var ports [3]any
+	for i := range ports {
+		port, err := freePort()
+		if err != nil {
+			return err
+		}
+		ports[i] = port
+	}
+	n.others = fmt.Sprintf("websocket { listen: \"127.0.0.1:%s\", no_tls: true }\nmqtt { listen: \"127.0.0.1:%s\" }\nleafnodes { listen: \"127.0.0.1:%s\" }\n", ports[:]...) +
+		fmt.Sprintf("jetstream { store_dir: %q }\n", filepath.Join(n.dir, "jetstream"))
+	return nil
 }
 
 // start runs the server; it may not accept connections yet.

@@ -38,7 +38,7 @@ func (i *installation) newStock(name string, c *cluster) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := newNode(dir, c)
+	n, err := i.newNode(dir, c)
 	if err != nil {
 		return nil, err
 	}
