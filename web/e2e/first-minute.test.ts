@@ -36,6 +36,7 @@ test("a newcomer gets creds that an ordinary client connects with, and sees it c
   expect(commands).toContain(`--creds ${creds.name} sub hello`);
   const server = /--server (\S+)/.exec(commands)?.[1];
   const nc = await connect({
+    tls: null, // it would have to know the authority
     servers: server,
     name: "e2e",
     authenticator: credsAuthenticator(new TextEncoder().encode(creds.content)),

@@ -95,7 +95,9 @@ const nc = await connect({
   name: "hello from JavaScript",${
     caFile || tlsFirst
       ? `\n  tls: { ${[caFile && `caFile: ${JSON.stringify(caFile)}`, tlsFirst && "handshakeFirst: true"].filter(Boolean).join(", ")} },`
-      : ""
+      : urls.every((url) => url.startsWith("nats://"))
+        ? "\n  tls: null, // else this client encrypts wherever the broker offers it"
+        : ""
   }
   authenticator: credsAuthenticator(await readFile(${JSON.stringify(credsFile)})),
 });
