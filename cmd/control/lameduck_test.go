@@ -22,7 +22,8 @@ import (
 // member is a broker of a cluster with JetStream that clients move about in.
 type member struct {
 	name  string
-	nats  string
+	nats  string // URLs
+	ws    string
 	ready string // URL of /readyz
 	*process
 }
@@ -41,7 +42,7 @@ func startCluster(t *testing.T, more string) (*stack, []member) {
 	var members []member
 	for i := range size {
 		own := ports[4*i : 4*i+4]
-		m := member{name: fmt.Sprint("broker-", i+1), nats: "nats://127.0.0.1:" + own[0], ready: "http://127.0.0.1:" + own[3]}
+		m := member{name: fmt.Sprint("broker-", i+1), nats: "nats://127.0.0.1:" + own[0], ws: "ws://127.0.0.1:" + own[1], ready: "http://127.0.0.1:" + own[3]}
 		dir := filepath.Join(s.dir, m.name)
 		config := fmt.Sprintf("server_name: %s\nlisten: 127.0.0.1:%s\nwebsocket { listen: 127.0.0.1:%s, no_tls: true }\n"+
 			"cluster { name: moving, listen: 127.0.0.1:%s, routes: [%s] }\njetstream { store_dir: %q, max_file_store: 10GB, max_memory_store: 1GB }\n%s\n",
@@ -97,10 +98,10 @@ func sendFromGo(t *testing.T, name, url, creds string) sender {
 	}, nc.ConnectedServerName}
 }
 
-// sendFromNode is a sender on @nats-io/transport-node.
-func sendFromNode(d *driver, name, url, creds string) sender {
+// sendFromNode is a sender on one of the clients in JavaScript.
+func sendFromNode(d *driver, name, kind, url, creds string) sender {
 	d.t.Helper()
-	f := d.mustConnect(name, "transport-node", map[string]any{"url": url, "creds": creds, "reconnect": true})
+	f := d.mustConnect(name, kind, map[string]any{"url": url, "creds": creds, "reconnect": true})
 	f.must("send", map[string]any{"topic": "numbers." + name})
 	return sender{name, func() int { return f.must("sent", nil).Acknowledged }, func() (int, int) {
 		s := f.must("stop", nil)
@@ -133,7 +134,8 @@ func TestClientsOfALameDuckMoveAndLoseNothing(t *testing.T) {
 	})
 	senders := []sender{
 		sendFromGo(t, "go-1", duck.nats, creds.file), sendFromGo(t, "go-2", duck.nats, creds.file),
-		sendFromNode(d, "node-1", duck.nats, string(text)), sendFromNode(d, "node-2", duck.nats, string(text)),
+		sendFromNode(d, "node-1", "transport-node", duck.nats, string(text)), sendFromNode(d, "node-2", "transport-node", duck.nats, string(text)),
+		sendFromNode(d, "ws", "nats.ws", duck.ws, string(text)),
 	}
 	revokee := newGuest(t, duck.nats, doomed.file)
 	sendOn := func(n int) {
