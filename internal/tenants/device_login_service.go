@@ -61,12 +61,8 @@ func (s *Service) createDeviceLogin(ctx context.Context, tx pgx.Tx, actor Actor,
 	if err != nil {
 		return CreatedDeviceLogin{}, err
 	}
-	count, err := countActiveLogins(ctx, tx, account, now, MaxDeviceLogins)
-	if err != nil {
+	if err := roomForLogin(ctx, tx, account, now); err != nil {
 		return CreatedDeviceLogin{}, err
-	}
-	if count >= MaxDeviceLogins {
-		return CreatedDeviceLogin{}, fault.New(fault.OverLimit, "an account has %d device logins at most; revoke some, or give clients creds", MaxDeviceLogins)
 	}
 	insert := func() error { return insertDeviceLogin(ctx, tx, actor, account, user, u, p, record, now) }
 	if err := joinPages(ctx, tx, account, record, replaced, insert, now); err != nil {
@@ -81,6 +77,18 @@ func (s *Service) createDeviceLogin(ctx context.Context, tx pgx.Tx, actor Actor,
 	}
 	_, err = s.announce(ctx, tx, account, now)
 	return created, err
+}
+
+// roomForLogin counts one by one only when the pages have enough for it to matter.
+func roomForLogin(ctx context.Context, tx pgx.Tx, account Account, now time.Time) error {
+	count, err := countLogins(ctx, tx, account)
+	if err != nil || count < MaxDeviceLogins {
+		return err
+	}
+	if count, err = countActiveLogins(ctx, tx, account, now, MaxDeviceLogins); err != nil || count < MaxDeviceLogins {
+		return err
+	}
+	return fault.New(fault.OverLimit, "an account has %d device logins at most; revoke some, or give clients creds", MaxDeviceLogins)
 }
 
 // newLogin is the login as brokers are to know it, with the secret if it has one.

@@ -7,7 +7,13 @@ import { CreateLoginDialog } from "./CreateLoginDialog";
 const secret = "sbl_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4v";
 
 const endpoints = {
-  body: { nats: ["nats://eu.example.org:4222"], websocket: [], mqtt: ["mqtt://eu.example.org:1883"], leafnode: [] },
+  body: {
+    nats: ["nats://eu.example.org:4222", "tls://eu.example.org:4222"],
+    tls: ["tls://eu.example.org:4222"],
+    mqtt: ["mqtt://eu.example.org:1883"],
+    mqtts: [],
+    ca_pem: "-----BEGIN CERTIFICATE-----",
+  },
 };
 
 function setup(answer: Fake | ((call: Call) => Fake)) {
@@ -38,11 +44,11 @@ it("shows the password once, with how clients use it, and forgets it when closed
   expect(sent()).toEqual({ kind: "password", username: "boiler", description: "boiler room", expires_in: "P365D" });
 
   expect((await screen.findByTestId("login-snippet")).textContent).toBe(
-    `nats --server nats://eu.example.org:4222 --user boiler --password ${secret} pub hello world`,
+    `nats --server tls://eu.example.org:4222 \\\n  --user boiler --password ${secret} --tlsca ca.pem \\\n  pub hello world`,
   );
   await userEvent.click(screen.getByRole("radio", { name: "mosquitto" }));
   expect(screen.getByTestId("login-snippet").textContent).toBe(
-    `mosquitto_pub -h eu.example.org -p 1883 -u boiler -P ${secret} -t hello -m world`,
+    `mosquitto_pub -h eu.example.org -p 1883 \\\n  -u boiler -P ${secret} \\\n  -t hello -m world`,
   );
 
   // Not copied yet: the first try to close warns, the second goes.
@@ -92,9 +98,8 @@ it("offers nothing for MQTT to an nkey, and lands the server's word about it on 
   await screen.findByText("the account has this key already");
   expect(screen.getByLabelText("Public key").getAttribute("aria-invalid")).toBe("true");
   await create();
-  expect((await screen.findByTestId("login-snippet")).textContent).toContain(
-    'usernamePasswordAuthenticator("AACCOUNT")',
-  );
+  await userEvent.click(await screen.findByRole("radio", { name: "JavaScript" }));
+  expect(screen.getByTestId("login-snippet").textContent).toContain('usernamePasswordAuthenticator("AACCOUNT")');
   expect(screen.queryByRole("radio", { name: "mosquitto" })).toBeNull();
   expect(screen.getAllByRole("radio")).toHaveLength(2);
 });

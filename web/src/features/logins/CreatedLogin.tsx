@@ -58,6 +58,11 @@ export function CreatedLogin({ created, onSaved }: { created: DeviceLoginCreated
                 value={shown?.client}
                 onChange={setClient}
               />
+              {shown?.code.includes("ca.pem") && (
+                <Text size="sm" c="dimmed">
+                  The file <code>ca.pem</code> says whom to trust: download it from the account's overview.
+                </Text>
+              )}
               {shown && <CodeBlock label={`${shown.client} snippet`} code={shown.code} testId="login-snippet" />}
             </Stack>
           );

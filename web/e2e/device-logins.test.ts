@@ -1,0 +1,94 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { connect } from "@nats-io/transport-node";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createCreds, launch, signUp, visit } from "./browser";
+
+/** Where pictures go; none are taken without. */
+const pictures = process.env.SCREENSHOTS;
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launch();
+  if (pictures) await mkdir(pictures, { recursive: true });
+});
+afterAll(() => browser.close());
+
+/** whole sees that nothing is wider than the screen, in both appearances and on a phone. */
+async function whole(page: Page, name: string): Promise<void> {
+  for (const [screen, width, colorScheme] of [
+    ["light", 1280, "light"],
+    ["dark", 1280, "dark"],
+    ["phone", 390, "light"],
+  ] as const) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.emulateMedia({ colorScheme });
+    await expect
+      .poll(() => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), {
+        message: `${name} is wider than the screen (${screen})`,
+      })
+      .toBeLessThanOrEqual(0);
+    if (pictures) await page.screenshot({ path: join(pictures, `logins-${name}-${screen}.png`) });
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+test("a device login's secret is shown once and lets a client in until it is revoked", async () => {
+  const { context, page, complaints } = await visit(browser, { reducedMotion: "reduce" });
+  await signUp(page);
+  await createCreds(page);
+  const tabs = page.getByRole("navigation", { name: /^Pages of/ });
+  await tabs.getByRole("link", { name: "Users", exact: true }).click();
+  await page.getByRole("link", { name: "nats-cli" }).click();
+  const drawer = page.getByRole("dialog", { name: "User nats-cli" });
+  await drawer.getByText("No device logins").scrollIntoViewIfNeeded();
+  await whole(page, "none");
+
+  await drawer.getByRole("button", { name: "Create device login" }).click();
+  const dialog = page.getByRole("dialog", { name: "Create a device login for nats-cli" });
+  await dialog.getByRole("combobox", { name: "What the client shows" }).click();
+  await page.getByRole("option", { name: "Certificate" }).click();
+  await whole(page, "certificate");
+  await dialog.getByRole("combobox", { name: "What the client shows" }).click();
+  await page.getByRole("option", { name: "Password" }).click();
+  await dialog.getByLabel("User name").fill("boiler");
+  await dialog.getByLabel("What it is for").fill("Boiler room");
+  await dialog.getByRole("button", { name: "Create device login" }).click();
+
+  const created = page.getByRole("dialog", { name: "Device login created" });
+  const pass = (await created.getByTestId("login-secret").textContent()) ?? "";
+  expect(pass).toMatch(/^sbl_[\w-]{64}$/);
+  const command = (await created.getByTestId("login-snippet").textContent()) ?? "";
+  expect(command).toContain(`--user boiler --password ${pass}`);
+  const servers = /--server tls:\/\/(\S+)/.exec(command)?.[1];
+  await whole(page, "created");
+  await created.getByRole("button", { name: "Done" }).click();
+  await created.getByText("You have not copied the secret").waitFor();
+  await created.getByRole("button", { name: "Close without copying" }).click();
+  await created.waitFor({ state: "detached" });
+  expect(await page.content()).not.toContain(pass);
+
+  const nc = await connect({ servers, user: "boiler", pass, tls: null, reconnect: false });
+  const closed = nc.closed();
+  const row = drawer.getByRole("table", { name: "Device logins" }).getByRole("row", { name: /Boiler room/ });
+  await row.getByText("1 client now").waitFor();
+  await row.scrollIntoViewIfNeeded();
+  await whole(page, "used");
+  await row.getByRole("button", { name: "Revoke Boiler room" }).click();
+  const revoke = page.getByRole("dialog", { name: "Revoke Boiler room?" });
+  await revoke.getByText("Closes 1 connection on 1 broker.").waitFor();
+  await revoke.getByLabel("Reason").fill("stolen");
+  await revoke.getByRole("button", { name: "Revoke", exact: true }).click();
+  await closed;
+  await revoke.getByText("1 connection closed").waitFor();
+  await revoke.getByRole("button", { name: "Done" }).click();
+  await row.getByText("stolen").waitFor();
+  await expect(connect({ servers, user: "boiler", pass, tls: null, reconnect: false })).rejects.toThrow();
+
+  await page.keyboard.press("Escape");
+  await tabs.getByRole("link", { name: "Connections", exact: true }).click();
+  await page.getByRole("table", { name: "Refused logins" }).getByText("Boiler room").waitFor();
+  expect(complaints).toEqual([]);
+  await context.close();
+});
