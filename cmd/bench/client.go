@@ -15,10 +15,11 @@ import (
 	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
-// credential is a user JWT and the seed that it is for.
+// credential is a user JWT and the seed that it is for, or a device login's password.
 type credential struct {
-	jwt  string
-	seed claims.Seed
+	jwt      string
+	seed     claims.Seed
+	password string // empty: it has a JWT
 }
 
 // client is a connection that has logged in, and does nothing else. It costs
@@ -60,12 +61,11 @@ func (c *client) logIn(who credential) error {
 	if err := json.Unmarshal([]byte(strings.TrimPrefix(info, "INFO ")), &hello); err != nil {
 		return fmt.Errorf("read the server's INFO: %w", err)
 	}
-	signature, err := who.seed.Sign([]byte(hello.Nonce))
+	shows, err := who.shows(hello.Nonce)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.conn, `CONNECT {"verbose":false,"pedantic":false,"lang":"bench","version":"1","protocol":1,"jwt":%q,"sig":%q}`+"\r\nPING\r\n",
-		who.jwt, base64.RawURLEncoding.EncodeToString(signature))
+	_, err = fmt.Fprintf(c.conn, `CONNECT {"verbose":false,"pedantic":false,"lang":"bench","version":"1","protocol":1,%s}`+"\r\nPING\r\n", shows)
 	if err != nil {
 		return err
 	}
@@ -80,6 +80,15 @@ func (c *client) logIn(who credential) error {
 			return fmt.Errorf("%w: %s", errRefused, said)
 		}
 	}
+}
+
+// shows is what a client says to be let in.
+func (c credential) shows(nonce string) (string, error) {
+	if c.password != "" {
+		return fmt.Sprintf(`"user":%q,"pass":%q`, deviceUser, c.password), nil
+	}
+	signature, err := c.seed.Sign([]byte(nonce))
+	return fmt.Sprintf(`"jwt":%q,"sig":%q`, c.jwt, base64.RawURLEncoding.EncodeToString(signature)), err
 }
 
 // line reads a line, whose end is cut off when it is longer than any that matters.

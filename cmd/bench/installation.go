@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/keyring"
 	"github.com/signalbox-io/signalbox/internal/tenants"
 )
@@ -259,6 +261,32 @@ func (i *installation) update(ctx context.Context, accounts []*account) error {
 		}
 		return tx.SendBatch(ctx, &batch).Close()
 	})
+}
+
+// giveDevices commits a device login for each of the accounts.
+func (i *installation) giveDevices(ctx context.Context, accounts []*account) ([]credential, error) {
+	devices, pages := make([]credential, len(accounts)), make([]claims.LoginPage, len(accounts))
+	err := inParallel(len(accounts), runtime.NumCPU(), func(n int) (err error) {
+		if devices[n], pages[n], err = accounts[n].newDevice(); err != nil {
+			return err
+		}
+		return i.operator.sign(accounts[n])
+	})
+	if err != nil {
+		return nil, err
+	}
+	var batch pgx.Batch
+	for n, a := range accounts {
+		batch.Queue(`
+			INSERT INTO login_pages (tenant_id, account_id, number, records, logins, created_at, updated_at)
+			SELECT tenant_id, id, 0, $2, 1, now(), now()
+			FROM accounts
+			WHERE public_key = $1`, string(a.Key), pages[n].Bytes())
+	}
+	if err := i.db.SendBatch(ctx, &batch).Close(); err != nil {
+		return nil, fmt.Errorf("insert pages of device logins: %w", err)
+	}
+	return devices, i.update(ctx, accounts)
 }
 
 // change gives so many revisions to what write does, the first of them after

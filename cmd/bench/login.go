@@ -13,7 +13,8 @@ import (
 type pair struct {
 	*installation
 	stock, broker *node
-	clients       []credential
+	accounts      []*account
+	clients       []credential // one of each
 }
 
 func (b *bench) newPair(ctx context.Context, name string, accounts int) (_ *pair, err error) {
@@ -37,6 +38,7 @@ func (b *bench) newPair(ctx context.Context, name string, accounts int) (_ *pair
 	if err != nil {
 		return nil, err
 	}
+	p.accounts = made
 	if p.clients, err = issueEach(made); err != nil {
 		return nil, err
 	}
@@ -75,6 +77,9 @@ func (b *bench) measureLogins(ctx context.Context) error {
 		return err
 	}
 	if err := p.measureWarm(ctx); err != nil {
+		return err
+	}
+	if err := p.measureDevices(ctx); err != nil {
 		return err
 	}
 	return p.measureFirst(ctx)
@@ -124,6 +129,31 @@ func (p *pair) measureWarm(ctx context.Context) error {
 	}
 	p.bench.add(row{Name: fmt.Sprintf("logins, %d at a time, to %s accounts in use", scale.clients, count(scale.warm)),
 		Unit: perSecond, Stock: stock, Signalbox: ours, Target: &target{Of: "ratio", AtLeast: 1.3}})
+	return nil
+}
+
+// measureDevices logs in to the same accounts by passwords of device logins, beside
+// creds, on the broker alone: the stock server has no such logins.
+func (p *pair) measureDevices(ctx context.Context) error {
+	scale := p.bench.scale
+	accounts := p.accounts[:scale.warm]
+	devices, err := p.giveDevices(ctx, accounts)
+	if err != nil {
+		return err
+	}
+	if err := p.catchesUp(ctx, p.broker); err != nil {
+		return err
+	}
+	logins := func(who []credential) sample {
+		return rate(func() (int, error) { return p.broker.logInFor(scale.round, who, scale.clients) })
+	}
+	creds, ours, err := alternate(ctx, scale.rounds, scale.rounds, perSecond, logins(p.clients[:scale.warm]), logins(devices))
+	if err != nil {
+		return err
+	}
+	p.bench.add(row{Name: fmt.Sprintf("logins by a device login's password, %d at a time, to %s accounts in use", scale.clients, count(scale.warm)),
+		Unit: perSecond, Stock: creds, Signalbox: ours, Target: &target{Of: "ratio", AtLeast: 1},
+		Note: "Device logins are Signalbox's: what stands in the stock server's place are logins by creds, on the same broker."})
 	return nil
 }
 

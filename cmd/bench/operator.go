@@ -154,6 +154,30 @@ func issueEach(accounts []*account) ([]credential, error) {
 	return issued, err
 }
 
+// deviceUser is what clients with a password call themselves.
+const deviceUser = "bench-device"
+
+// newDevice makes a device login, and the page that it is alone in.
+func (a *account) newDevice() (credential, claims.LoginPage, error) {
+	secret, err := claims.NewLoginSecret(a.Key)
+	if err != nil {
+		return credential{}, claims.LoginPage{}, err
+	}
+	unused, err := a.issue() // its key is what the login is revoked by
+	if err != nil {
+		return credential{}, claims.LoginPage{}, err
+	}
+	key, err := unused.seed.UserKey()
+	if err != nil {
+		return credential{}, claims.LoginPage{}, err
+	}
+	page, err := claims.EncodeLoginPage([]claims.DeviceLogin{{
+		Digest: secret.Digest(), User: key, Name: "bench", Username: deviceUser, Role: a.Roles[0].Key, IssuedAt: time.Now(),
+	}})
+	a.Logins = []claims.PageHash{page.Hash()}
+	return credential{password: secret.Reveal()}, page, err
+}
+
 // revoke puts a credential on the account's list of revocations. It takes a
 // signature for servers to hear of it.
 func (a *account) revoke(c credential) error {
