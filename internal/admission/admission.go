@@ -22,6 +22,7 @@ import (
 	"errors"
 	"log/slog"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -112,6 +113,7 @@ func (a *Admission) Check(c server.ClientAuthentication) bool {
 // login is one attempt, as far as it has been understood.
 type login struct {
 	client  client
+	said    server.ClientOpts // in CONNECT; being registered takes the secrets out of the server's own
 	source  source
 	user    *jwt.UserClaims
 	shown   *shown // by what the account knows the user; nil: by its JWT
@@ -123,7 +125,7 @@ type login struct {
 
 func (l *login) facts(now time.Time) facts {
 	return facts{signed: l.user, source: l.source, at: now, proven: l.ground != nil, proves: func(key string) error {
-		return checkSignature(key, l.client.GetNonce(), l.client.GetOpts().Sig)
+		return checkSignature(key, l.client.GetNonce(), l.said.Sig)
 	}}
 }
 
@@ -133,6 +135,7 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 		return refused(ConnectionUnknown, "not a connection of nats-server's")
 	}
 	a.leave(l.client)
+	l.said = *l.client.GetOpts()
 	var err error
 	if l.source, err = sourceOf(l.client); err != nil {
 		return err
@@ -145,9 +148,6 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 	key, err := l.identify()
 	l.refusal.Account = key
 	if err != nil {
-		return err
-	}
-	if err := l.meansAnother(key); err != nil {
 		return err
 	}
 	if err := a.checkGate(key); err != nil {
@@ -164,9 +164,10 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 
 // meansAnother refuses a browser whose cookie is of another account than the one
 // that the page names: there is one cookie for all of them, the last.
-func (l *login) meansAnother(account string) error {
-	name := l.client.GetOpts().Username
-	if l.shown != nil || name == "" || name == account || l.source.kind != jwt.ConnectionTypeWebsocket || claims.SessionEnd(l.user.Tags).IsZero() {
+func (w *law) meansAnother(l *login) error {
+	name := l.said.Username
+	if l.shown != nil || name == "" || name == w.key || l.source.kind != jwt.ConnectionTypeWebsocket ||
+		!slices.Contains(w.counts.ConsoleRoles, claims.AccountKey(l.user.Issuer)) {
 		return nil
 	}
 	return refused(CookieAccount, "the browser's cookie is for another account than the page names")
@@ -190,6 +191,9 @@ func (a *Admission) enter(key string, l *login) (settled bool, err error) {
 		return false, err
 	}
 	if err := law.identify(l); err != nil {
+		return false, err
+	}
+	if err := law.meansAnother(l); err != nil {
 		return false, err
 	}
 	if law.delegates(l.user.Subject) {

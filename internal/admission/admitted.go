@@ -20,7 +20,6 @@ func (a *Admission) admitted(l *login) {
 	if a.cfg.Admitted == nil {
 		return
 	}
-	said := l.client.GetOpts()
 	a.cfg.Admitted(Login{Account: l.refusal.Account, User: l.refusal.User, Kind: l.refusal.Kind, Host: l.refusal.Host, At: l.at,
-		Name: said.Name, Language: said.Lang, Version: said.Version})
+		Name: l.said.Name, Language: l.said.Lang, Version: l.said.Version})
 }

@@ -75,14 +75,14 @@ func newCallout(s func() *server.Server, p private) (*callout, error) {
 // owns says whether the connection is one of ours, which is for an account to ask
 // its service. Nobody else has the key.
 func (c *callout) owns(l *login) bool {
-	o := l.client.GetOpts()
+	o := &l.said
 	return l.source.kind == jwt.ConnectionTypeInProcess && o.Nkey == c.key && checkSignature(c.key, l.client.GetNonce(), o.Sig) == nil
 }
 
 // admit lets a connection of ours into the account that it names, to ask and
 // hear answers, and for nothing else.
 func (c *callout) admit(l *login) error {
-	account, err := c.server().LookupAccount(l.client.GetOpts().Username)
+	account, err := c.server().LookupAccount(l.said.Username)
 	if account == nil {
 		return refused(AccountUnavailable, "the server could not load it: %v", err)
 	}
@@ -312,7 +312,7 @@ func (c *callout) request(account, user, xkey string, l *login) (*nats.Msg, erro
 
 // describe tells of the client what nats-server would.
 func (c *callout) describe(said *jwt.AuthorizationRequestClaims, l *login) {
-	o := l.client.GetOpts()
+	o := &l.said
 	user := l.user.Subject
 	if o.Nkey != "" {
 		user = o.Nkey

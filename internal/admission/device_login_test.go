@@ -14,7 +14,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -930,6 +932,74 @@ func TestNothingShowsADeviceLoginsSecret(t *testing.T) {
 	for _, secret := range []string{d.password, wrong} {
 		if strings.Contains(text, secret[10:60]) {
 			t.Error("a secret is shown")
+		}
+	}
+}
+
+// A login that an account's change overtakes is judged again, by what the client has said.
+func TestChangesOfTheAccountKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	const clients, logins = 4, 50
+	s := plainSite(t)
+	account := s.Control.NewAccount("acme")
+	var all []claims.DeviceLogin
+	shows := map[string][]nats.Option{"creds": {account.Issue("app").Option()}}
+	for _, scheme := range schemes(authority{})[:3] {
+		l := account.NewLogin("sensor")
+		d := scheme.make(t, account, &l)
+		all = append(all, l)
+		shows[scheme.name] = []nats.Option{nats.UserInfo(d.user, d.password), nats.Token(d.token)}
+		if seed := d.nkey.Reveal(); seed != nil {
+			pair := must(nkeys.FromSeed(seed))(t)
+			shows[scheme.name] = append(shows[scheme.name], nats.Nkey(string(l.User), pair.Sign))
+		}
+	}
+	s.WaitApplied(account.SetLogins(all...))
+	var running sync.WaitGroup
+	done := make(chan struct{})
+	for name, options := range shows {
+		for range clients {
+			running.Go(func() {
+				for range logins {
+					nc, err := nats.Connect(s.node.ClientURL(), slices.Concat(options, []nats.Option{nats.NoReconnect(), nats.Timeout(brokertest.Patience)})...)
+					if err != nil {
+						t.Errorf("by %s: %v", name, err)
+						return
+					}
+					nc.Close()
+				}
+			})
+		}
+	}
+	go func() { running.Wait(); close(done) }()
+	for changes := 0; ; changes++ {
+		more := account.NewLogin("more")
+		more.Digest = account.NewSecret().Digest()
+		s.WaitApplied(account.SetLogins(append(all, more)...))
+		select {
+		case <-done:
+			t.Logf("%d logins during %d changes", len(shows)*clients*logins, changes)
+			return
+		default:
+		}
+	}
+}
+
+// An unmodified nats-server passes over what it does not understand, and lets no device in.
+func TestStockServerLetsNoDeviceLoginIn(t *testing.T) {
+	t.Parallel()
+	s := plainSite(t)
+	account := s.Control.NewAccount("acme")
+	ca := newAuthority(t, "acme")
+	s.WaitApplied(account.SetTrust(claims.Trust{Authorities: [][]byte{ca.cert.Raw}}))
+	for _, scheme := range schemes(ca)[:3] {
+		l := account.NewLogin("sensor")
+		d := scheme.make(t, account, &l)
+		s.WaitApplied(account.SetLogins(l))
+		reference := stock(t, s.Control, map[string]string{string(account.Key): account.Edit(nil)})
+		account.Issue("app").Connect(t, reference.ClientURL())
+		if _, err := s.viaNATS(reference.ClientURL())(t, d); err == nil {
+			t.Errorf("a stock server let a device in by %s", scheme.name)
 		}
 	}
 }

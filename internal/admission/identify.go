@@ -35,7 +35,7 @@ type ground interface {
 
 // identify reads what a client says to be: l.user, by its JWT, or l.shown.
 func (l *login) identify() (account string, err error) {
-	o := l.client.GetOpts()
+	o := &l.said
 	// A secret comes first: a browser that shows one adds the cookie that it has.
 	if token := l.source.token(o); token != "" && !claims.IsLoginSecret(o.Password) && !claims.IsLoginSecret(o.Token) {
 		if l.user, err = readUser(token); l.user == nil {
@@ -57,9 +57,9 @@ func (l *login) identify() (account string, err error) {
 // page shows something of its own. Another JWT may well come with a token: for the account's
 // authorization service.
 func (l *login) cameAlong() bool {
-	o := l.client.GetOpts()
+	o := &l.said
 	return l.source.kind == jwt.ConnectionTypeWebsocket && !claims.SessionEnd(l.user.Tags).IsZero() &&
-		(isForeignToken(o.Password) || isForeignToken(o.Token) || o.Sig != "")
+		(isForeignToken(o.Password) || isForeignToken(o.Token) || o.Sig != "" && o.Nkey != "" && o.Nkey != l.user.Subject)
 }
 
 func (l *login) show(o *server.ClientOpts) (*shown, error) {
@@ -169,7 +169,7 @@ func showNkey(key string) func(*law, *login) (*jwt.UserClaims, ground, error) {
 		if !ok || user.Subject != key {
 			return nil, nil, refused(LoginUnknown, "the account has no device login with this nkey")
 		}
-		if err := checkSignature(key, l.client.GetNonce(), l.client.GetOpts().Sig); err != nil {
+		if err := checkSignature(key, l.client.GetNonce(), l.said.Sig); err != nil {
 			return user, nil, err
 		}
 		return user, found, nil
@@ -186,7 +186,7 @@ func isForeignToken(text string) bool {
 	var says struct {
 		Algorithm string `json:"alg"`
 	}
-	return err == nil && json.Unmarshal(raw, &says) == nil && says.Algorithm != jwt.AlgorithmNkey && says.Algorithm != jwt.AlgorithmNkeyOld
+	return err == nil && json.Unmarshal(raw, &says) == nil && !strings.HasPrefix(strings.ToLower(says.Algorithm), jwt.AlgorithmNkeyOld)
 }
 
 // showToken is a token of an issuer that the account may trust.

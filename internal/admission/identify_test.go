@@ -23,7 +23,6 @@ type caller struct {
 	tls   *tls.ConnectionState
 }
 
-func (c *caller) GetOpts() *server.ClientOpts                 { return &c.opts }
 func (c *caller) GetNonce() []byte                            { return c.nonce }
 func (c *caller) GetTLSConnectionState() *tls.ConnectionState { return c.tls }
 
@@ -78,7 +77,7 @@ func must[T any](v T, err error) func(testing.TB) T {
 }
 
 func newAttempt(c *caller, k kind) *login {
-	return &login{client: c, source: source{kind: k, host: "192.0.2.1"}, at: time.Now()}
+	return &login{client: c, said: c.opts, source: source{kind: k, host: "192.0.2.1"}, at: time.Now()}
 }
 
 // whole is all that happens to a login before it is registered.
@@ -250,8 +249,9 @@ func TestForeignTokensAreToldFromNATS(t *testing.T) {
 	t.Parallel()
 	user := must(nkeys.CreateUser())(t)
 	own := must(jwt.NewUserClaims(must(user.PublicKey())(t)).Encode(must(nkeys.CreateAccount())(t)))(t)
+	headed := func(header string) string { return base64.RawURLEncoding.EncodeToString([]byte(header)) + ".e30.c2ln" }
 	for text, want := range map[string]bool{
-		own: false, "": false, "eyJ": false, "eyJhbGciOiJSUzI1NiJ9.e30.c2ln": true, "eyJhbGciOiJSUzI1NiJ9.e30": false,
+		own: false, headed(`{"typ":"JWT","alg":"ED25519-nkey"}`): false, headed(`{"alg":"none"}`): true, "": false, "eyJ": false, "eyJhbGciOiJSUzI1NiJ9.e30.c2ln": true, "eyJhbGciOiJSUzI1NiJ9.e30": false,
 		"eyJhbGciOiJSUzI1NiJ9": false, "hunter2.a.b": false, "eyJub25zZW5zZQ.a.b": false,
 	} {
 		if got := isForeignToken(text); got != want {
