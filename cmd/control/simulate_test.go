@@ -104,7 +104,9 @@ func TestSimulatorNamesWhatDecides(t *testing.T) {
 	c.must("POST", "/v1/users/"+user.ID+"/device-logins", map[string]any{"kind": "token"}, &made)
 	device := made.DeviceLogin
 	foretold := c.simulate(map[string]any{"action": "connect"}, map[string]any{"credential_id": device.Id})
-	if !foretold.Allowed || !slices.ContainsFunc(foretold.Steps, func(s api.SimulationStep) bool { return s.Check == "proof" && strings.Contains(s.Detail, "device login") }) {
+	if !foretold.Allowed || !slices.ContainsFunc(foretold.Steps, func(s api.SimulationStep) bool {
+		return s.Check == "proof" && strings.Contains(s.Detail, "device login")
+	}) {
 		t.Errorf("a device login: %+v", foretold)
 	}
 	c.must("POST", "/v1/device-logins/"+device.Id+"/revoke", map[string]any{}, nil)

@@ -166,7 +166,7 @@ func (a *Admission) admit(c server.ClientAuthentication, l *login) error {
 // that the page names: there is one cookie for all of them, the last.
 func (w *law) meansAnother(l *login) error {
 	name := l.said.Username
-	if l.shown != nil || name == "" || name == w.key || l.source.kind != jwt.ConnectionTypeWebsocket ||
+	if l.shown != nil || name == "" || name == w.key || l.source.kind != jwt.ConnectionTypeWebsocket || claims.SessionEnd(l.user.Tags).IsZero() ||
 		!slices.Contains(w.counts.ConsoleRoles, claims.AccountKey(l.user.Issuer)) {
 		return nil
 	}
