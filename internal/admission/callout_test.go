@@ -484,3 +484,57 @@ func TestServiceThatIsAwayHoldsNobodyForLong(t *testing.T) {
 	}
 	c.service.Connect(t, node.ClientURL()) // who is not left to the service gets in without it
 }
+
+// The service listens on one broker of a cluster; who comes to another is asked about there.
+func TestServiceIsAskedAcrossBrokers(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 2)
+	c := &callout{Cluster: cluster, keys: map[*brokertest.Account]nkeys.KeyPair{}}
+	c.account = cluster.Control.NewAccount("acme")
+	c.keys[c.account] = pairOf(nkeys.CreateAccount())(t)
+	c.service, c.sentinel = c.account.Issue("service"), c.account.Issue("sentinel")
+	c.WaitApplied(c.account.Change(func(a *claims.Account) {
+		a.SigningKeys = []claims.AccountKey{claims.AccountKey(publicOf(t, c.keys[c.account]))}
+		a.Callout = &claims.Callout{Users: []claims.UserKey{c.service.Key}}
+	}))
+	requests := c.serve(t, c.Nodes[0].ClientURL(), func(*jwt.AuthorizationRequestClaims, *answer) {})
+	waitFor(t, "the other broker to hear of the service", func() bool {
+		nc, err := c.sentinel.Dial(c.Nodes[1].ClientURL())
+		if err == nil {
+			nc.Close()
+		}
+		return err == nil
+	})
+	if asked := requests(); asked[0].Server.ID != c.Nodes[1].Server().ID() {
+		t.Errorf("asked by %s", asked[0].Server.Name)
+	}
+}
+
+// A service that is slow holds up those who wait for it, and nobody else.
+func TestSlowServiceHoldsUpOnlyItsOwnAccount(t *testing.T) {
+	t.Parallel()
+	c := setupCallout(t, nil)
+	node := c.Nodes[0]
+	asked := make(chan struct{}, 64)
+	c.serve(t, node.ClientURL(), func(_ *jwt.AuthorizationRequestClaims, a *answer) { a.silent = true; asked <- struct{}{} })
+	var waiting sync.WaitGroup
+	for range 16 {
+		waiting.Go(func() {
+			if nc, err := c.sentinel.Dial(node.ClientURL()); err == nil {
+				nc.Close()
+				t.Error("a client was let in without an answer")
+			}
+		})
+	}
+	for range 16 {
+		<-asked
+	}
+	start := time.Now()
+	c.foreign.Issue("other").Connect(t, node.ClientURL())
+	c.service.Connect(t, node.ClientURL())
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("others waited for %s", took)
+	}
+	waiting.Wait()
+	waitFor(t, "all to be counted", func() bool { return node.Admission().Refused(admission.CalloutTimeout) == 16 })
+}
