@@ -2157,11 +2157,14 @@ type OidcIssuer struct {
 	KeyIds []string `json:"key_ids"`
 
 	// KeysError Why they could not be read again since. Null: they could.
-	KeysError  *string    `json:"keys_error"`
-	KeysReadAt Time       `json:"keys_read_at"`
-	Rules      []OidcRule `json:"rules"`
-	UpdatedAt  Time       `json:"updated_at"`
-	Url        string     `json:"url"`
+	KeysError  *string `json:"keys_error"`
+	KeysReadAt Time    `json:"keys_read_at"`
+
+	// RevokedSubjects Whose tokens of before are not taken.
+	RevokedSubjects []OidcRevokedSubject `json:"revoked_subjects"`
+	Rules           []OidcRule           `json:"rules"`
+	UpdatedAt       Time                 `json:"updated_at"`
+	Url             string               `json:"url"`
 }
 
 // OidcIssuerCreate defines model for OidcIssuerCreate.
@@ -2189,6 +2192,18 @@ type OidcIssuerUpdate struct {
 	Description *string     `json:"description,omitempty"`
 	Rules       *[]OidcRule `json:"rules,omitempty"`
 	Url         *string     `json:"url,omitempty"`
+}
+
+// OidcRevoke defines model for OidcRevoke.
+type OidcRevoke struct {
+	// Subject As tokens have it in `sub`.
+	Subject string `json:"subject"`
+}
+
+// OidcRevokedSubject defines model for OidcRevokedSubject.
+type OidcRevokedSubject struct {
+	RevokedAt Time   `json:"revoked_at"`
+	Subject   string `json:"subject"`
 }
 
 // OidcRule defines model for OidcRule.
@@ -3542,6 +3557,12 @@ type UpdateOidcIssuerParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// RevokeOidcSubjectParams defines parameters for RevokeOidcSubject.
+type RevokeOidcSubjectParams struct {
+	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
+	DryRun *Rehearse `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+}
+
 // ListOperatorsParams defines parameters for ListOperators.
 type ListOperatorsParams struct {
 	// Limit Items a page.
@@ -3916,6 +3937,9 @@ type UpdateOidcIssuerJSONRequestBody = OidcIssuerUpdate
 
 // UpdateOidcIssuerApplicationMergePatchPlusJSONRequestBody defines body for UpdateOidcIssuer for application/merge-patch+json ContentType.
 type UpdateOidcIssuerApplicationMergePatchPlusJSONRequestBody = OidcIssuerUpdate
+
+// RevokeOidcSubjectJSONRequestBody defines body for RevokeOidcSubject for application/json ContentType.
+type RevokeOidcSubjectJSONRequestBody = OidcRevoke
 
 // CreateOperatorJSONRequestBody defines body for CreateOperator for application/json ContentType.
 type CreateOperatorJSONRequestBody = OperatorCreate

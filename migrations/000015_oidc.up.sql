@@ -8,6 +8,7 @@ CREATE TABLE oidc_issuers (
     description text        NOT NULL DEFAULT '',
     audiences   text[]      NOT NULL CHECK (cardinality(audiences) > 0),
     rules       jsonb       NOT NULL,
+    revoked     jsonb       NOT NULL DEFAULT '[]',
     keys        jsonb       NOT NULL,
     fetched_at  timestamptz NOT NULL,
     fetch_error text        NOT NULL DEFAULT '',
@@ -22,6 +23,7 @@ CREATE TABLE oidc_issuers (
 CREATE INDEX oidc_issuers_fetch ON oidc_issuers (fetch_at);
 COMMENT ON TABLE oidc_issuers IS 'issuers of OpenID Connect whose tokens an account takes';
 COMMENT ON COLUMN oidc_issuers.rules IS 'whom its tokens stand for, the first that fits';
+COMMENT ON COLUMN oidc_issuers.revoked IS 'subjects, and until when their tokens were issued that are not taken any more';
 COMMENT ON COLUMN oidc_issuers.keys IS 'its public keys, a JWK set';
 COMMENT ON COLUMN oidc_issuers.fetched_at IS 'when the keys were last read from the issuer';
 COMMENT ON COLUMN oidc_issuers.fetch_error IS 'why they could not be read since; empty: they could';

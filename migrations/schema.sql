@@ -328,6 +328,7 @@ CREATE TABLE oidc_issuers (
   description text DEFAULT ''::text NOT NULL,
   audiences text[] NOT NULL,
   rules jsonb NOT NULL,
+  revoked jsonb DEFAULT '[]'::jsonb NOT NULL,
   keys jsonb NOT NULL,
   fetched_at timestamp with time zone NOT NULL,
   fetch_error text DEFAULT ''::text NOT NULL,
@@ -738,6 +739,7 @@ COMMENT ON COLUMN login_pages.records IS 'see claims.LoginPage; written anew whe
 COMMENT ON COLUMN login_pages.expires_at IS 'when the last of its logins does; null: never';
 COMMENT ON TABLE oidc_issuers IS 'issuers of OpenID Connect whose tokens an account takes';
 COMMENT ON COLUMN oidc_issuers.rules IS 'whom its tokens stand for, the first that fits';
+COMMENT ON COLUMN oidc_issuers.revoked IS 'subjects, and until when their tokens were issued that are not taken any more';
 COMMENT ON COLUMN oidc_issuers.keys IS 'its public keys, a JWK set';
 COMMENT ON COLUMN oidc_issuers.fetched_at IS 'when the keys were last read from the issuer';
 COMMENT ON COLUMN oidc_issuers.fetch_error IS 'why they could not be read since; empty: they could';

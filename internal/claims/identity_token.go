@@ -62,6 +62,7 @@ var (
 	ErrTokenSignature = &TokenError{"token_signature", "the token's signature is not the issuer's"}
 	ErrTokenAudience  = &TokenError{"token_audience", "the token is for somebody else: none of its audiences is one that the account takes"}
 	ErrTokenTime      = &TokenError{"token_time", "the token has expired, or is not valid yet"}
+	ErrTokenRevoked   = &TokenError{"credential_revoked", "tokens of this subject that were issued until then were revoked"}
 	ErrTokenRule      = &TokenError{"token_rule", "no rule of the account says whom the token stands for"}
 )
 
@@ -199,7 +200,7 @@ func (s Issuers) Read(account AccountKey, token string, now time.Time) (Identity
 		if err != nil {
 			continue // a claim that the name is made of is missing
 		}
-		out.Issuer, out.Rule, out.User, out.Expires = from.URL, from.rules[n], tokenUser(account, from.URL, out.Subject), expires
+		out.Issuer, out.Rule, out.User, out.Expires = from.URL, from.rules[n], TokenUser(account, from.URL, out.Subject), expires
 		if most := time.Duration(r.LifetimeSeconds) * time.Second; most > 0 && expires.After(now.Add(most)) {
 			out.Expires = now.Add(most)
 		}
@@ -227,8 +228,8 @@ func (i issuer) verify(signed *jose.JSONWebSignature) ([]byte, error) {
 	return nil, ErrTokenSignature
 }
 
-// tokenUser is a key to which nobody has a seed.
-func tokenUser(account AccountKey, url, subject string) UserKey {
+// TokenUser is the key of whom an issuer calls that in an account. Nobody has a seed to it.
+func TokenUser(account AccountKey, url, subject string) UserKey {
 	sum := sha256.Sum256([]byte("oidc\x00" + string(account) + "\x00" + url + "\x00" + subject))
 	key, err := nkeys.Encode(nkeys.PrefixByteUser, sum[:])
 	if err != nil {

@@ -71,6 +71,18 @@ func (s *Server) deleteOIDCIssuer(w http.ResponseWriter, r *http.Request) error 
 	return noContent(w)
 }
 
+func (s *Server) revokeOIDCSubject(w http.ResponseWriter, r *http.Request) error {
+	var in api.OidcRevoke
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	issuer, err := s.Tenants.RevokeOIDCSubject(r.Context(), actorOf(r), pathID[tenants.OIDCIssuerID](r, "oidc_issuer"), in.Subject)
+	if err != nil {
+		return err
+	}
+	return answerOIDCIssuer(w, issuer)
+}
+
 func (s *Server) exchangeOIDCToken(w http.ResponseWriter, r *http.Request) error {
 	var in api.OidcExchange
 	if err := decode(r, &in); err != nil {
@@ -105,6 +117,9 @@ func oidcIssuerOf(i tenants.OIDCIssuer) api.OidcIssuer {
 	view := oidcIssuerView(i.OIDCIssuerSpec)
 	out := api.OidcIssuer{
 		Id: string(i.ID), AccountId: string(i.AccountID), Url: i.URL, Description: i.Description, Audiences: *view.Audiences, Rules: *view.Rules,
+		RevokedSubjects: mapped(i.Revoked, func(r tenants.RevokedSubject) api.OidcRevokedSubject {
+			return api.OidcRevokedSubject{Subject: r.Subject, RevokedAt: r.At.UTC()}
+		}),
 		KeyIds: []string{}, KeysReadAt: i.FetchedAt.UTC(), KeysError: orNil(i.FetchError),
 		CreatedAt: i.CreatedAt.UTC(), UpdatedAt: i.UpdatedAt.UTC(), Etag: tenants.ETag(i.Version),
 	}

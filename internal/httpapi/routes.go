@@ -98,6 +98,7 @@ func (s *Server) operations() map[string]handler {
 		"getOidcIssuer":     s.getOIDCIssuer,
 		"updateOidcIssuer":  s.updateOIDCIssuer,
 		"deleteOidcIssuer":  s.deleteOIDCIssuer,
+		"revokeOidcSubject": s.revokeOIDCSubject,
 		"exchangeOidcToken": s.exchangeOIDCToken,
 
 		"simulate": s.simulate,

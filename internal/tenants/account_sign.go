@@ -81,6 +81,9 @@ func accountToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Tim
 	if err != nil {
 		return claims.Account{}, err
 	}
+	if err := addRevokedSubjects(ctx, tx, account, revoked); err != nil {
+		return claims.Account{}, err
+	}
 	perUser, err := roleConnectionsToSign(ctx, tx, account)
 	if err != nil {
 		return claims.Account{}, err

@@ -169,6 +169,9 @@ func methods(name func() string) []struct {
 		{"UpdateOIDCIssuer", method{Developer, func(w *world, a Actor, of things) error {
 			return second(w.UpdateOIDCIssuer(w.t.Context(), a, of.issuer, "", func(s *OIDCIssuerSpec) error { s.Description = name(); return nil }))
 		}}},
+		{"RevokeOIDCSubject", method{Developer, func(w *world, a Actor, of things) error {
+			return second(w.RevokeOIDCSubject(w.t.Context(), a, of.issuer, name()))
+		}}},
 		{"DeleteOIDCIssuer", method{Developer, func(w *world, a Actor, of things) error { return w.DeleteOIDCIssuer(w.t.Context(), a, of.issuer, "") }}},
 		{"DeleteRole", method{Developer, func(w *world, a Actor, of things) error { return second(w.DeleteRole(w.t.Context(), a, of.role, "")) }}},
 		{"Retirement", method{Viewer, func(w *world, a Actor, of things) error { return second(w.Retirement(w.t.Context(), a, of.account)) }}},

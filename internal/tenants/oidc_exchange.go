@@ -69,6 +69,9 @@ func (s *Service) readToken(ctx context.Context, account Account, token string) 
 		}
 		now := s.clock()
 		said, err := page.Issuers().Read(account.PublicKey, token, now)
+		if err == nil {
+			return said, s.checkSubject(ctx, account, said)
+		}
 		if !errors.Is(err, claims.ErrTokenKey) || !first {
 			return said, err
 		}
@@ -79,6 +82,18 @@ func (s *Service) readToken(ctx context.Context, account Account, token string) 
 			return claims.IdentityToken{}, err
 		}
 	}
+}
+
+// checkSubject refuses tokens that were revoked.
+func (s *Service) checkSubject(ctx context.Context, account Account, said claims.IdentityToken) error {
+	revoked := map[claims.UserKey]time.Time{}
+	if err := addRevokedSubjects(ctx, s.pool, account, revoked); err != nil {
+		return err
+	}
+	if at, ok := revoked[said.User]; ok && at.Unix() >= said.IssuedAt.Unix() {
+		return claims.ErrTokenRevoked
+	}
+	return nil
 }
 
 func (s *Service) exchange(ctx context.Context, account Account, said claims.IdentityToken) (Exchanged, error) {

@@ -19,12 +19,19 @@ type OIDCIssuer struct {
 	TenantID  TenantID
 	AccountID AccountID
 	OIDCIssuerSpec
-	Keys       json.RawMessage // its public keys, a JWK set
-	FetchedAt  time.Time       // when they were read last
-	FetchError string          // why they could not be read since; empty: they could
+	Revoked    []RevokedSubject // whose tokens of then are not taken any more, oldest first
+	Keys       json.RawMessage  // its public keys, a JWK set
+	FetchedAt  time.Time        // when they were read last
+	FetchError string           // why they could not be read since; empty: they could
 	Version    int64
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
+}
+
+// RevokedSubject is somebody whose tokens were revoked that had been issued by then. Its JSON is how it is stored.
+type RevokedSubject struct {
+	Subject string    `json:"subject"`
+	At      time.Time `json:"at"`
 }
 
 // OIDCIssuerSpec is what people choose about an issuer.
@@ -54,6 +61,8 @@ const (
 	maxConditions    = 16
 	maxConditionText = 256
 	maxRuleLifetime  = 24 * time.Hour
+	maxRevoked       = 256 // subjects of an issuer
+	maxSubjectBytes  = 1024
 )
 
 func (s OIDCIssuerSpec) validate() error {

@@ -183,6 +183,35 @@ func (s OIDCIssuerSpec) clone() OIDCIssuerSpec {
 	return s
 }
 
+// RevokeOIDCSubject ends what came by the subject's tokens, and takes none any more that
+// was issued by now. Creds that were exchanged for them end by themselves, within minutes. It takes a Developer.
+func (s *Service) RevokeOIDCSubject(ctx context.Context, actor Actor, id OIDCIssuerID, subject string) (OIDCIssuer, error) {
+	var issuer OIDCIssuer
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		account, err := lockAccountOf(ctx, tx, actor, "oidc_issuers", "issuer", string(id), Developer)
+		if err != nil {
+			return err
+		}
+		if issuer, err = oidcIssuerByID(ctx, tx, actor, id); err != nil {
+			return err
+		}
+		if subject == "" || len(subject) > maxSubjectBytes {
+			return fault.Field("/subject", "what tokens have in sub, 1 to %d bytes", maxSubjectBytes)
+		}
+		now := s.clock()
+		issuer.Revoked = slices.DeleteFunc(slices.Clone(issuer.Revoked), func(r RevokedSubject) bool { return r.Subject == subject })
+		if len(issuer.Revoked) >= maxRevoked {
+			return fault.New(fault.OverLimit, "%d subjects of the issuer are revoked already; keep others out by a rule's conditions", maxRevoked)
+		}
+		issuer.Revoked = append(issuer.Revoked, RevokedSubject{Subject: subject, At: now})
+		if issuer, err = updateRevokedSubjects(ctx, tx, issuer, now); err != nil {
+			return err
+		}
+		return s.issuerChanged(ctx, tx, actor, account, issuer, "revokeOidcSubject", now)
+	})
+	return issuer, err
+}
+
 // DeleteOIDCIssuer ends what came by the issuer's tokens. It takes a Developer.
 func (s *Service) DeleteOIDCIssuer(ctx context.Context, actor Actor, id OIDCIssuerID, match string) error {
 	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {

@@ -14,7 +14,7 @@ import (
 )
 
 const oidcIssuerColumns = `oidc_issuers.id, oidc_issuers.tenant_id, oidc_issuers.account_id, oidc_issuers.url, oidc_issuers.description, ` +
-	`oidc_issuers.audiences, oidc_issuers.rules, oidc_issuers.keys, oidc_issuers.fetched_at, oidc_issuers.fetch_error, ` +
+	`oidc_issuers.audiences, oidc_issuers.rules, oidc_issuers.revoked, oidc_issuers.keys, oidc_issuers.fetched_at, oidc_issuers.fetch_error, ` +
 	`oidc_issuers.version, oidc_issuers.created_at, oidc_issuers.updated_at`
 
 var oidcIssuerFaults = map[string]*fault.Error{
@@ -118,6 +118,32 @@ func deleteOIDCIssuer(ctx context.Context, tx pgx.Tx, issuer OIDCIssuer) error {
 		AND tenant_id = @tenant`
 	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{"id": issuer.ID, "tenant": issuer.TenantID})
 	return err
+}
+
+func updateRevokedSubjects(ctx context.Context, tx pgx.Tx, issuer OIDCIssuer, now time.Time) (OIDCIssuer, error) {
+	const query = `
+		UPDATE oidc_issuers
+		SET revoked = @revoked,
+			version = version + 1,
+			updated_at = @now
+		WHERE id = @id
+		AND tenant_id = @tenant
+		RETURNING ` + oidcIssuerColumns
+	return one[OIDCIssuer](ctx, tx, query, pgx.StrictNamedArgs{"id": issuer.ID, "tenant": issuer.TenantID, "revoked": issuer.Revoked, "now": now})
+}
+
+// addRevokedSubjects adds those whose tokens were revoked to what the account's JWT revokes.
+func addRevokedSubjects(ctx context.Context, q querier, account Account, revoked map[claims.UserKey]time.Time) error {
+	list, err := oidcIssuersToSign(ctx, q, account)
+	if err != nil {
+		return err
+	}
+	for _, i := range list {
+		for _, r := range i.Revoked {
+			revoked[claims.TokenUser(account.PublicKey, i.URL, r.Subject)] = r.At
+		}
+	}
+	return nil
 }
 
 // dueOIDCIssuer takes an issuer whose keys are to be read, and leaves it to the

@@ -703,6 +703,29 @@ export interface paths {
     patch: operations["updateOidcIssuer"];
     trace?: never;
   };
+  "/v1/oidc-issuers/{oidc_issuer}/revoke": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        oidc_issuer: components["parameters"]["OidcIssuerId"];
+      };
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Revoke a subject's tokens
+     * @description Whoever came by them is disconnected, and none is taken any more that was issued until now, which lets a token that was stolen be of no
+     *     use. To keep somebody out for good, change the rules. Creds that were exchanged for the tokens end within a quarter of an hour by themselves.
+     */
+    post: operations["revokeOidcSubject"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/accounts/{account}/oidc-exchange": {
     parameters: {
       query?: never;
@@ -2201,6 +2224,14 @@ export interface components {
       /** @description Of a claim that is a list one entry has to match. */
       value: string;
     };
+    OidcRevoke: {
+      /** @description As tokens have it in `sub`. */
+      subject: string;
+    };
+    OidcRevokedSubject: {
+      subject: string;
+      revoked_at: components["schemas"]["Time"];
+    };
     OidcIssuer: {
       id: components["schemas"]["Id"];
       account_id: components["schemas"]["Id"];
@@ -2208,6 +2239,8 @@ export interface components {
       description: string;
       audiences: string[];
       rules: components["schemas"]["OidcRule"][];
+      /** @description Whose tokens of before are not taken. */
+      revoked_subjects: components["schemas"]["OidcRevokedSubject"][];
       /** @description The issuer's keys that tokens are verified with, by their `kid`. */
       key_ids: string[];
       keys_read_at: components["schemas"]["Time"];
@@ -5290,6 +5323,43 @@ export interface operations {
          *     }
          */
         "application/merge-patch+json": components["schemas"]["OidcIssuerUpdate"];
+      };
+    };
+    responses: {
+      /** @description The issuer as it is now. */
+      200: {
+        headers: {
+          ETag: components["headers"]["ETag"];
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["OidcIssuer"];
+          "application/vnd.signalbox.dry-run+json": components["schemas"]["DryRun"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  revokeOidcSubject: {
+    parameters: {
+      query?: {
+        /** @description With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused. */
+        dry_run?: components["parameters"]["Rehearse"];
+      };
+      header?: never;
+      path: {
+        oidc_issuer: components["parameters"]["OidcIssuerId"];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "subject": "repo:acme/shop:ref:refs/heads/main"
+         *     }
+         */
+        "application/json": components["schemas"]["OidcRevoke"];
       };
     };
     responses: {
