@@ -119,6 +119,15 @@ for (const [screen, options] of Object.entries(screens)) {
     await page.getByText(/Closes 1 of 1 connection/).waitFor();
     await look("delete-account");
 
+    await open(`${account}/console`, "Not connected");
+    await page.getByRole("button", { name: "Connect", exact: true }).click();
+    await page.getByRole("button", { name: "Subscribe" }).click();
+    await page.getByText("Subscribed to hello.>").waitFor();
+    await page.getByLabel("Message", { exact: true }).fill("hello from the console");
+    await page.getByRole("button", { name: "Publish" }).click();
+    await page.getByRole("list", { name: "Messages" }).getByText("hello from the console").waitFor();
+    await look("console");
+
     await page.goto("/");
     await page.waitForURL(/\/t\/ten_\w+$/);
     await page.getByRole("heading", { name: "Next steps" }).waitFor();
