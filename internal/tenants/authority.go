@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -68,12 +67,15 @@ func validateAuthorities(list []string) error {
 // freshAuthorities refuses those of the list that are new to the account and have
 // expired. One that it has may expire there, and does not stand in the way of another change.
 func freshAuthorities(list, before []string, now time.Time) error {
+	had := map[string]bool{}
+	for _, text := range before {
+		if c, err := parseAuthority(text); err == nil {
+			had[string(c.Raw)] = true
+		}
+	}
 	var errs []error
 	for i, text := range list {
-		if slices.Contains(before, text) {
-			continue
-		}
-		if c, err := parseAuthority(text); err == nil && !c.NotAfter.After(now) {
+		if c, err := parseAuthority(text); err == nil && !had[string(c.Raw)] && !c.NotAfter.After(now) {
 			errs = append(errs, fault.Field(fmt.Sprintf("/certificate_authorities/%d", i), "this certificate expired at %s", c.NotAfter.UTC().Format(time.RFC3339)))
 		}
 	}

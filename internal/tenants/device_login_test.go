@@ -481,11 +481,15 @@ func TestCertificatesThatAreNoAuthoritiesAreRefused(t *testing.T) {
 		t.Error(err)
 	}
 	// What expires while an account has it is in nobody's way.
-	if err := w.trusts(authority(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(time.Minute) })); err != nil {
+	brief := authority(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(time.Minute) })
+	if err := w.trusts(brief); err != nil {
 		t.Fatal(err)
 	}
 	w.at(time.Now().Add(time.Hour))
 	if err := second(w.UpdateAccount(t.Context(), w.owner, w.account.ID, "", func(s *AccountSpec) error { s.Name = "renamed"; return nil })); err != nil {
 		t.Errorf("an authority that has expired since stands in the way of a new name: %v", err)
+	}
+	if err := w.trusts(strings.TrimSpace(brief), authority(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(time.Hour * 2) })); err != nil {
+		t.Errorf("an authority that has expired since stands in the way of another: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-import { Button, Text } from "@mantine/core";
+import { Button, Group, Text } from "@mantine/core";
 import type { DeviceLogin } from "../../api/deviceLogins";
 import { type Column, DataTable } from "../../ui/DataTable";
 import { plural } from "../../ui/format";
@@ -52,14 +52,16 @@ export function DeviceLoginList({ logins, uses, onRevoke }: DeviceLoginListProps
       align: "right",
       cell: (login) =>
         usable(login) && (
-          <Button
-            size="compact-sm"
-            variant="default"
-            aria-label={`Revoke ${loginName(login)}`}
-            onClick={() => onRevoke(login)}
-          >
-            Revoke
-          </Button>
+          <Group justify="flex-end">
+            <Button
+              size="compact-sm"
+              variant="default"
+              aria-label={`Revoke ${loginName(login)}`}
+              onClick={() => onRevoke(login)}
+            >
+              Revoke
+            </Button>
+          </Group>
         ),
     },
   ];
