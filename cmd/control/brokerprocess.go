@@ -33,12 +33,7 @@ var brokerConfig = template.Must(template.New("nats.conf").Parse(`# Written at e
 server_name: dev
 listen: 127.0.0.1:{{.NATS}}
 max_payload: 1MB
-tls {
-  cert_file: {{printf "%q" .Certificate}}
-  key_file: {{printf "%q" .Certificate}}
-  handshake_first: auto
-}
-allow_non_tls: true
+allow_non_tls: true # of MQTT
 jetstream {
   store_dir: {{printf "%q" .Store}}
   max_memory_store: 64GB
@@ -105,7 +100,7 @@ func (b *brokerProcess) runOnce(ctx context.Context) error {
 		"--control", "http://127.0.0.1:"+b.settings.httpPort,
 		"--control-address", "nats://127.0.0.1:"+b.settings.natsPort,
 		"--ca", b.settings.tls.ca,
-		"--announce", "websocket=wss://127.0.0.1:"+b.settings.wssPort+",leafnode=tls://127.0.0.1:"+b.settings.leafTLSPort,
+		"--announce", "nats=tls://127.0.0.1:"+b.settings.natsTLSPort+",websocket=wss://127.0.0.1:"+b.settings.wssPort+",leafnode=tls://127.0.0.1:"+b.settings.leafTLSPort,
 		"--name", "dev", "--metrics", "127.0.0.1:"+b.settings.brokerPort)
 	cmd.Env = append(os.Environ(), "SIGNALBOX_TOKEN="+b.token)
 	cmd.Stdout, cmd.Stderr = b.log, b.log

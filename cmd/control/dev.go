@@ -99,7 +99,9 @@ func (d *devSettings) runAll(ctx context.Context, r *replica, b *brokerProcess, 
 	return err
 }
 
-// fronts end TLS where the broker itself is plain.
+// fronts end TLS where the broker itself is plain. NATS clients have a port of
+// their own for it, although nats-server takes both on one: it then offers TLS to
+// all of them, and some (those of JavaScript) take the offer without being asked to.
 func (d *devSettings) fronts() ([]*tlsFront, error) {
 	pair, err := tls.LoadX509KeyPair(d.tls.server, d.tls.server)
 	if err != nil {
@@ -108,8 +110,9 @@ func (d *devSettings) fronts() ([]*tlsFront, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
 	here := func(port string) string { return net.JoinHostPort("127.0.0.1", port) }
 	return []*tlsFront{
+		{listen: here(d.natsTLSPort), to: here(d.natsPort), serverBegins: true, config: config},
 		{listen: here(d.wssPort), to: here(d.wsPort), config: config},
-		{listen: here(d.leafTLSPort), to: here(d.leafPort), leafNode: true, config: config},
+		{listen: here(d.leafTLSPort), to: here(d.leafPort), serverBegins: true, config: config},
 	}, nil
 }
 
@@ -118,7 +121,7 @@ func (d *devSettings) banner() string {
 Signalbox is running.
 
   Web UI and API   http://127.0.0.1:%[1]s       sign up here
-  NATS             nats://127.0.0.1:%[2]s       tls://127.0.0.1:%[2]s
+  NATS             nats://127.0.0.1:%[2]s       tls://127.0.0.1:%[10]s
   WebSocket        ws://127.0.0.1:%[3]s         wss://127.0.0.1:%[4]s
   MQTT             mqtt://127.0.0.1:%[5]s       mqtts://127.0.0.1:%[5]s
   Leaf nodes       nats-leaf://127.0.0.1:%[6]s  tls://127.0.0.1:%[7]s
@@ -127,7 +130,7 @@ Signalbox is running.
   State and logs   %[9]s
   Ctrl-C stops it all; the next start carries on.
 
-`, d.httpPort, d.natsPort, d.wsPort, d.wssPort, d.mqttPort, d.leafPort, d.leafTLSPort, d.tls.ca, d.data)
+`, d.httpPort, d.natsPort, d.wsPort, d.wssPort, d.mqttPort, d.leafPort, d.leafTLSPort, d.tls.ca, d.data, d.natsTLSPort)
 }
 
 // devDefaults are the settings of serve that dev decides by itself.
@@ -206,6 +209,7 @@ func (d *devSettings) checkPorts() error {
 	for _, p := range []struct{ port, what, env string }{
 		{d.httpPort, "the web UI and API", "SIGNALBOX_HTTP_PORT"},
 		{d.natsPort, "NATS clients", "SIGNALBOX_NATS_PORT"},
+		{d.natsTLSPort, "NATS clients with TLS", "SIGNALBOX_NATS_TLS_PORT"},
 		{d.wsPort, "WebSocket", "SIGNALBOX_WS_PORT"},
 		{d.wssPort, "WebSocket with TLS", "SIGNALBOX_WSS_PORT"},
 		{d.mqttPort, "MQTT", "SIGNALBOX_MQTT_PORT"},

@@ -187,8 +187,9 @@ func newServer(ca *x509.Certificate, caKey *ecdsa.PrivateKey, names []string, no
 // sees its address, which is the clients' anyway.
 type tlsFront struct {
 	listen, to string
-	leafNode   bool // leaf nodes hear a first line of the server before TLS, unless they begin with TLS
-	config     *tls.Config
+	// The server says a first line before TLS, unless the client begins with TLS.
+	serverBegins bool
+	config       *tls.Config
 }
 
 // run serves until ctx ends, and then ends the connections.
@@ -226,13 +227,22 @@ func (f *tlsFront) carry(ctx context.Context, client net.Conn) {
 	defer context.AfterFunc(ctx, func() { client.Close(); server.Close() })()
 	behind := bufio.NewReader(server)
 	before := bufio.NewReader(client)
-	if err := f.begin(client, before, behind); err != nil {
-		return
+	var inClear bool
+	if f.serverBegins {
+		if inClear, err = waits(client, before); err == nil && inClear {
+			err = sayFirst(client, behind)
+		}
+		if err != nil {
+			return
+		}
 	}
 	secure := tls.Server(buffered{client, before}, f.config)
 	ctx, cancel := context.WithTimeout(ctx, handshakeWithin)
 	err = secure.HandshakeContext(ctx)
 	cancel()
+	if err == nil && f.serverBegins && !inClear {
+		err = sayFirst(secure, behind)
+	}
 	if err != nil {
 		return
 	}
@@ -243,21 +253,21 @@ func (f *tlsFront) carry(ctx context.Context, client net.Conn) {
 	_, _ = io.Copy(secure, behind)
 }
 
-// begin says the server's first line if the client waits for it.
-func (f *tlsFront) begin(client net.Conn, before, behind *bufio.Reader) error {
-	if !f.leafNode {
-		return nil
-	}
+// waits reports whether the client waits for the server's first line.
+func waits(client net.Conn, before *bufio.Reader) (bool, error) {
 	if err := client.SetReadDeadline(time.Now().Add(beginsWithin)); err != nil {
-		return err
+		return false, err
 	}
 	_, err := before.Peek(1)
-	if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
-		return errors.Join(err, client.SetReadDeadline(time.Time{}))
+	waits := errors.Is(err, os.ErrDeadlineExceeded)
+	if waits {
+		err = nil
 	}
-	if err := client.SetReadDeadline(time.Time{}); err != nil {
-		return err
-	}
+	return waits, errors.Join(err, client.SetReadDeadline(time.Time{}))
+}
+
+// sayFirst hands the server's first line on.
+func sayFirst(client io.Writer, behind *bufio.Reader) error {
 	line, err := behind.ReadBytes('\n')
 	if err != nil {
 		return err
@@ -277,7 +287,9 @@ func wantTLS(line []byte) ([]byte, error) {
 		return nil, errors.New("this is not how a server begins")
 	}
 	info["tls_required"] = json.RawMessage("true")
-	delete(info, "leafnode_urls")
+	for _, elsewhere := range []string{"connect_urls", "leafnode_urls"} {
+		delete(info, elsewhere)
+	}
 	text, err := json.Marshal(info)
 	return slices.Concat([]byte("INFO "), text, []byte("\r\n")), err
 }

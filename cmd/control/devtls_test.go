@@ -28,7 +28,7 @@ type development struct {
 
 func startDev(t *testing.T) *development {
 	t.Helper()
-	names := []string{"HTTP", "NATS", "WS", "WSS", "MQTT", "LEAFNODE", "LEAFNODE_TLS", "CONTROL_METRICS", "BROKER_METRICS"}
+	names := []string{"HTTP", "NATS", "NATS_TLS", "WS", "WSS", "MQTT", "LEAFNODE", "LEAFNODE_TLS", "CONTROL_METRICS", "BROKER_METRICS"}
 	ports := map[string]string{}
 	env := []string{"SIGNALBOX_DATA=" + t.TempDir(), "SIGNALBOX_BROKER_BINARY=" + filepath.Join(binaries, "broker")}
 	for i, port := range freePorts(t, len(names)) {
@@ -66,8 +66,8 @@ func TestDevServesTLSBesidePlain(t *testing.T) {
 	})
 	at := func(scheme, name, path string) string { return scheme + "://127.0.0.1:" + ports[name] + path }
 	want := api.Endpoints{
-		Nats: []string{at("nats", "NATS", ""), at("tls", "NATS", "")}, Tls: []string{at("tls", "NATS", "")},
-		TlsFirst: []string{at("tls", "NATS", "")}, TlsFirstOnly: []string{},
+		Nats: []string{at("nats", "NATS", ""), at("tls", "NATS_TLS", "")}, Tls: []string{at("tls", "NATS_TLS", "")},
+		TlsFirst: []string{}, TlsFirstOnly: []string{},
 		Websocket: []string{at("ws", "WS", ""), at("wss", "WSS", "")}, Ws: []string{at("ws", "WS", "")}, Wss: []string{at("wss", "WSS", "")},
 		Mqtt: []string{at("mqtt", "MQTT", ""), at("mqtts", "MQTT", "")}, Mqtts: []string{at("mqtts", "MQTT", "")},
 		MqttWs: []string{at("ws", "WS", "/mqtt")}, MqttWss: []string{at("wss", "WSS", "/mqtt")},
@@ -113,7 +113,7 @@ func TestDevServesTLSBesidePlain(t *testing.T) {
 		arrived(t, u)
 		nc.Close()
 	}
-	nc, err := nats.Connect(e.TlsFirst[0], nats.UserCredentials(p.file), nats.RootCAs(ca), nats.TLSHandshakeFirst())
+	nc, err := nats.Connect(e.Tls[0], nats.UserCredentials(p.file), nats.RootCAs(ca), nats.TLSHandshakeFirst())
 	check(t, err)
 	nc.Close()
 	for u, paho := range map[string]string{e.Mqtt[0]: strings.Replace(e.Mqtt[0], "mqtt:", "tcp:", 1), e.Mqtts[0]: strings.Replace(e.Mqtts[0], "mqtts:", "ssl:", 1),
@@ -173,7 +173,7 @@ func TestCommandsOfTheWaysInWork(t *testing.T) {
 	}
 	leaf := freePorts(t, 1)[0]
 	moved := []string{"127.0.0.1:4333", "127.0.0.1:" + leaf}
-	for port, name := range map[string]string{"8080": "HTTP", "4222": "NATS", "9222": "WS", "9223": "WSS", "7422": "LEAFNODE", "7423": "LEAFNODE_TLS"} {
+	for port, name := range map[string]string{"8080": "HTTP", "4222": "NATS", "4223": "NATS_TLS", "9222": "WS", "9223": "WSS", "7422": "LEAFNODE", "7423": "LEAFNODE_TLS"} {
 		moved = append(moved, "127.0.0.1:"+port, "127.0.0.1:"+d.ports[name])
 	}
 	moved = append(moved, "-p 1883", "-p "+d.ports["MQTT"])

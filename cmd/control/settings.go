@@ -41,6 +41,7 @@ type devSettings struct {
 	brokerBinary string
 	httpPort     string
 	natsPort     string
+	natsTLSPort  string
 	wsPort       string
 	wssPort      string
 	mqttPort     string
@@ -91,6 +92,7 @@ func newFlags(command string, getenv func(string) string) (*flag.FlagSet, *setti
 		text(&d.brokerBinary, "broker", "SIGNALBOX_BROKER_BINARY", "bin/broker", "the broker's program")
 		text(&d.httpPort, "http-port", "SIGNALBOX_HTTP_PORT", "8080", "port of the API and the web UI")
 		text(&d.natsPort, "nats-port", "SIGNALBOX_NATS_PORT", "4222", "port of the broker for NATS clients")
+		text(&d.natsTLSPort, "nats-tls-port", "SIGNALBOX_NATS_TLS_PORT", "4223", "port of the broker for NATS clients with TLS")
 		text(&d.wsPort, "ws-port", "SIGNALBOX_WS_PORT", "9222", "port of the broker for WebSocket")
 		text(&d.wssPort, "wss-port", "SIGNALBOX_WSS_PORT", "9223", "port of the broker for WebSocket with TLS")
 		text(&d.wsOrigins, "ws-origins", "SIGNALBOX_WS_ORIGINS", "", "origins of further web pages that may use the broker's WebSocket, http://localhost:3000,…")

@@ -21,6 +21,7 @@ declare module "vitest" {
 const ports = [
   "SIGNALBOX_HTTP_PORT",
   "SIGNALBOX_NATS_PORT",
+  "SIGNALBOX_NATS_TLS_PORT",
   "SIGNALBOX_WS_PORT",
   "SIGNALBOX_WSS_PORT",
   "SIGNALBOX_MQTT_PORT",
