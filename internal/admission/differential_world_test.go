@@ -378,6 +378,7 @@ func startStock(t *testing.T, control *brokertest.Control, accounts []*account) 
 		LeafNode:  server.LeafNodeOpts{Host: host, Port: server.RANDOM_PORT},
 		MQTT:      server.MQTTOpts{Host: host, Port: server.RANDOM_PORT},
 	}
+	brokertest.TakeTime(o)
 	for _, a := range accounts {
 		if a.known {
 			if err := resolver.Store(a.key.public, a.token); err != nil {

@@ -154,8 +154,17 @@ func (n *Node) Stop() {
 	}
 }
 
+// TakeTime has a server wait ten seconds for a client's login instead of two: how busy
+// the machine is should not decide who is let in.
+func TakeTime(o *server.Options) {
+	const enough = 10 * time.Second
+	o.AuthTimeout, o.Websocket.HandshakeTimeout = enough.Seconds(), enough
+	o.Websocket.AuthTimeout, o.MQTT.AuthTimeout, o.LeafNode.AuthTimeout = o.AuthTimeout, o.AuthTimeout, o.AuthTimeout
+}
+
 func (n *Node) adjust(o *server.Options) {
 	const host = "127.0.0.1"
+	TakeTime(o)
 	o.Host, o.Port = host, server.RANDOM_PORT
 	o.Websocket.Host, o.Websocket.Port, o.Websocket.NoTLS = host, server.RANDOM_PORT, true
 	o.LeafNode.Host, o.LeafNode.Port = host, server.RANDOM_PORT
