@@ -148,7 +148,7 @@ func (d *delivery) applied(ctx context.Context, operatorID string, r resolver.Re
 		effects = append(effects, feed.Effect{AccountKey: e.Account, Revision: feed.Revision(e.Revision), Closed: e.Closed, Micros: e.Micros})
 	}
 	err := feed.RecordReceipt(ctx, d.pool, operatorID,
-		feed.Receipt{BrokerKey: r.Broker, Applied: feed.Revision(r.Applied), Refusals: refusalsOf(r.Refusals), Effects: effects})
+		feed.Receipt{BrokerKey: r.Broker, Applied: feed.Revision(r.Applied), Settled: r.Settled, Refusals: refusalsOf(r.Refusals), Effects: effects})
 	d.waiters.wake(operatorID)
 	return err
 }

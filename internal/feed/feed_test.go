@@ -248,6 +248,10 @@ func TestReceiptIsWhatTheBrokerSaidLast(t *testing.T) {
 		{BrokerKey: "U1", Applied: 7, Refusals: []feed.Refusal{{AccountKey: "A", Revision: 6, Reason: "too \"big\""}}},
 		{BrokerKey: "U2", Applied: 9},
 		{BrokerKey: "U2", Applied: 2}, // it lost its store
+		{BrokerKey: "U3", Applied: 8, Settled: true, Refusals: []feed.Refusal{{AccountKey: "A", Revision: 8, Reason: "new"}}},
+		{BrokerKey: "U3", Applied: 7, Settled: true}, // said earlier, and late
+		{BrokerKey: "U4", Applied: 5},
+		{BrokerKey: "U4", Applied: 6, Settled: true},
 	} {
 		if err := feed.RecordReceipt(t.Context(), pool, "o", r); err != nil {
 			t.Fatal(err)
@@ -263,6 +267,8 @@ func TestReceiptIsWhatTheBrokerSaidLast(t *testing.T) {
 	want := map[string]feed.Receipt{
 		"U1": {BrokerKey: "U1", Applied: 7, Refusals: []feed.Refusal{{AccountKey: "A", Revision: 6, Reason: "too \"big\""}}, Effects: []feed.Effect{}},
 		"U2": {BrokerKey: "U2", Applied: 2, Refusals: []feed.Refusal{}, Effects: []feed.Effect{}},
+		"U3": {BrokerKey: "U3", Applied: 8, Refusals: []feed.Refusal{{AccountKey: "A", Revision: 8, Reason: "new"}}, Effects: []feed.Effect{}},
+		"U4": {BrokerKey: "U4", Applied: 6, Refusals: []feed.Refusal{}, Effects: []feed.Effect{}},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(feed.Receipt{}, "HeardAt")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

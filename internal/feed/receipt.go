@@ -12,6 +12,7 @@ import (
 type Receipt struct {
 	BrokerKey string   // the broker's public user key
 	Applied   Revision // it has everything up to here, except what it refused
+	Settled   bool     `db:"-"` // it has not less than it said before: what is less was said earlier
 	Refusals  []Refusal
 	Effects   []Effect  // of what it applied lately, at most maxEffects, newest last
 	HeardAt   time.Time // by the database's clock
@@ -40,7 +41,9 @@ const maxEffects = 200
 
 // RecordReceipt keeps what the broker says now in place of what it said before.
 // Applied may go down: a broker that lost its store starts again from 0, and
-// then that is the truth. Effects are added to those kept, unless they are known.
+// then that is the truth. Where it is settled it does not, since receipts are kept as
+// they come, over several connections and by several replicas, and one that is late must not take back what
+// a newer one said. Effects are added to those kept, unless they are known.
 // HeardAt is set here. Any broker_key is taken; whether it is one of the
 // operator's, the reader knows.
 func RecordReceipt(ctx context.Context, q Querier, operatorID string, r Receipt) error {
@@ -48,8 +51,14 @@ func RecordReceipt(ctx context.Context, q Querier, operatorID string, r Receipt)
 		INSERT INTO receipts (operator_id, broker_key, applied, refusals, effects, heard_at)
 		VALUES (@operator, @broker, @applied, @refusals, @effects, now())
 		ON CONFLICT (operator_id, broker_key) DO UPDATE
-		SET applied = EXCLUDED.applied,
-			refusals = EXCLUDED.refusals,
+		SET applied = CASE
+				WHEN @settled THEN greatest(receipts.applied, EXCLUDED.applied)
+				ELSE EXCLUDED.applied
+			END,
+			refusals = CASE
+				WHEN @settled AND EXCLUDED.applied < receipts.applied THEN receipts.refusals
+				ELSE EXCLUDED.refusals
+			END,
 			effects = CASE
 				WHEN EXCLUDED.effects = '[]' THEN receipts.effects
 				ELSE (
@@ -73,7 +82,7 @@ func RecordReceipt(ctx context.Context, q Querier, operatorID string, r Receipt)
 		effects = []Effect{}
 	}
 	rows, err := q.Query(ctx, query, pgx.StrictNamedArgs{
-		"operator": operatorID, "broker": r.BrokerKey, "applied": r.Applied, "refusals": refusals,
+		"operator": operatorID, "broker": r.BrokerKey, "applied": r.Applied, "settled": r.Settled, "refusals": refusals,
 		"effects": effects, "kept": maxEffects,
 	})
 	if err == nil {

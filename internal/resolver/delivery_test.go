@@ -187,6 +187,17 @@ func TestLostPushIsNoticedFromTheHeadAlone(t *testing.T) {
 	cluster.WaitApplied(revision)
 }
 
+func TestReceiptsOfABrokerThatHasCaughtUpAreSettled(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	revision := cluster.Control.NewAccount("acme").Change(nil)
+	cluster.WaitApplied(revision)
+	cluster.Control.WaitFor(t.Context(), "a settled receipt", func() bool {
+		r := cluster.Control.Reported(cluster.Nodes[0].PublicKey())
+		return r.Settled && r.Applied == revision
+	})
+}
+
 func TestBrokerCatchesUpOnWhatItMissedWhileDown(t *testing.T) {
 	t.Parallel()
 	cluster := brokertest.Start(t, 3)

@@ -491,8 +491,9 @@ func (f *Follower) receipt(subject string) *nats.Msg {
 		f.log.Error("cannot report refusals", "error", err)
 	}
 	m := nats.NewMsg(subject)
+	progress, _ := f.Progress()
 	m.Data = mustJSON(Receipt{
-		Broker: f.broker, Applied: f.applied(), Stored: f.store.Stored(), Refusals: append(f.transient, standing...),
+		Broker: f.broker, Applied: progress.Applied, Settled: progress.CaughtUp, Stored: f.store.Stored(), Refusals: append(f.transient, standing...),
 		Effects:  f.resolver.effects.report(time.Now()),
 		ServerID: f.server.ID(), Version: server.VERSION,
 	})

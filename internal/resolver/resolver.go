@@ -53,8 +53,11 @@ type Receipt struct {
 	Stored   int64     `json:"stored,omitempty"` // accounts in its store
 	Refusals []Refusal `json:"refusals,omitempty"`
 	Effects  []Effect  `json:"effects,omitempty"` // of what was applied in the last seconds, at most 100; they repeat
-	ServerID string    `json:"server_id,omitempty"`
-	Version  string    `json:"version,omitempty"` // nats-server's
+	// Settled says that Applied does not go back: receipts may overtake each other. A broker that
+	// has not caught up since it started, or since its store lost something, may have less than it said before.
+	Settled  bool   `json:"settled,omitempty"`
+	ServerID string `json:"server_id,omitempty"`
+	Version  string `json:"version,omitempty"` // nats-server's
 	// Partial receipts are answers to one push: that Refusals does not name an
 	// account says nothing about it. Others name all refusals that stand, at most 100.
 	Partial bool `json:"-"`
