@@ -1,4 +1,4 @@
-import { Box, Button, Group, Modal, Stack, Switch, Text, Title } from "@mantine/core";
+import { Button, Group, Stack, Switch, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { type Operator, rotateSigningKey, type SigningKey, signingKeysOf } from "../../api/operators";
@@ -11,7 +11,7 @@ import { Loaded } from "../problems/Loaded";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
-import { OperationProgress } from "./OperationProgress";
+import { Rotation, type RotationFormProps } from "./Rotation";
 
 const states: Record<SigningKey["status"], { tone: Tone; words: string }> = {
   next: { tone: "quiet", words: "Next" },
@@ -23,26 +23,15 @@ const states: Record<SigningKey["status"], { tone: Tone; words: string }> = {
 /** OperatorKeys lists an operator's signing keys and rotates them, with progress, while clients stay connected. */
 export function OperatorKeys({ operator }: { operator: Operator }) {
   const keys = useQuery(signingKeysOf(operator.id));
-  const [asking, setAsking] = useState(false);
-  const [operation, setOperation] = useState<string>();
   return (
     <>
-      <Group justify="space-between" px={20} py="sm">
-        <Title order={3}>Signing keys</Title>
-        <Button size="xs" variant="default" onClick={() => setAsking(true)}>
-          Rotate the signing key
-        </Button>
-      </Group>
-      {operation && (
-        <Box px={20} pb="sm">
-          <OperationProgress
-            operation={operation}
-            doing="Rotating"
-            done="Rotated"
-            changes={signingKeysOf(operator.id).queryKey}
-          />
-        </Box>
-      )}
+      <Rotation
+        title="Signing keys"
+        operator={operator}
+        what="the signing key"
+        changes={signingKeysOf(operator.id).queryKey}
+        form={RotateForm}
+      />
       <Loaded query={keys} what="the signing keys" skeleton={<TableSkeleton rows={1} />}>
         {({ items }) => (
           <DataTable
@@ -61,28 +50,11 @@ export function OperatorKeys({ operator }: { operator: Operator }) {
           />
         )}
       </Loaded>
-      <Modal
-        opened={asking}
-        onClose={() => setAsking(false)}
-        title={`Rotate the signing key of ${operator.name}?`}
-        closeButtonProps={{ "aria-label": "Close" }}
-      >
-        <RotateForm
-          operator={operator}
-          onBegun={(begun) => {
-            setOperation(begun);
-            setAsking(false);
-          }}
-          onCancel={() => setAsking(false)}
-        />
-      </Modal>
     </>
   );
 }
 
-type RotateFormProps = { operator: Operator; onBegun: (operation: string) => void; onCancel: () => void };
-
-function RotateForm({ operator, onBegun, onCancel }: RotateFormProps) {
+function RotateForm({ operator, onBegun, onCancel }: RotationFormProps) {
   const withKey = useIdempotencyKey();
   const [restarted, setRestarted] = useState(false);
   const { act, pending, problem } = useAct(async () => {

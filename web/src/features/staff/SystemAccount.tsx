@@ -1,55 +1,31 @@
-import { Box, Button, Group, Modal, Stack, Text, Title } from "@mantine/core";
-import { useState } from "react";
+import { Box, Button, Group, Stack, Text } from "@mantine/core";
 import { type Operator, operators, rotateSystemAccount } from "../../api/operators";
 import { Key } from "../../ui/Key";
 import { Notice } from "../../ui/Notice";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
-import { OperationProgress } from "./OperationProgress";
+import { Rotation, type RotationFormProps } from "./Rotation";
 
 /** SystemAccount shows where control and brokers talk, and rotates it while brokers restart one by one. */
 export function SystemAccount({ operator }: { operator: Operator }) {
-  const [asking, setAsking] = useState(false);
-  const [operation, setOperation] = useState<string>();
   return (
     <>
-      <Group justify="space-between" px={20} py="sm">
-        <Title order={3}>System account</Title>
-        <Button size="xs" variant="default" onClick={() => setAsking(true)}>
-          Rotate the system account
-        </Button>
-      </Group>
-      <Stack px={20} pb="sm" gap="sm">
+      <Rotation
+        title="System account"
+        operator={operator}
+        what="the system account"
+        changes={operators.queryKey}
+        form={RotateForm}
+      />
+      <Box px={20} pb="sm">
         <Key value={operator.system_account_public_key} what="system account" />
-        {operation && (
-          <Box>
-            <OperationProgress operation={operation} doing="Rotating" done="Rotated" changes={operators.queryKey} />
-          </Box>
-        )}
-      </Stack>
-      <Modal
-        opened={asking}
-        onClose={() => setAsking(false)}
-        title={`Rotate the system account of ${operator.name}?`}
-        closeButtonProps={{ "aria-label": "Close" }}
-      >
-        <RotateForm
-          operator={operator}
-          onBegun={(begun) => {
-            setOperation(begun);
-            setAsking(false);
-          }}
-          onCancel={() => setAsking(false)}
-        />
-      </Modal>
+      </Box>
     </>
   );
 }
 
-type RotateFormProps = { operator: Operator; onBegun: (operation: string) => void; onCancel: () => void };
-
-function RotateForm({ operator, onBegun, onCancel }: RotateFormProps) {
+function RotateForm({ operator, onBegun, onCancel }: RotationFormProps) {
   const withKey = useIdempotencyKey();
   const { act, pending, problem } = useAct(async () => {
     const { id } = await withKey({ operator: operator.id }, (key) => rotateSystemAccount(operator.id, key));
