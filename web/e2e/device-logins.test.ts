@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect } from "@nats-io/transport-node";
 import type { Browser, Page } from "playwright-core";
@@ -62,6 +62,11 @@ test("a device login's secret is shown once and lets a client in until it is rev
   const command = (await created.getByTestId("login-snippet").textContent()) ?? "";
   expect(command).toContain(`--user boiler --password ${pass}`);
   const servers = /--server tls:\/\/(\S+)/.exec(command)?.[1];
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    created.getByRole("button", { name: "Download ca.pem" }).click(),
+  ]);
+  const tls = { ca: await readFile(await download.path(), "utf8") };
   await whole(page, "created");
   await created.getByRole("button", { name: "Done" }).click();
   await created.getByText("You have not copied the secret").waitFor();
@@ -69,7 +74,7 @@ test("a device login's secret is shown once and lets a client in until it is rev
   await created.waitFor({ state: "detached" });
   expect(await page.content()).not.toContain(pass);
 
-  const nc = await connect({ servers, user: "boiler", pass, tls: null, reconnect: false });
+  const nc = await connect({ servers, user: "boiler", pass, tls, reconnect: false });
   const closed = nc.closed();
   const row = drawer.getByRole("table", { name: "Device logins" }).getByRole("row", { name: /Boiler room/ });
   await row.getByText("1 client now").waitFor();
@@ -84,7 +89,7 @@ test("a device login's secret is shown once and lets a client in until it is rev
   await revoke.getByText("1 connection closed").waitFor();
   await revoke.getByRole("button", { name: "Done" }).click();
   await row.getByText("stolen").waitFor();
-  await expect(connect({ servers, user: "boiler", pass, tls: null, reconnect: false })).rejects.toThrow();
+  await expect(connect({ servers, user: "boiler", pass, tls, reconnect: false })).rejects.toThrow();
 
   await page.keyboard.press("Escape");
   await tabs.getByRole("link", { name: "Connections", exact: true }).click();

@@ -9,6 +9,8 @@ import { Facts } from "../../ui/Facts";
 import { Key } from "../../ui/Key";
 import { Notice } from "../../ui/Notice";
 import { PanelSkeleton } from "../../ui/Skeletons";
+import { Authority } from "../accounts/Authority";
+import { authorityFile } from "../accounts/endpoints";
 import { Loaded } from "../problems/Loaded";
 import { loginSnippets } from "./loginSnippets";
 
@@ -58,11 +60,7 @@ export function CreatedLogin({ created, onSaved }: { created: DeviceLoginCreated
                 value={shown?.client}
                 onChange={setClient}
               />
-              {shown?.code.includes("ca.pem") && (
-                <Text size="sm" c="dimmed">
-                  The file <code>ca.pem</code> says whom to trust: download it from the account's overview.
-                </Text>
-              )}
+              {shown?.code.includes(authorityFile) && at.ca_pem !== null && <Authority pem={at.ca_pem} />}
               {shown && <CodeBlock label={`${shown.client} snippet`} code={shown.code} testId="login-snippet" />}
             </Stack>
           );
