@@ -28,6 +28,7 @@ const tabs = [
   { to: "/accounts/$account/users", label: "Users", exact: false },
   { to: "/accounts/$account/credentials", label: "Creds", exact: false },
   { to: "/accounts/$account/roles", label: "Roles", exact: false },
+  { to: "/accounts/$account/authentication", label: "Authentication", exact: false },
   { to: "/accounts/$account/connections", label: "Connections", exact: false },
   { to: "/accounts/$account/console", label: "Console", exact: false },
   { to: "/accounts/$account/simulator", label: "Simulator", exact: false },

@@ -147,6 +147,11 @@ const role = createRoute({
   path: "$role",
   component: lazyRouteComponent(() => import("./account-role"), "AccountRolePage"),
 });
+const authentication = createRoute({
+  getParentRoute: () => account,
+  path: "/authentication",
+  component: lazyRouteComponent(() => import("./account-authentication"), "AccountAuthenticationPage"),
+});
 const credentialStates: readonly CredentialStatus[] = ["active", "expiring", "expired", "revoked"];
 const credentials = createRoute({
   getParentRoute: () => account,
@@ -229,6 +234,7 @@ const routeTree = root.addChildren([
       users.addChildren([user]),
       credentials.addChildren([credential]),
       roles.addChildren([role]),
+      authentication,
       connections,
       console,
       simulator,

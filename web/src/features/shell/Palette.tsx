@@ -32,6 +32,11 @@ const liveAccountPages = [
   { to: "/accounts/$account/users", label: "Users", keywords: ["create user", "issue to many", "batch"] },
   { to: "/accounts/$account/credentials", label: "Creds", keywords: ["credentials", "expire", "last seen", "revoke"] },
   { to: "/accounts/$account/roles", label: "Roles", keywords: ["permissions", "hours"] },
+  {
+    to: "/accounts/$account/authentication",
+    label: "Authentication",
+    keywords: ["OpenID Connect", "OIDC", "token issuers", "single sign-on"],
+  },
   { to: "/accounts/$account/connections", label: "Connections", keywords: ["clients", "refused"] },
   { to: "/accounts/$account/console", label: "Console", keywords: ["publish", "subscribe", "try it", "messages"] },
   { to: "/accounts/$account/simulator", label: "Simulator", keywords: ["may this user", "permission", "dry run"] },
