@@ -514,6 +514,30 @@ func (e ListAccountCredentialsParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListAccountDeviceLoginsParamsSort.
+const (
+	ListAccountDeviceLoginsParamsSortCreatedAt      ListAccountDeviceLoginsParamsSort = "created_at"
+	ListAccountDeviceLoginsParamsSortExpiresAt      ListAccountDeviceLoginsParamsSort = "expires_at"
+	ListAccountDeviceLoginsParamsSortMinusCreatedAt ListAccountDeviceLoginsParamsSort = "-created_at"
+	ListAccountDeviceLoginsParamsSortMinusExpiresAt ListAccountDeviceLoginsParamsSort = "-expires_at"
+)
+
+// Valid indicates whether the value is a known member of the ListAccountDeviceLoginsParamsSort enum.
+func (e ListAccountDeviceLoginsParamsSort) Valid() bool {
+	switch e {
+	case ListAccountDeviceLoginsParamsSortCreatedAt:
+		return true
+	case ListAccountDeviceLoginsParamsSortExpiresAt:
+		return true
+	case ListAccountDeviceLoginsParamsSortMinusCreatedAt:
+		return true
+	case ListAccountDeviceLoginsParamsSortMinusExpiresAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListRolesParamsSort.
 const (
 	ListRolesParamsSortCreatedAt      ListRolesParamsSort = "created_at"
@@ -3381,6 +3405,36 @@ type ListAccountCredentialsParams struct {
 // ListAccountCredentialsParamsSort defines parameters for ListAccountCredentials.
 type ListAccountCredentialsParamsSort string
 
+// ListAccountDeviceLoginsParams defines parameters for ListAccountDeviceLogins.
+type ListAccountDeviceLoginsParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort `created_at` (oldest first), `-created_at`, `expires_at` (what never expires comes last), `-expires_at`.
+	Sort *ListAccountDeviceLoginsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Q Only logins with this in their description, user name or match, in their public key, or in the name of their user, whatever its case.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Kind Only logins of this kind.
+	Kind *DeviceLoginKind `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Status Only logins in this state.
+	Status *CredentialStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// ExpiresBefore Only logins that expire before this time.
+	ExpiresBefore *time.Time `form:"expires_before,omitempty" json:"expires_before,omitempty"`
+
+	// User Only logins of this user.
+	User *string `form:"user,omitempty" json:"user,omitempty"`
+}
+
+// ListAccountDeviceLoginsParamsSort defines parameters for ListAccountDeviceLogins.
+type ListAccountDeviceLoginsParamsSort string
+
 // UpdateMappingsParams defines parameters for UpdateMappings.
 type UpdateMappingsParams struct {
 	// DryRun With `true` nothing is changed: the answer says what would be, and whom that concerns. What would be refused is refused.
@@ -3527,6 +3581,15 @@ type RevokeCredentialParams struct {
 	// Wait ISO 8601 duration, at most PT30S. The answer comes when every broker has confirmed that the change is in force, or after
 	// this time, and holds the proof. The change is made either way. Absent: the answer does not wait for brokers.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
+// ListDeviceLoginHistoryParams defines parameters for ListDeviceLoginHistory.
+type ListDeviceLoginHistoryParams struct {
+	// Limit Items a page.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // RevokeDeviceLoginParams defines parameters for RevokeDeviceLogin.

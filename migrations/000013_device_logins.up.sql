@@ -56,5 +56,6 @@ COMMENT ON COLUMN credentials.login_page IS 'the number of the page that holds i
 CREATE UNIQUE INDEX credentials_login_key ON credentials (account_id, login_digest) WHERE login_page IS NOT NULL;
 CREATE INDEX credentials_login_page ON credentials (account_id, login_page) WHERE login_page IS NOT NULL;
 CREATE INDEX credentials_device_logins ON credentials (user_id, id) WHERE kind <> 'creds';
+CREATE INDEX credentials_account_device_logins ON credentials (account_id, id) WHERE kind <> 'creds';
 
 COMMIT;

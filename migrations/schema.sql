@@ -618,6 +618,7 @@ CREATE INDEX audit_events_page ON public.audit_events USING btree (tenant_id, id
 CREATE INDEX audit_events_target ON public.audit_events USING btree (tenant_id, target, id);
 CREATE INDEX connection_shares_broker ON public.connection_shares USING btree (broker_key);
 CREATE UNIQUE INDEX console_sessions_session ON public.console_sessions USING btree (session_hash, account_id);
+CREATE INDEX credentials_account_device_logins ON public.credentials USING btree (account_id, id) WHERE (kind <> 'creds'::text);
 CREATE INDEX credentials_account_expiry ON public.credentials USING btree (account_id, COALESCE(expires_at, 'infinity'::timestamp with time zone), id);
 CREATE INDEX credentials_account_page ON public.credentials USING btree (account_id, id);
 CREATE UNIQUE INDEX credentials_batch_live ON public.credentials USING btree (batch_id, batch_index) WHERE ((batch_id IS NOT NULL) AND (revoked_at IS NULL));

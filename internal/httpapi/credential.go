@@ -91,14 +91,9 @@ func (s *Server) listCredentials(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) listAccountCredentials(w http.ResponseWriter, r *http.Request) error {
-	q := r.URL.Query()
-	filter := tenants.CredentialFilter{Status: tenants.CredentialStatus(q.Get("status")), User: tenants.UserID(q.Get("user"))}
-	if before := q.Get("expires_before"); before != "" {
-		at, err := time.Parse(time.RFC3339, before)
-		if err != nil {
-			return fault.Field("?expires_before", "must be a time such as 2030-01-31T00:00:00Z")
-		}
-		filter.ExpiresBefore = &at
+	filter, err := credentialFilter(r)
+	if err != nil {
+		return err
 	}
 	page, err := s.Tenants.AccountCredentials(r.Context(), actorOf(r), pathID[tenants.AccountID](r, "account"), filter, pageQuery(r))
 	if err != nil {
@@ -107,11 +102,25 @@ func (s *Server) listAccountCredentials(w http.ResponseWriter, r *http.Request) 
 	return answer(w, http.StatusOK, api.CredentialPage{Items: mapped(page.Items, credentialOf), NextCursor: orNil(page.Next)})
 }
 
+func credentialFilter(r *http.Request) (tenants.CredentialFilter, error) {
+	q := r.URL.Query()
+	filter := tenants.CredentialFilter{Status: tenants.CredentialStatus(q.Get("status")), User: tenants.UserID(q.Get("user"))}
+	if before := q.Get("expires_before"); before != "" {
+		at, err := time.Parse(time.RFC3339, before)
+		if err != nil {
+			return tenants.CredentialFilter{}, fault.Field("?expires_before", "must be a time such as 2030-01-31T00:00:00Z")
+		}
+		filter.ExpiresBefore = &at
+	}
+	return filter, nil
+}
+
 // credentialEvents are what the audit's actions mean for a credential.
 var credentialEvents = map[string]api.CredentialHistoryItemEvent{
 	"issueCredential": api.CredentialHistoryItemEventIssued, "issueCredentialBatch": api.CredentialHistoryItemEventIssued,
 	"renewCredential": api.CredentialHistoryItemEventRenewed, "extendCredential": api.CredentialHistoryItemEventRenewed,
-	"revokeCredential": api.CredentialHistoryItemEventRevoked,
+	"revokeCredential":  api.CredentialHistoryItemEventRevoked,
+	"createDeviceLogin": api.CredentialHistoryItemEventIssued, "revokeDeviceLogin": api.CredentialHistoryItemEventRevoked,
 }
 
 func (s *Server) listCredentialHistory(w http.ResponseWriter, r *http.Request) error {
@@ -119,6 +128,10 @@ func (s *Server) listCredentialHistory(w http.ResponseWriter, r *http.Request) e
 	if err != nil {
 		return err
 	}
+	return answerHistory(w, page)
+}
+
+func answerHistory(w http.ResponseWriter, page tenants.Page[tenants.AuditEvent]) error {
 	return answer(w, http.StatusOK, api.CredentialHistoryPage{NextCursor: orNil(page.Next),
 		Items: mapped(page.Items, func(e tenants.AuditEvent) api.CredentialHistoryItem {
 			return api.CredentialHistoryItem{Id: string(e.ID), Event: credentialEvents[e.Action], By: e.Actor, At: e.CreatedAt.UTC()}

@@ -49,6 +49,27 @@ func (s *Server) listDeviceLogins(w http.ResponseWriter, r *http.Request) error 
 	return answer(w, http.StatusOK, api.DeviceLoginPage{Items: mapped(page.Items, deviceLoginOf), NextCursor: orNil(page.Next)})
 }
 
+func (s *Server) listAccountDeviceLogins(w http.ResponseWriter, r *http.Request) error {
+	credentials, err := credentialFilter(r)
+	if err != nil {
+		return err
+	}
+	filter := tenants.DeviceLoginFilter{CredentialFilter: credentials, Kind: tenants.DeviceLoginKind(r.URL.Query().Get("kind"))}
+	page, err := s.Tenants.AccountDeviceLogins(r.Context(), actorOf(r), pathID[tenants.AccountID](r, "account"), filter, pageQuery(r))
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, api.DeviceLoginPage{Items: mapped(page.Items, deviceLoginOf), NextCursor: orNil(page.Next)})
+}
+
+func (s *Server) listDeviceLoginHistory(w http.ResponseWriter, r *http.Request) error {
+	page, err := s.Tenants.DeviceLoginHistory(r.Context(), actorOf(r), pathID[tenants.CredentialID](r, "device_login"), pageQuery(r))
+	if err != nil {
+		return err
+	}
+	return answerHistory(w, page)
+}
+
 func (s *Server) getDeviceLogin(w http.ResponseWriter, r *http.Request) error {
 	l, err := s.Tenants.DeviceLogin(r.Context(), actorOf(r), pathID[tenants.CredentialID](r, "device_login"))
 	if err != nil {

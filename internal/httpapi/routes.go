@@ -88,10 +88,12 @@ func (s *Server) operations() map[string]handler {
 		"renewCredential":        s.renewCredential,
 		"revokeCredential":       s.revokeCredential,
 
-		"createDeviceLogin": s.createDeviceLogin,
-		"listDeviceLogins":  s.listDeviceLogins,
-		"getDeviceLogin":    s.getDeviceLogin,
-		"revokeDeviceLogin": s.revokeDeviceLogin,
+		"createDeviceLogin":       s.createDeviceLogin,
+		"listDeviceLogins":        s.listDeviceLogins,
+		"getDeviceLogin":          s.getDeviceLogin,
+		"revokeDeviceLogin":       s.revokeDeviceLogin,
+		"listAccountDeviceLogins": s.listAccountDeviceLogins,
+		"listDeviceLoginHistory":  s.listDeviceLoginHistory,
 
 		"createOidcIssuer":  s.createOIDCIssuer,
 		"listOidcIssuers":   s.listOIDCIssuers,

@@ -172,11 +172,16 @@ func (s *Service) AccountCredentials(ctx context.Context, actor Actor, account A
 
 // CredentialHistory lists what was done to the credential, and by whom, oldest first.
 func (s *Service) CredentialHistory(ctx context.Context, actor Actor, id CredentialID, q PageQuery) (Page[AuditEvent], error) {
+	return s.history(ctx, id, q, func() (Credential, error) { return credentialByID(ctx, s.pool, actor, id) })
+}
+
+// history is CredentialHistory for whatever of the credentials find finds.
+func (s *Service) history(ctx context.Context, id CredentialID, q PageQuery, find func() (Credential, error)) (Page[AuditEvent], error) {
 	k, err := q.Keyset()
 	if err != nil {
 		return Page[AuditEvent]{}, err
 	}
-	of, err := credentialByID(ctx, s.pool, actor, id)
+	of, err := find()
 	if err != nil {
 		return Page[AuditEvent]{}, err
 	}

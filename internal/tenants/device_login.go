@@ -38,6 +38,12 @@ const (
 	CertificateLogin DeviceLoginKind = "certificate"
 )
 
+// DeviceLoginFilter narrows a list of device logins. The zero one lists all.
+type DeviceLoginFilter struct {
+	CredentialFilter
+	Kind DeviceLoginKind
+}
+
 // MaxDeviceLogins is how many an account may have that are neither revoked nor expired.
 const MaxDeviceLogins = 10_000
 

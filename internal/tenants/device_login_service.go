@@ -153,6 +153,28 @@ func (s *Service) DeviceLogins(ctx context.Context, actor Actor, user UserID, q 
 	return PageOf(k, logins, func(l DeviceLogin) (string, string) { return string(l.ID), "" }), err
 }
 
+// AccountDeviceLogins is AccountCredentials for device logins, which can be searched, too.
+func (s *Service) AccountDeviceLogins(ctx context.Context, actor Actor, account AccountID, filter DeviceLoginFilter, q PageQuery) (Page[DeviceLogin], error) {
+	k, err := q.keyset(oldestFirst, newestFirst, byExpiry, byExpiryDown)
+	if err != nil {
+		return Page[DeviceLogin]{}, err
+	}
+	in, err := accountByID(ctx, s.pool, actor, account)
+	if err != nil {
+		return Page[DeviceLogin]{}, err
+	}
+	logins, err := deviceLoginsByAccount(ctx, s.pool, in, filter, k, s.clock())
+	return PageOf(k, logins, func(l DeviceLogin) (string, string) { return string(l.ID), expiryKey(l.Credential) }), err
+}
+
+// DeviceLoginHistory is CredentialHistory for a device login.
+func (s *Service) DeviceLoginHistory(ctx context.Context, actor Actor, id CredentialID, q PageQuery) (Page[AuditEvent], error) {
+	return s.history(ctx, id, q, func() (Credential, error) {
+		login, err := deviceLoginByID(ctx, s.pool, actor, id)
+		return login.Credential, err
+	})
+}
+
 // DeviceLogin is one device login in the actor's tenants.
 func (s *Service) DeviceLogin(ctx context.Context, actor Actor, id CredentialID) (DeviceLogin, error) {
 	return deviceLoginByID(ctx, s.pool, actor, id)

@@ -70,3 +70,39 @@ func deviceLoginsByUser(ctx context.Context, q querier, user User, k Keyset) ([]
 		AND kind <> 'creds'` + k.SQL("id", "", args)
 	return all[DeviceLogin](ctx, q, query, args)
 }
+
+// deviceLoginsByAccount lists those of an account's users; the caller may see the account.
+func deviceLoginsByAccount(ctx context.Context, q querier, account Account, f DeviceLoginFilter, k Keyset, now time.Time) ([]DeviceLogin, error) {
+	args := pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID}
+	query := `
+		SELECT ` + deviceLoginColumns + `
+		FROM credentials
+		WHERE tenant_id = @tenant
+		AND account_id = @account
+		AND kind <> 'creds'
+		AND EXISTS (
+			SELECT
+			FROM users
+			WHERE users.id = credentials.user_id
+			AND users.deleted_at IS NULL
+		)`
+	if f.Kind != "" {
+		args["kind"] = f.Kind
+		query += `
+		AND kind = @kind`
+	}
+	// A login has no name of its own: it is looked for in all that people know it by.
+	if k.pattern != "" {
+		args["pattern"] = k.pattern
+		k.pattern = ""
+		query += `
+		AND (name ILIKE @pattern OR login_username ILIKE @pattern OR match_value ILIKE @pattern OR public_key ILIKE @pattern OR EXISTS (
+			SELECT
+			FROM users
+			WHERE users.id = credentials.user_id
+			AND users.name ILIKE @pattern
+		))`
+	}
+	query += f.sql(args, now) + k.SQL("id", "coalesce(expires_at, 'infinity')", args)
+	return all[DeviceLogin](ctx, q, query, args)
+}

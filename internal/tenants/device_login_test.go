@@ -142,6 +142,134 @@ func TestDeviceLoginsAreNoCredentials(t *testing.T) {
 	}
 }
 
+func TestAccountsDeviceLoginsAreFilteredSearchedAndSorted(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	now := time.Now().UTC().Truncate(time.Second)
+	w.at(now)
+	user, other := w.user("pump"), w.user("valve_1")
+	short, long := 10*time.Hour, 30*day
+	key := must(must(claims.NewUserSeed())(t).UserKey())(t)
+	password := w.login(user, DeviceLoginSpec{Kind: PasswordLogin, Username: "boiler", ExpiresIn: &long})
+	token := w.login(other, DeviceLoginSpec{Kind: TokenLogin, Description: "Cellar", ExpiresIn: &short})
+	nkey := w.login(user, DeviceLoginSpec{Kind: NkeyLogin, PublicKey: key})
+	cert := w.login(user, DeviceLoginSpec{Kind: CertificateLogin, Match: claims.CertificateMatch{Field: claims.CertificateURI, Value: "spiffe://example.org/cellar"}})
+	w.credential(user)
+	gone := w.user("gone")
+	w.password(gone)
+	must(w.DeleteUser(t.Context(), w.owner, gone.ID, ""))(t)
+	elsewhere := must(w.CreateAccount(t.Context(), w.owner, w.tenant.ID, Once{}, AccountCreate{Name: "elsewhere"}))(t)
+	w.password(must(w.CreateUser(t.Context(), w.owner, elsewhere.ID, Once{}, UserSpec{Name: "pump"}))(t))
+	_, _, err := w.RevokeDeviceLogin(t.Context(), w.owner, cert.ID, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.at(now.Add(9 * time.Hour))
+	before := now.Add(11 * time.Hour)
+	for name, c := range map[string]struct {
+		filter  DeviceLoginFilter
+		q, sort string
+		want    []CreatedDeviceLogin
+	}{
+		"all":               {want: []CreatedDeviceLogin{password, token, nkey, cert}},
+		"newest first":      {sort: "-created_at", want: []CreatedDeviceLogin{cert, nkey, token, password}},
+		"by expiry":         {sort: "expires_at", want: []CreatedDeviceLogin{token, password, nkey, cert}},
+		"by expiry down":    {sort: "-expires_at", want: []CreatedDeviceLogin{cert, nkey, password, token}},
+		"active":            {filter: DeviceLoginFilter{CredentialFilter: CredentialFilter{Status: CredentialActive}}, want: []CreatedDeviceLogin{password, nkey}},
+		"expiring":          {filter: DeviceLoginFilter{CredentialFilter: CredentialFilter{Status: CredentialExpiring}}, want: []CreatedDeviceLogin{token}},
+		"revoked":           {filter: DeviceLoginFilter{CredentialFilter: CredentialFilter{Status: CredentialRevoked}}, want: []CreatedDeviceLogin{cert}},
+		"soon to expire":    {filter: DeviceLoginFilter{CredentialFilter: CredentialFilter{ExpiresBefore: &before}}, want: []CreatedDeviceLogin{token}},
+		"of one user":       {filter: DeviceLoginFilter{CredentialFilter: CredentialFilter{User: other.ID}}, want: []CreatedDeviceLogin{token}},
+		"of a kind":         {filter: DeviceLoginFilter{Kind: NkeyLogin}, want: []CreatedDeviceLogin{nkey}},
+		"a user name":       {q: "OILE", want: []CreatedDeviceLogin{password}},
+		"what it is for":    {q: "cellar", want: []CreatedDeviceLogin{token, cert}},
+		"its user's name":   {q: "valve_", want: []CreatedDeviceLogin{token}},
+		"its key":           {q: strings.ToLower(string(key)), want: []CreatedDeviceLogin{nkey}},
+		"by expiry, a word": {q: "cellar", sort: "expires_at", want: []CreatedDeviceLogin{token, cert}},
+		"nobody's":          {q: "valve%1"},
+		"all at once":       {filter: DeviceLoginFilter{Kind: TokenLogin, CredentialFilter: CredentialFilter{User: other.ID, Status: CredentialExpiring}}, q: "cell", want: []CreatedDeviceLogin{token}},
+	} {
+		var got, want []CredentialID
+		for _, l := range c.want {
+			want = append(want, l.ID)
+		}
+		for cursor := ""; ; { // page by page, so that each sort's cursor is tried
+			page := must(w.AccountDeviceLogins(t.Context(), w.owner, w.account.ID, c.filter, PageQuery{Limit: 1, Sort: c.sort, Query: c.q, Cursor: cursor}))(t)
+			for _, l := range page.Items {
+				got = append(got, l.ID)
+			}
+			if cursor = page.Next; cursor == "" {
+				break
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestDeviceLoginKnowsItsHistory(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	user := w.user("u")
+	login := must(w.CreateDeviceLogin(t.Context(), w.as(Developer), user.ID, Once{}, DeviceLoginSpec{Kind: TokenLogin}))(t)
+	w.password(user)
+	if _, _, err := w.RevokeDeviceLogin(t.Context(), w.owner, login.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	var got [][2]string
+	for _, e := range must(w.DeviceLoginHistory(t.Context(), w.owner, login.ID, PageQuery{}))(t).Items {
+		got = append(got, [2]string{e.Action, e.Actor})
+	}
+	if diff := cmp.Diff([][2]string{{"createDeviceLogin", "per_developer"}, {"revokeDeviceLogin", w.owner.ID}}, got); diff != "" {
+		t.Errorf("history (-want +got):\n%s", diff)
+	}
+	refused(t, second(w.CredentialHistory(t.Context(), w.owner, login.ID, PageQuery{})), fault.NotFound)
+	refused(t, second(w.DeviceLoginHistory(t.Context(), w.owner, w.credential(user).ID, PageQuery{})), fault.NotFound)
+}
+
+func TestListsOfManyDeviceLoginsWalkAnIndex(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	user := w.user("u")
+	if _, err := w.pool.Exec(t.Context(), `
+		INSERT INTO credentials (id, tenant_id, account_id, user_id, role_id, name, public_key, issued_at, created_at, updated_at, kind, login_digest, expires_at, revoked_at)
+		SELECT CASE WHEN creds THEN 'crd_' ELSE 'dlg_' END || lpad(n::text, 26, '0'), $1, $2, $3, $4, 'n' || n, 'U' || creds || n, now(), now(), now(),
+			CASE WHEN creds THEN 'creds' ELSE 'token' END, CASE WHEN NOT creds THEN sha256(n::text::bytea) END,
+			CASE WHEN n % 3 = 0 THEN now() + n * interval '1 minute' END, CASE WHEN n % 5 = 0 THEN now() END
+		FROM generate_series(1, 100000) AS n
+		CROSS JOIN (VALUES (true), (false)) AS kinds(creds)`, w.tenant.ID, w.account.ID, user.ID, user.RoleID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.pool.Exec(t.Context(), `ANALYZE`); err != nil {
+		t.Fatal(err)
+	}
+	e := &explained{querier: w.pool, t: t}
+	deep := position{Sort: newestFirst, ID: "dlg_" + fmt.Sprintf("%026d", 50000)}.cursor()
+	for name, c := range map[string]struct {
+		filter DeviceLoginFilter
+		q      PageQuery
+		index  string
+	}{
+		"oldest first":     {index: "credentials_account_device_logins"},
+		"newest first, on": {q: PageQuery{Sort: newestFirst, Cursor: deep}, index: "credentials_account_device_logins"},
+		"by expiry":        {q: PageQuery{Sort: byExpiry}, index: "credentials_account_expiry"},
+		"of a kind":        {filter: DeviceLoginFilter{Kind: TokenLogin}, index: "credentials_account_device_logins"},
+		"searched":         {q: PageQuery{Query: "n9999"}, index: "credentials_account_device_logins"},
+	} {
+		k := must(c.q.keyset(oldestFirst, newestFirst, byExpiry))(t)
+		start := time.Now()
+		list := must(deviceLoginsByAccount(t.Context(), e, w.account, c.filter, k, time.Now()))(t)
+		t.Logf("%s: %v, EXPLAIN included, among 100,000 device logins", name, time.Since(start))
+		if len(list) == 0 {
+			t.Errorf("%s: none is found", name)
+		}
+		if plan := strings.ReplaceAll(e.plan, "Incremental Sort", ""); !strings.Contains(plan, c.index) || strings.Contains(plan, "Seq Scan on credentials") || strings.Contains(plan, "Sort  (") {
+			t.Errorf("%s: the plan is\n%s", name, e.plan)
+		}
+	}
+}
+
 func TestRevokedDeviceLoginIsInTheJWT(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

@@ -142,6 +142,12 @@ func methods(name func() string) []struct {
 		{"DeviceLogins", method{Viewer, func(w *world, a Actor, of things) error {
 			return second(w.DeviceLogins(w.t.Context(), a, of.user, PageQuery{}))
 		}}},
+		{"AccountDeviceLogins", method{Viewer, func(w *world, a Actor, of things) error {
+			return second(w.AccountDeviceLogins(w.t.Context(), a, of.account, DeviceLoginFilter{}, PageQuery{}))
+		}}},
+		{"DeviceLoginHistory", method{Viewer, func(w *world, a Actor, of things) error {
+			return second(w.DeviceLoginHistory(w.t.Context(), a, of.login, PageQuery{}))
+		}}},
 		{"DeviceLogin", method{Viewer, func(w *world, a Actor, of things) error {
 			return second(w.DeviceLogin(w.t.Context(), a, of.login))
 		}}},

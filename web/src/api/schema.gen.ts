@@ -1014,6 +1014,28 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/accounts/{account}/device-logins": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * List an account's device logins
+     * @description Those of all users of the account, revoked and expired ones included.
+     */
+    get: operations["listAccountDeviceLogins"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/users/{user}/device-logins": {
     parameters: {
       query?: never;
@@ -1062,6 +1084,28 @@ export interface paths {
     };
     /** Get a device login */
     get: operations["getDeviceLogin"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/v1/device-logins/{device_login}/history": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        device_login: components["parameters"]["DeviceLoginId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * What was done to a device login
+     * @description When it was created, which is `issued` here, and revoked, and by whom, oldest first.
+     */
+    get: operations["listDeviceLoginHistory"];
     put?: never;
     post?: never;
     delete?: never;
@@ -5940,6 +5984,46 @@ export interface operations {
       default: components["responses"]["Refused"];
     };
   };
+  listAccountDeviceLogins: {
+    parameters: {
+      query?: {
+        /** @description Items a page. */
+        limit?: components["parameters"]["PageLimit"];
+        /** @description `next_cursor` of the page before. */
+        cursor?: components["parameters"]["PageCursor"];
+        /** @description `created_at` (oldest first), `-created_at`, `expires_at` (what never expires comes last), `-expires_at`. */
+        sort?: "created_at" | "-created_at" | "expires_at" | "-expires_at";
+        /** @description Only logins with this in their description, user name or match, in their public key, or in the name of their user, whatever its case. */
+        q?: string;
+        /** @description Only logins of this kind. */
+        kind?: components["schemas"]["DeviceLoginKind"];
+        /** @description Only logins in this state. */
+        status?: components["schemas"]["CredentialStatus"];
+        /** @description Only logins that expire before this time. */
+        expires_before?: string;
+        /** @description Only logins of this user. */
+        user?: string;
+      };
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page of device logins. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DeviceLoginPage"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
   listDeviceLogins: {
     parameters: {
       query?: {
@@ -6028,6 +6112,34 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["DeviceLogin"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listDeviceLoginHistory: {
+    parameters: {
+      query?: {
+        /** @description Items a page. */
+        limit?: components["parameters"]["PageLimit"];
+        /** @description `next_cursor` of the page before. */
+        cursor?: components["parameters"]["PageCursor"];
+      };
+      header?: never;
+      path: {
+        device_login: components["parameters"]["DeviceLoginId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page of the history. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CredentialHistoryPage"];
         };
       };
       default: components["responses"]["Refused"];
