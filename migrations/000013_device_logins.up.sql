@@ -6,7 +6,7 @@ CREATE TABLE login_pages (
     number     bigint      NOT NULL,
     hash       text        NOT NULL GENERATED ALWAYS AS (encode(sha256(records), 'hex')) STORED,
     records    bytea       NOT NULL,
-    logins     bigint      NOT NULL CHECK (logins > 0),
+    logins     bigint      NOT NULL GENERATED ALWAYS AS (get_byte(records, 2) * 256 + get_byte(records, 3)) STORED,
     expires_at timestamptz,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
@@ -20,13 +20,14 @@ CREATE INDEX login_pages_hash ON login_pages (hash);
 COMMENT ON TABLE login_pages IS 'what brokers know device logins by; an account''s JWT names its pages by their hash';
 COMMENT ON COLUMN login_pages.number IS '0: the open one, which new logins join';
 COMMENT ON COLUMN login_pages.records IS 'see claims.LoginPage; written anew when logins join or leave';
+COMMENT ON COLUMN login_pages.logins IS 'how many, with which records begin';
 COMMENT ON COLUMN login_pages.expires_at IS 'when the last of its logins does; null: never';
 
 CREATE TABLE trust_pages (
     tenant_id  prefixed_id NOT NULL,
     account_id prefixed_id NOT NULL,
-    hash       text        NOT NULL GENERATED ALWAYS AS (encode(sha256(content), 'hex')) STORED,
-    content    bytea       NOT NULL,
+    hash       text        NOT NULL GENERATED ALWAYS AS (encode(sha256(records), 'hex')) STORED,
+    records    bytea       NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, account_id),
@@ -34,7 +35,7 @@ CREATE TABLE trust_pages (
 );
 CREATE INDEX trust_pages_hash ON trust_pages (hash);
 COMMENT ON TABLE trust_pages IS 'whom an account trusts to say who its clients are; its JWT names the page by its hash';
-COMMENT ON COLUMN trust_pages.content IS 'see claims.TrustPage';
+COMMENT ON COLUMN trust_pages.records IS 'see claims.TrustPage';
 
 ALTER TABLE credentials
     ADD COLUMN kind           text   NOT NULL DEFAULT 'creds' CHECK (kind IN ('creds', 'password', 'token', 'nkey', 'certificate')),

@@ -300,13 +300,12 @@ CREATE TABLE login_pages (
   number bigint NOT NULL,
   hash text GENERATED ALWAYS AS (encode(sha256(records), 'hex'::text)) STORED NOT NULL,
   records bytea NOT NULL,
-  logins bigint NOT NULL,
+  logins bigint GENERATED ALWAYS AS (((get_byte(records, 2) * 256) + get_byte(records, 3))) STORED NOT NULL,
   expires_at timestamp with time zone,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   CONSTRAINT login_pages_pkey PRIMARY KEY (tenant_id, account_id, number),
-  CONSTRAINT login_pages_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id),
-  CONSTRAINT login_pages_logins_check CHECK ((logins > 0))
+  CONSTRAINT login_pages_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id)
 );
 
 CREATE TABLE members (
@@ -559,8 +558,8 @@ CREATE TABLE tombstones (
 CREATE TABLE trust_pages (
   tenant_id prefixed_id NOT NULL,
   account_id prefixed_id NOT NULL,
-  hash text GENERATED ALWAYS AS (encode(sha256(content), 'hex'::text)) STORED NOT NULL,
-  content bytea NOT NULL,
+  hash text GENERATED ALWAYS AS (encode(sha256(records), 'hex'::text)) STORED NOT NULL,
+  records bytea NOT NULL,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   CONSTRAINT trust_pages_pkey PRIMARY KEY (tenant_id, account_id),
@@ -737,6 +736,7 @@ COMMENT ON COLUMN lease_brokers.peers IS 'public keys of the brokers of its clus
 COMMENT ON TABLE login_pages IS 'what brokers know device logins by; an account''s JWT names its pages by their hash';
 COMMENT ON COLUMN login_pages.number IS '0: the open one, which new logins join';
 COMMENT ON COLUMN login_pages.records IS 'see claims.LoginPage; written anew when logins join or leave';
+COMMENT ON COLUMN login_pages.logins IS 'how many, with which records begin';
 COMMENT ON COLUMN login_pages.expires_at IS 'when the last of its logins does; null: never';
 COMMENT ON TABLE oidc_issuers IS 'issuers of OpenID Connect whose tokens an account takes';
 COMMENT ON COLUMN oidc_issuers.rules IS 'whom its tokens stand for, the first that fits';
@@ -792,7 +792,7 @@ COMMENT ON COLUMN sessions.token_hash IS 'SHA-256 of the 256 random bits in the 
 COMMENT ON COLUMN tenants.plan_id IS 'the version of a plan that the tenant is on';
 COMMENT ON TABLE tombstones IS 'accounts that brokers held and the operator never had, and its former system accounts: their last JWT lets nobody in';
 COMMENT ON TABLE trust_pages IS 'whom an account trusts to say who its clients are; its JWT names the page by its hash';
-COMMENT ON COLUMN trust_pages.content IS 'see claims.TrustPage';
+COMMENT ON COLUMN trust_pages.records IS 'see claims.TrustPage';
 COMMENT ON TABLE used_nonces IS 'of renewals; nonces carry their own proof of origin, so only used ones are kept, until they expire';
 COMMENT ON COLUMN users.connections IS 'at one time; -1 is unlimited; null: the role''s';
 COMMENT ON COLUMN users.console IS 'a person who is signed in, named by their e-mail: in no list';

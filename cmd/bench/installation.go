@@ -278,8 +278,8 @@ func (i *installation) giveDevices(ctx context.Context, accounts []*account) ([]
 	var batch pgx.Batch
 	for n, a := range accounts {
 		batch.Queue(`
-			INSERT INTO login_pages (tenant_id, account_id, number, records, logins, created_at, updated_at)
-			SELECT tenant_id, id, 0, $2, 1, now(), now()
+			INSERT INTO login_pages (tenant_id, account_id, number, records, created_at, updated_at)
+			SELECT tenant_id, id, 0, $2, now(), now()
 			FROM accounts
 			WHERE public_key = $1`, string(a.Key), pages[n].Bytes())
 	}

@@ -73,7 +73,7 @@ func accountToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Tim
 	if err != nil {
 		return claims.Account{}, err
 	}
-	logins, err := loginPagesToSign(ctx, tx, account, now)
+	logins, err := loginPages.toSign(ctx, tx, account, now.Add(-loginsKeptFor))
 	if err != nil {
 		return claims.Account{}, err
 	}

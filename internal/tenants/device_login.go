@@ -113,10 +113,8 @@ func (s DeviceLoginSpec) normal() (DeviceLoginSpec, error) {
 // loginRecord is a device login as its page has it, and what decides where it lies.
 type loginRecord struct {
 	claims.DeviceLogin
-	ID        CredentialID
-	Page      *int64 // nil: in none yet
+	paged
 	RevokedAt *time.Time
-	Expires   *time.Time // nil: never
 }
 
 // matters is false when brokers need not know it any more: it was revoked, or had expired, by then.

@@ -61,11 +61,14 @@ func (s *Service) createDeviceLogin(ctx context.Context, tx pgx.Tx, actor Actor,
 	if err != nil {
 		return CreatedDeviceLogin{}, err
 	}
-	if err := roomForLogin(ctx, tx, account, now); err != nil {
+	crowded, err := roomForLogin(ctx, tx, account, now)
+	if err != nil {
 		return CreatedDeviceLogin{}, err
 	}
-	insert := func() error { return insertDeviceLogin(ctx, tx, actor, account, user, u, p, record, now) }
-	if err := joinPages(ctx, tx, account, record, replaced, insert, now); err != nil {
+	if err := joinPages(ctx, tx, account, record, replaced, crowded, now); err != nil {
+		return CreatedDeviceLogin{}, err
+	}
+	if err := insertDeviceLogin(ctx, tx, actor, account, user, u, p, record, now); err != nil {
 		return CreatedDeviceLogin{}, err
 	}
 	if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, "createDeviceLogin", string(id), now); err != nil {
@@ -79,16 +82,17 @@ func (s *Service) createDeviceLogin(ctx context.Context, tx pgx.Tx, actor Actor,
 	return created, err
 }
 
-// roomForLogin counts one by one only when the pages have enough for it to matter.
-func roomForLogin(ctx context.Context, tx pgx.Tx, account Account, now time.Time) error {
+// roomForLogin counts one by one only when the pages have enough for it to matter:
+// they are crowded then.
+func roomForLogin(ctx context.Context, tx pgx.Tx, account Account, now time.Time) (crowded bool, err error) {
 	count, err := countLogins(ctx, tx, account)
 	if err != nil || count < MaxDeviceLogins {
-		return err
+		return false, err
 	}
 	if count, err = countActiveLogins(ctx, tx, account, now, MaxDeviceLogins); err != nil || count < MaxDeviceLogins {
-		return err
+		return true, err
 	}
-	return fault.New(fault.OverLimit, "an account has %d device logins at most; revoke some, or give clients creds", MaxDeviceLogins)
+	return true, fault.New(fault.OverLimit, "an account has %d device logins at most; revoke some, or give clients creds", MaxDeviceLogins)
 }
 
 // newLogin is the login as brokers are to know it, with the secret if it has one.
@@ -117,7 +121,7 @@ func newLogin(u signable, id CredentialID, p DeviceLoginSpec, now time.Time) (lo
 		login.User, err = unusedUserKey()
 	}
 	number := int64(openLoginPage)
-	return loginRecord{DeviceLogin: login, ID: id, Page: &number, Expires: p.ExpiresAt}, secret, err
+	return loginRecord{DeviceLogin: login, paged: paged{ID: id, Page: &number, Expires: p.ExpiresAt}}, secret, err
 }
 
 // earlierLogin is one that a page still has under the digest, and that nobody can

@@ -10,22 +10,18 @@ import (
 )
 
 // joinPages puts a new device login into the account's open page, of which what
-// was there moves on if it is full, and inserts its row with that. Replaced is an
+// was there moves on if it is full; its row is to be inserted with that. Replaced is an
 // earlier login by the same digest, which nobody can use any more and which leaves
 // its page; nil: there was none. The caller holds the account's lock.
-func joinPages(ctx context.Context, tx pgx.Tx, account Account, fresh loginRecord, replaced *loginRecord, insert func() error, now time.Time) error {
+func joinPages(ctx context.Context, tx pgx.Tx, account Account, fresh loginRecord, replaced *loginRecord, crowded bool, now time.Time) error {
 	j := pageJoin{tx: tx, account: account, replaced: replaced, now: now, since: now.Add(-loginsKeptFor)}
-	kept, err := countLogins(ctx, tx, account)
-	if err != nil {
-		return err
-	}
-	if kept >= MaxDeviceLogins {
+	if crowded {
 		j.since = now
 	}
 	if err := j.write(ctx, fresh); err != nil {
 		return fmt.Errorf("write the pages of device logins of account %s: %w", account.ID, err)
 	}
-	return insert()
+	return nil
 }
 
 // pageJoin is one login joining its account's pages.
@@ -44,25 +40,21 @@ func (j pageJoin) write(ctx context.Context, fresh loginRecord) error {
 		return err
 	}
 	open := append(j.staying(held), fresh)
-	var plan []loginPage
+	var plan []plannedPage[loginRecord]
 	if !fitsOpenPage(open) {
-		counts, err := countLoginPages(ctx, j.tx, j.account, j.since)
+		counts, err := loginPages.count(ctx, j.tx, j.account, j.since)
 		if err != nil {
 			return err
 		}
-		closed := notFullLogins(counts)
+		closed := notFull(counts, fullOfLogins)
 		more, err := loginsInPages(ctx, j.tx, j.account, closed)
 		if err != nil {
 			return err
 		}
-		last := int64(openLoginPage)
-		for _, p := range counts {
-			last = max(last, p.Number)
-		}
-		plan = planLoginPages(append(j.staying(more), j.staying(held)...), closed, last)
+		plan = planPages(loginChunks(append(j.staying(more), j.staying(held)...)), closed, lastPage(counts))
 		held, rewritten, open = append(held, more...), append(rewritten, closed...), []loginRecord{fresh}
 	}
-	plan = append(plan, loginPage{openLoginPage, open})
+	plan = append(plan, plannedPage[loginRecord]{openLoginPage, open})
 	if j.replaced != nil && !slices.Contains(rewritten, *j.replaced.Page) {
 		number := *j.replaced.Page
 		others, err := loginsInPages(ctx, j.tx, j.account, []int64{number})
@@ -71,37 +63,13 @@ func (j pageJoin) write(ctx context.Context, fresh loginRecord) error {
 		}
 		held, rewritten = append(held, others...), append(rewritten, number)
 		if staying := j.staying(others); len(staying) > 0 {
-			plan = append(plan, loginPage{number, staying})
+			plan = append(plan, plannedPage[loginRecord]{number, staying})
 		}
 	}
-	return j.keep(ctx, plan, held, rewritten, fresh)
+	return loginPages.rewrite(ctx, j.tx, j.account, plan, held, rewritten, j.now)
 }
 
 // staying are those that pages keep.
 func (j pageJoin) staying(list []loginRecord) []loginRecord {
-	return slices.DeleteFunc(loginsMattering(list, j.since), func(r loginRecord) bool { return j.replaced != nil && r.ID == j.replaced.ID })
-}
-
-// keep makes pages and rows what the plan says. The fresh login has no row yet.
-func (j pageJoin) keep(ctx context.Context, plan []loginPage, held []loginRecord, rewritten []int64, fresh loginRecord) error {
-	for _, p := range plan {
-		page, err := p.encode()
-		if err != nil {
-			return err
-		}
-		if err := upsertLoginPage(ctx, j.tx, j.account, p.number, page, p.expiresAt(), j.now); err != nil {
-			return err
-		}
-		rewritten = slices.DeleteFunc(rewritten, func(n int64) bool { return n == p.number })
-	}
-	moves := loginMovesTo(plan, held, fresh.ID)
-	if len(moves.ids) > 0 {
-		if err := moveLogins(ctx, j.tx, j.account, moves); err != nil {
-			return err
-		}
-	}
-	if len(rewritten) == 0 {
-		return nil
-	}
-	return deleteLoginPages(ctx, j.tx, j.account, rewritten)
+	return slices.DeleteFunc(mattering(list, j.since), func(r loginRecord) bool { return j.replaced != nil && r.ID == j.replaced.ID })
 }

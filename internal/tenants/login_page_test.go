@@ -27,16 +27,16 @@ func (w *world) fillLogins(user User, n int) {
 		key := claims.UserKey(must(nkeys.Encode(nkeys.PrefixByteUser, raw))(w.t))
 		id := NewID[CredentialID]("dlg")
 		page := int64(1 + i/claims.MaxPageLogins)
-		records[i] = loginRecord{ID: id, Page: &page, DeviceLogin: claims.DeviceLogin{Digest: claims.NkeyDigest(key), User: key, Name: user.Name, Role: role, IssuedAt: now}}
+		records[i] = loginRecord{paged: paged{ID: id, Page: &page}, DeviceLogin: claims.DeviceLogin{Digest: claims.NkeyDigest(key), User: key, Name: user.Name, Role: role, IssuedAt: now}}
 		rows[i] = []any{id, user.TenantID, user.AccountID, user.ID, user.RoleID, key, now, now, now, NkeyLogin, records[i].Digest[:], page}
 	}
 	err := pgx.BeginFunc(w.t.Context(), w.pool, func(tx pgx.Tx) error {
-		for _, p := range planLoginPages(records, nil, 0) {
-			page, err := p.encode()
+		for _, p := range planPages(loginChunks(records), nil, 0) {
+			page, err := loginPages.encode(p.records)
 			if err != nil {
 				return err
 			}
-			if err := upsertLoginPage(w.t.Context(), tx, w.account, p.number, page, nil, now); err != nil {
+			if err := loginPages.upsert(w.t.Context(), tx, w.account, p.number, page, nil, now); err != nil {
 				return err
 			}
 		}
@@ -66,8 +66,8 @@ func (w *world) wantPagesLikeRows() {
 		}); err != nil {
 			w.t.Fatal(err)
 		}
-		want := must(loginPage{number, records}.encode())(w.t)
-		if want.Hash() != pages[i].Hash() {
+		want := must(loginPages.encode(records))(w.t)
+		if want.Name().Hash != pages[i].Hash() {
 			w.t.Errorf("page %d has %d logins, and its rows are %d, or others", number, pages[i].Len(), len(records))
 		}
 	}
@@ -213,7 +213,7 @@ func TestLoginPagesArePlannedWithinTheirLimits(t *testing.T) {
 	for i := range records {
 		records[i].DeviceLogin = wide
 	}
-	for _, p := range planLoginPages(records, []int64{7}, 9) {
+	for _, p := range planPages(loginChunks(records), []int64{7}, 9) {
 		size := 4
 		for _, r := range p.records {
 			size += r.PageBytes()
@@ -222,12 +222,12 @@ func TestLoginPagesArePlannedWithinTheirLimits(t *testing.T) {
 			t.Errorf("page %d has %d logins in %d bytes", p.number, len(p.records), size)
 		}
 	}
-	plan := planLoginPages(make([]loginRecord, 5000), []int64{7}, 9)
+	plan := planPages(loginChunks(make([]loginRecord, 5000)), []int64{7}, 9)
 	if len(plan) != 3 || plan[0].number != 7 || plan[1].number != 10 || plan[2].number != 11 || len(plan[2].records) != 5000-2*claims.MaxPageLogins {
 		t.Errorf("%d pages, want 7, 10 and 11", len(plan))
 	}
-	counts := []loginPageCount{{1, 2000, 300_000}, {2, 10, 1_000}, {3, 1535, 200_000}, {4, 100, 600_000}}
-	if diff := cmp.Diff([]int64{3, 2}, notFullLogins(counts)); diff != "" {
+	counts := []pageCount{{openLoginPage, 9, 900}, {1, 2000, 300_000}, {2, 10, 1_000}, {3, 1535, 200_000}, {4, 100, 600_000}}
+	if diff := cmp.Diff([]int64{3, 2}, notFull(counts, fullOfLogins)); diff != "" {
 		t.Errorf("pages to be written anew (-want +got):\n%s", diff)
 	}
 }

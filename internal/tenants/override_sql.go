@@ -81,7 +81,7 @@ func roleConnectionsToSign(ctx context.Context, tx pgx.Tx, account Account) (map
 // of overrides must not let them in: to it, they are revoked since then.
 func movedRevocations(ctx context.Context, q querier, key claims.AccountKey, expired time.Time) ([]revocation, error) {
 	const query = `
-		SELECT credentials.id, credentials.public_key, credentials.stale_since AS revoked_at, credentials.expires_at, credentials.revocation_page
+		SELECT credentials.id, credentials.public_key, credentials.stale_since AS revoked_at, credentials.expires_at, credentials.revocation_page AS page
 		FROM accounts
 		JOIN credentials ON credentials.tenant_id = accounts.tenant_id AND credentials.account_id = accounts.id
 		WHERE accounts.public_key = @key

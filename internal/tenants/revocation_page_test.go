@@ -342,26 +342,26 @@ func TestPagesArePlannedSoThatLittleMoves(t *testing.T) {
 	t.Parallel()
 	list := func(n int, page *int64, expires *time.Time) (list []revocation) {
 		for i := range n {
-			list = append(list, revocation{ID: CredentialID(fmt.Sprint("crd", page, i)), RevocationPage: page, ExpiresAt: expires})
+			list = append(list, revocation{paged: paged{ID: CredentialID(fmt.Sprint("crd", page, i)), Page: page, Expires: expires}})
 		}
 		return list
 	}
-	counts := []pageCount{{1, 8192}, {2, 100}, {3, 6143}, {4, 0}, {5, fullPage}, {6, 100}}
-	open := notFull(counts)
+	counts := []pageCount{{1, 8192, 0}, {2, 100, 0}, {3, 6143, 0}, {4, 0, 0}, {5, fullPage, 0}, {6, 100, 0}}
+	open := notFull(counts, fullOfRevocations)
 	if diff := cmp.Diff([]int64{3, 2, 6, 4}, open); diff != "" {
 		t.Errorf("pages to be written anew (-want +got):\n%s", diff)
 	}
 	now := time.Now()
 	held := slices.Concat(list(6143, ptr(int64(3)), nil), list(100, ptr(int64(2)), nil), list(7, ptr(int64(6)), &now))
-	plan := planPages(append(mattering(held, now), list(2000, nil, nil)...), open, lastPage(counts))
-	if len(plan) != 2 || plan[0].number != 3 || plan[1].number != 2 || len(plan[0].revocations) != 8192 || len(plan[1].revocations) != 51 {
+	plan := planPages(slices.Chunk(append(mattering(held, now), list(2000, nil, nil)...), claims.MaxPageRevocations), open, lastPage(counts))
+	if len(plan) != 2 || plan[0].number != 3 || plan[1].number != 2 || len(plan[0].records) != 8192 || len(plan[1].records) != 51 {
 		t.Fatalf("%d pages, want page 3 with 8192 revocations and page 2 with 51", len(plan))
 	}
-	moves := movesTo(plan, held, now)
+	moves := movesTo(plan, held)
 	if len(moves.ids) != 7+100+2000 {
 		t.Errorf("%d credentials move, want those that expired, those of page 2 and the new ones", len(moves.ids))
 	}
-	fresh := planPages(list(20_000, nil, nil), nil, 6)
+	fresh := planPages(slices.Chunk(list(20_000, nil, nil), claims.MaxPageRevocations), nil, 6)
 	if len(fresh) != 3 || fresh[0].number != 7 || fresh[2].number != 9 {
 		t.Errorf("%d new pages, want those with the numbers 7 to 9", len(fresh))
 	}

@@ -86,7 +86,7 @@ func longestRevocations(ctx context.Context, q querier, key claims.AccountKey, e
 			WHERE revocation_page IS NOT NULL
 			AND coalesce(expires_at, 'infinity') > @expired
 		)
-		SELECT ` + revocationColumns + `, count(*) OVER () AS total
+		SELECT id, page, expires_at, public_key, revoked_at, count(*) OVER () AS total
 		FROM revoked
 		ORDER BY expires_at DESC NULLS FIRST, revoked_at DESC, id
 		LIMIT @limit`
