@@ -100,7 +100,8 @@ func (b *brokerProcess) runOnce(ctx context.Context) error {
 		"--control", "http://127.0.0.1:"+b.settings.httpPort,
 		"--control-address", "nats://127.0.0.1:"+b.settings.natsPort,
 		"--ca", b.settings.tls.ca,
-		"--announce", "nats=tls://127.0.0.1:"+b.settings.natsTLSPort+",websocket=wss://127.0.0.1:"+b.settings.wssPort+",leafnode=tls://127.0.0.1:"+b.settings.leafTLSPort,
+		"--announce", "nats=tls://127.0.0.1:"+b.settings.natsTLSPort+"?handshake_first=auto,websocket=wss://127.0.0.1:"+b.settings.wssPort+
+			",leafnode=tls://127.0.0.1:"+b.settings.leafTLSPort+"?handshake_first=auto",
 		"--name", "dev", "--metrics", "127.0.0.1:"+b.settings.brokerPort)
 	cmd.Env = append(os.Environ(), "SIGNALBOX_TOKEN="+b.token)
 	cmd.Stdout, cmd.Stderr = b.log, b.log

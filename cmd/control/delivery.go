@@ -217,7 +217,7 @@ func (d *delivery) brokers(ctx context.Context) ([]resolver.Membership, error) {
 			}
 			memberships[i].URLs = append(memberships[i].URLs, b.ControlURL)
 			memberships[i].Roots += b.Endpoints.CA
-			memberships[i].TLSFirst = b.Endpoints.WantsTLSFirst() && (!ok || memberships[i].TLSFirst)
+			memberships[i].TLSFirst = b.Endpoints.WantsTLSFirst(b.ControlURL) && (!ok || memberships[i].TLSFirst)
 			memberships[i].Brokers[string(b.PublicKey)] = b.ControlURL
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ func TestDevServesTLSBesidePlain(t *testing.T) {
 	at := func(scheme, name, path string) string { return scheme + "://127.0.0.1:" + ports[name] + path }
 	want := api.Endpoints{
 		Nats: []string{at("nats", "NATS", ""), at("tls", "NATS_TLS", "")}, Tls: []string{at("tls", "NATS_TLS", "")},
-		TlsFirst: []string{}, TlsFirstOnly: []string{},
+		TlsFirst: slices.Sorted(slices.Values([]string{at("tls", "NATS_TLS", ""), at("tls", "LEAFNODE_TLS", "")})), TlsFirstOnly: []string{},
 		Websocket: []string{at("ws", "WS", ""), at("wss", "WSS", "")}, Ws: []string{at("ws", "WS", "")}, Wss: []string{at("wss", "WSS", "")},
 		Mqtt: []string{at("mqtt", "MQTT", ""), at("mqtts", "MQTT", "")}, Mqtts: []string{at("mqtts", "MQTT", "")},
 		MqttWs: []string{at("ws", "WS", "/mqtt")}, MqttWss: []string{at("wss", "WSS", "/mqtt")},
@@ -274,7 +275,8 @@ func TestDevAuthorityCannotSpeakForOthers(t *testing.T) {
 }
 
 // A broker may be encrypted whole: control trusts the authority that the broker
-// tells it of, and begins with TLS where the broker wants it.
+// tells it of, and begins with TLS where the broker wants it, and not where only a
+// proxy in front does.
 func TestControlReachesBrokersThatSpeakOnlyTLS(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
@@ -282,16 +284,23 @@ func TestControlReachesBrokersThatSpeakOnlyTLS(t *testing.T) {
 	a := newAuthority(t)
 	c := s.signUp("engines")
 	creds := c.issue(c.user("app", "").ID)
-	ports := freePorts(t, 4)
-	for i, first := range []string{"", ", handshake_first: true"} {
+	ports := freePorts(t, 6)
+	// In front of the broker, as tenants are told: it takes nothing but TLS.
+	const proxy = "tls://nats.example.com:4222"
+	for i, test := range []struct{ secure, announce string }{
+		{a.tls(""), ""}, {a.tls(", handshake_first: true"), ""}, {"", "nats=,nats=" + proxy + "?handshake_first=true"},
+	} {
 		dir := t.TempDir()
 		file := filepath.Join(dir, "nats.conf")
-		check(t, os.WriteFile(file, fmt.Appendf(nil, "listen: 127.0.0.1:%s\n%s\njetstream { store_dir: %q }\n", ports[2*i], a.tls(first), dir), 0o600))
+		check(t, os.WriteFile(file, fmt.Appendf(nil, "listen: 127.0.0.1:%s\n%s\njetstream { store_dir: %q }\n", ports[2*i], test.secure, dir), 0o600))
 		startProcess(t, []string{"SIGNALBOX_TOKEN=" + enrolment}, "broker", "--control", s.url, "--data", filepath.Join(dir, "broker"), "-c", file,
-			"--name", fmt.Sprint("secure-", i), "--ca", a.ca, "--metrics", "127.0.0.1:"+ports[2*i+1])
+			"--name", fmt.Sprint("secure-", i), "--ca", a.ca, "--announce", test.announce, "--metrics", "127.0.0.1:"+ports[2*i+1])
 		eventually(t, "the broker to be ready", func() error { return ready("http://127.0.0.1:"+ports[2*i+1], 200) })
+		if test.secure == "" {
+			continue
+		}
 		options := []nats.Option{nats.UserCredentials(creds.file), nats.RootCAs(a.ca)}
-		if first != "" {
+		if i == 1 {
 			options = append(options, nats.TLSHandshakeFirst())
 		}
 		nc, err := nats.Connect("tls://127.0.0.1:"+ports[2*i], options...)
@@ -300,7 +309,10 @@ func TestControlReachesBrokersThatSpeakOnlyTLS(t *testing.T) {
 	}
 	var e api.Endpoints
 	c.must("GET", "/v1/accounts/"+c.account+"/endpoints", nil, &e)
-	if len(e.Tls) != 2 || len(e.TlsFirstOnly) != 1 || e.TlsFirstOnly[0] != "tls://127.0.0.1:"+ports[2] || e.CaPem == nil {
+	here := func(i int) string { return "tls://127.0.0.1:" + ports[2*i] }
+	want := api.Endpoints{Tls: []string{here(0), here(1), proxy}, TlsFirstOnly: []string{here(1), proxy}}
+	slices.Sort(want.Tls)
+	if !slices.Equal(e.Tls, want.Tls) || !slices.Equal(e.TlsFirstOnly, want.TlsFirstOnly) || e.CaPem == nil {
 		t.Errorf("endpoints = %+v", e)
 	}
 }

@@ -177,6 +177,8 @@ func reachable(listen, advertised string) string {
 type announced struct {
 	urls     map[string][]string // by protocol, as Endpoints names them
 	withheld map[string]bool     // protocols of which the server's own listener is not told
+
+	tlsFirst, tlsFirstOnly []string // of the URLs, as Endpoints has them
 }
 
 // announcedSchemes are the protocols, and what their URLs may begin with.
@@ -184,7 +186,8 @@ var announcedSchemes = map[string][]string{
 	"nats": {"nats", "tls"}, "websocket": {"ws", "wss"}, "mqtt": {"mqtt", "mqtts"}, "leafnode": {"nats-leaf", "tls"},
 }
 
-// parseAnnounced reads websocket=wss://nats.example.com,mqtt= and the like.
+// parseAnnounced reads websocket=wss://nats.example.com,mqtt= and the like. A tls
+// URL may say handshake_first, as a listener's configuration does.
 func parseAnnounced(text string) (announced, error) {
 	a := announced{urls: map[string][]string{}, withheld: map[string]bool{}}
 	for entry := range strings.SplitSeq(text, ",") {
@@ -204,7 +207,18 @@ func parseAnnounced(text string) (announced, error) {
 		if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || !slices.Contains(schemes, u.Scheme) {
 			return a, fmt.Errorf("a URL like %s://host:port can be announced for %s, or one that begins with %s", schemes[0], protocol, schemes[1])
 		}
-		a.urls[protocol] = append(a.urls[protocol], u.Scheme+"://"+u.Host)
+		bare := u.Scheme + "://" + u.Host
+		a.urls[protocol] = append(a.urls[protocol], bare)
+		switch first := u.Query().Get("handshake_first"); {
+		case u.RawQuery == "":
+		case u.Scheme != "tls" || u.RawQuery != "handshake_first="+first || first != "auto" && first != "true":
+			return a, fmt.Errorf("after the ? of a URL that is announced only handshake_first=auto or handshake_first=true can stand, and only of tls://, not %q", u.RawQuery)
+		case first == "true":
+			a.tlsFirstOnly = append(a.tlsFirstOnly, bare)
+			fallthrough
+		default:
+			a.tlsFirst = append(a.tlsFirst, bare)
+		}
 	}
 	return a, nil
 }
@@ -226,8 +240,8 @@ func (a announced) apply(e Endpoints) Endpoints {
 		e.LeafNodeWebSocket = below(e.WebSocket, pathLeafNode)
 	}
 	told := func(u string) bool { return slices.Contains(e.NATS, u) || slices.Contains(e.LeafNode, u) }
-	e.TLSFirst = slices.DeleteFunc(e.TLSFirst, func(u string) bool { return !told(u) })
-	e.TLSFirstOnly = slices.DeleteFunc(e.TLSFirstOnly, func(u string) bool { return !told(u) })
+	e.TLSFirst = slices.DeleteFunc(append(e.TLSFirst, a.tlsFirst...), func(u string) bool { return !told(u) })
+	e.TLSFirstOnly = slices.DeleteFunc(append(e.TLSFirstOnly, a.tlsFirstOnly...), func(u string) bool { return !told(u) })
 	return e
 }
 

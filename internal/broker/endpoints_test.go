@@ -332,15 +332,67 @@ func TestClientsWithAndWithoutCertificateGetIn(t *testing.T) {
 func TestCertificateIsRequiredWhereTheFileSaysSo(t *testing.T) {
 	t.Parallel()
 	clients := brokertest.NewAuthority(t, "the devices'")
-	w := configured(t, fmt.Sprintf(`
+	w := configured(t, strings.ReplaceAll(`
 		listen: "127.0.0.1:-1"
-		websocket { listen: "127.0.0.1:-1", tls { CERTIFICATE, verify: true, ca_file: %q } }`, clients.File))
-	u := w.node.Endpoints().WebSocket[0]
-	if w.reach(t, u, false) == nil {
-		t.Error("let in without a certificate")
+		jetstream {}
+		mqtt { listen: "127.0.0.1:-1", VERIFY }
+		leafnodes { listen: "127.0.0.1:-1", VERIFY }
+		websocket { listen: "127.0.0.1:-1", VERIFY }`, "VERIFY", fmt.Sprintf("tls { CERTIFICATE, verify: true, ca_file: %q }", clients.File)))
+	e := w.node.Endpoints()
+	thing, anybody := clients.Issue(brokertest.ClientCertificate("thing")), brokertest.NewAuthority(t, "not theirs").Issue(brokertest.ClientCertificate("thing"))
+	for _, u := range []string{e.MQTT[0], e.LeafNode[0], e.WebSocket[0]} {
+		u, err := url.Parse(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, certificates := range map[string][]tls.Certificate{"no certificate": nil, "one of another authority": {anybody}, "one of theirs": {thing}} {
+			at := u.Host
+			if u.Scheme == "tls" { // a leaf node's server says something before TLS
+				leaf, err := net.Dial("tcp", at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer leaf.Close()
+				if _, err := bufio.NewReader(leaf).ReadString('\n'); err != nil {
+					t.Fatal(err)
+				}
+				err = tls.Client(leaf, w.shows(certificates)).Handshake()
+				if (err == nil) != (name == "one of theirs") {
+					t.Errorf("%s with %s: %v", u, name, err)
+				}
+				continue
+			}
+			conn, err := tls.Dial("tcp", at, w.shows(certificates))
+			if err == nil {
+				conn.Close()
+			}
+			if (err == nil) != (name == "one of theirs") {
+				t.Errorf("%s with %s: %v", u, name, err)
+			}
+		}
 	}
-	secure := &tls.Config{RootCAs: w.authority.Pool, Certificates: []tls.Certificate{clients.Issue(brokertest.ClientCertificate("thing"))}}
-	w.user.Connect(t, u, nats.Secure(secure))
+	secure := &tls.Config{RootCAs: w.authority.Pool, Certificates: []tls.Certificate{thing}}
+	w.user.Connect(t, e.WebSocket[0], nats.Secure(secure))
+}
+
+// shows is a client's end of TLS. It is an older one, in which the handshake itself
+// fails; in TLS 1.3 the client hears later what the server thinks of its certificate.
+func (w *tenant) shows(certificates []tls.Certificate) *tls.Config {
+	return &tls.Config{RootCAs: w.authority.Pool, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12, Certificates: certificates}
+}
+
+func TestNothingIsSaidOfListenersThatAreWithheld(t *testing.T) {
+	t.Parallel()
+	w := configured(t, `
+		listen: "127.0.0.1:-1", tls { CERTIFICATE, handshake_first: auto }
+		leafnodes { listen: "127.0.0.1:-1", tls { CERTIFICATE, handshake_first: auto } }`,
+		func(n *brokertest.Node) { n.Announce = "nats=,leafnode=,nats=tls://nats.example.com" })
+	got := w.node.Endpoints()
+	want := broker.Endpoints{NATS: []string{"tls://nats.example.com"}, WebSocket: []string{}, MQTT: []string{}, LeafNode: []string{},
+		TLSFirst: []string{}, TLSFirstOnly: []string{}, CA: got.CA}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
 
 func TestBrokerAnnouncesWhatAProxyOffers(t *testing.T) {
@@ -352,13 +404,15 @@ func TestBrokerAnnouncesWhatAProxyOffers(t *testing.T) {
 		leafnodes { listen: "127.0.0.1:-1" }
 		websocket { listen: "127.0.0.1:-1", no_tls: true }`,
 		func(n *brokertest.Node) {
-			n.Announce = "websocket=, websocket=wss://nats.example.com/,leafnode=tls://leaf.example.com:7423,mqtt="
+			n.Announce = "websocket=, websocket=wss://nats.example.com/,leafnode=tls://leaf.example.com:7423?handshake_first=auto,mqtt=," +
+				"nats=tls://nats.example.com?handshake_first=true"
 			n.CAFile = brokertest.NewAuthority(t, "the proxy's").File
 		})
 	got := w.node.Endpoints()
 	want := broker.Endpoints{WebSocket: []string{"wss://nats.example.com"}, MQTT: []string{}, MQTTWebSocket: []string{"wss://nats.example.com/mqtt"},
 		LeafNodeWebSocket: []string{"wss://nats.example.com/leafnode"}}
-	want.NATS, want.LeafNode, want.CA = got.NATS, append(slices.Clone(got.LeafNode[:1]), "tls://leaf.example.com:7423"), got.CA
+	want.NATS, want.LeafNode = append(slices.Clone(got.NATS[:1]), "tls://nats.example.com"), append(slices.Clone(got.LeafNode[:1]), "tls://leaf.example.com:7423")
+	want.TLSFirst, want.TLSFirstOnly, want.CA = []string{"tls://leaf.example.com:7423", "tls://nats.example.com"}, []string{"tls://nats.example.com"}, got.CA
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -374,6 +428,9 @@ func TestAnnouncingWhatCannotBeIsRefused(t *testing.T) {
 	for name, cfg := range map[string]broker.Config{
 		"PROTOCOL=URL":                         {Announce: "wss://nats.example.com"},
 		"a URL like ws://host:port":            {Announce: "websocket=https://nats.example.com"},
+		"only handshake_first=auto":            {Announce: "nats=tls://nats.example.com?handshake_first=maybe"},
+		"only of tls://":                       {Announce: "nats=nats://nats.example.com?handshake_first=true"},
+		"not \"verify=false\"":                 {Announce: "websocket=wss://nats.example.com?verify=false"},
 		"a URL like nats-leaf://host:port":     {Announce: "leafnode=tls://user:hunter2@leaf.example.com"},
 		"only certificates belong there":       {CAFile: key},
 		"read the certificate authorities":     {CAFile: filepath.Join(t.TempDir(), "missing")},
@@ -386,61 +443,115 @@ func TestAnnouncingWhatCannotBeIsRefused(t *testing.T) {
 	}
 }
 
-// Clients of a cluster hear where its other brokers are, each over what it came by.
+// Who has connected to one broker of a cluster knows all of them: each client, and
+// each leaf node, by addresses of what it came over.
 func TestClusterAdvertisesEachListenerToItsOwnClients(t *testing.T) {
 	t.Parallel()
-	routes := []int{brokertest.FreePort(t), brokertest.FreePort(t)}
-	ports := []int{brokertest.FreePort(t), brokertest.FreePort(t)}
-	configuration := func(i int) string {
-		return fmt.Sprintf(`
-			listen: "127.0.0.1:%[4]d", client_advertise: "nats-%[1]d.example.com:4222"
-			websocket { listen: "127.0.0.1:-1", no_tls: true, advertise: "ws-%[1]d.example.com:443" }
-			leafnodes { listen: "127.0.0.1:-1", advertise: "leaf-%[1]d.example.com:7422" }
-			cluster { name: east, listen: "127.0.0.1:%[2]d", routes: ["nats://127.0.0.1:%[3]d"] }`, i, routes[i], routes[1-i], ports[i])
+	const size = 3
+	var routes []string
+	var ports [size]int
+	for i := range ports {
+		ports[i] = brokertest.FreePort(t)
+		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", brokertest.FreePort(t)))
 	}
-	cluster := brokertest.StartConfigured(t, 2, func(i int, node *brokertest.Node) {
-		node.Configuration, node.ControlAddress = configuration(i), fmt.Sprintf("nats://127.0.0.1:%d", ports[i])
+	a := brokertest.NewAuthority(t, "the operator's")
+	certificate, key := a.Server("nats-0.example.com", "nats-1.example.com", "nats-2.example.com")
+	// The first takes TLS and WebSocket with TLS, as the others would in earnest.
+	secure := fmt.Sprintf("tls { cert_file: %q, key_file: %q, timeout: 20 }", certificate, key)
+	cluster := brokertest.StartConfigured(t, size, func(i int, node *brokertest.Node) {
+		websocket, nats := "no_tls: true", ""
+		if i == 0 {
+			websocket, nats = secure, secure+", allow_non_tls: true"
+		}
+		node.ControlAddress = fmt.Sprintf("nats://127.0.0.1:%d", ports[i])
+		node.Configuration = fmt.Sprintf(`
+			listen: "127.0.0.1:%[2]d", client_advertise: "nats-%[1]d.example.com:4222", %[4]s
+			websocket { listen: "127.0.0.1:-1", advertise: "ws-%[1]d.example.com:443", %[5]s }
+			leafnodes { listen: "127.0.0.1:-1", advertise: "leaf-%[1]d.example.com:7422" }
+			cluster { name: east, listen: %[3]q, routes: [%[6]s] }`,
+			i, ports[i], strings.TrimPrefix(routes[i], "nats://"), nats, websocket, strings.Join(routes, ", "))
 	})
 	account := cluster.Control.NewAccount("acme")
 	cluster.WaitApplied(account.Change(nil))
 	user := account.Issue("app")
-	node := cluster.Nodes[0]
-	for what, test := range map[string]struct{ at, want string }{
-		"nats":      {node.ClientURL(), "nats-%d.example.com:4222"},
-		"websocket": {fmt.Sprintf("ws://127.0.0.1:%d", websocketPort(t, node)), "ws-%d.example.com:443"},
+	first, plain := cluster.Nodes[0], cluster.Nodes[1]
+	ports0, ports1 := listening(t, first), listening(t, plain)
+	all := func(what string, port int) (urls []string) {
+		for i := range size {
+			urls = append(urls, fmt.Sprintf("%s-%d.example.com:%d", what, i, port))
+		}
+		return urls
+	}
+	for at, want := range map[string][]string{
+		fmt.Sprintf("nats://127.0.0.1:%d", ports[1]):        all("nats", 4222),
+		fmt.Sprintf("tls://127.0.0.1:%d", ports[0]):         all("nats", 4222),
+		fmt.Sprintf("ws://127.0.0.1:%d", ports1.ws):         all("ws", 443),
+		fmt.Sprintf("wss://127.0.0.1:%d", ports0.ws):        all("ws", 443),
+		fmt.Sprintf("leafnode://127.0.0.1:%d", ports1.leaf): all("leaf", 7422),
 	} {
-		nc := user.Connect(t, test.at)
-		deadline := time.Now().Add(brokertest.Patience)
-		for {
-			told := nc.DiscoveredServers()
-			slices.Sort(told)
-			if len(told) == 2 {
-				for i, u := range told {
-					if want := fmt.Sprintf(test.want, i); !strings.HasSuffix(u, want) {
-						t.Errorf("%s clients are told of %s, want %s", what, u, want)
+		scheme, _, _ := strings.Cut(at, "://")
+		told := func() []string { return leafNodesOf(t, at) }
+		if scheme != "leafnode" {
+			told = user.Connect(t, at, func(o *nats.Options) error {
+				if scheme == "tls" || scheme == "wss" {
+					return nats.RootCAs(a.File)(o)
+				}
+				return nil
+			}).DiscoveredServers
+		}
+		var got []string
+		for deadline := time.Now().Add(brokertest.Patience); len(got) < size && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			got = nil
+			for _, u := range told() { // which nats.go has given the scheme that it came by
+				if over, rest, has := strings.Cut(u, "://"); has {
+					if u = rest; over != scheme {
+						t.Errorf("who came over %s is told of %s", at, over+"://"+rest)
 					}
 				}
-				break
+				got = append(got, u)
 			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%s clients are told of %v only", what, told)
-			}
-			time.Sleep(10 * time.Millisecond)
+			slices.Sort(got)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("who came over %s is told of (-want +got):\n%s", at, diff)
 		}
 	}
-	if got := node.Endpoints(); got.WebSocket[0] != "ws://ws-0.example.com:443" || got.LeafNodeWebSocket[0] != "ws://ws-0.example.com:443/leafnode" ||
-		got.LeafNode[0] != "nats-leaf://leaf-0.example.com:7422" {
+	if got := plain.Endpoints(); got.WebSocket[0] != "ws://ws-1.example.com:443" || got.LeafNodeWebSocket[0] != "ws://ws-1.example.com:443/leafnode" ||
+		got.LeafNode[0] != "nats-leaf://leaf-1.example.com:7422" {
+		t.Errorf("endpoints = %+v, want what the file advertises", got)
+	}
+	if got := first.Endpoints(); got.WebSocket[0] != "wss://ws-0.example.com:443" || !slices.Contains(got.NATS, "tls://nats-0.example.com:4222") {
 		t.Errorf("endpoints = %+v, want what the file advertises", got)
 	}
 }
 
-func websocketPort(t *testing.T, node *brokertest.Node) int {
+// leafNodesOf is what the listener for leaf nodes says first about the cluster's.
+func leafNodesOf(t *testing.T, at string) []string {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(at, "leafnode://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	var info struct {
+		URLs []string `json:"leafnode_urls"`
+	}
+	if err != nil || json.Unmarshal([]byte(strings.TrimPrefix(line, "INFO ")), &info) != nil {
+		t.Fatalf("it says %q: %v", line, err)
+	}
+	return info.URLs
+}
+
+// listening are the ports of a broker that advertises others.
+func listening(t *testing.T, node *brokertest.Node) (ports struct{ ws, leaf int }) {
 	t.Helper()
 	v, err := node.Server().Varz(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v.Websocket.Port
+	ports.ws, ports.leaf = v.Websocket.Port, v.LeafNode.Port
+	return ports
 }
 
 // The configuration in docs/tls.md, but for its ports and certificates.

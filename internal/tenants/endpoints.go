@@ -123,8 +123,12 @@ func authoritiesOf(groups ...[]Broker) string {
 	return all.String()
 }
 
-// WantsTLSFirst reports whether NATS clients must begin with the TLS handshake.
-func (e Endpoints) WantsTLSFirst() bool {
+// WantsTLSFirst reports whether who connects to the URL must begin with the TLS
+// handshake. One that tenants are not told is taken to be like those that they are.
+func (e Endpoints) WantsTLSFirst(at string) bool {
+	if !strings.HasPrefix(at, "tls://") || slices.Contains(e.NATS, at) {
+		return slices.Contains(e.TLSFirstOnly, at)
+	}
 	return slices.ContainsFunc(e.NATS, func(u string) bool { return slices.Contains(e.TLSFirstOnly, u) })
 }
 

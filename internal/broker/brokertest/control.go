@@ -435,7 +435,7 @@ func (c *Control) memberships(context.Context) ([]resolver.Membership, error) {
 			m.URLs = append(m.URLs, s.url)
 			m.Brokers[key] = s.url
 			m.Roots += s.endpoints.CA
-			m.TLSFirst = slices.ContainsFunc(s.endpoints.NATS, func(u string) bool { return slices.Contains(s.endpoints.TLSFirstOnly, u) })
+			m.TLSFirst = slices.Contains(s.endpoints.TLSFirstOnly, s.url)
 		}
 		clusters[name] = m
 	}
