@@ -389,7 +389,7 @@ func TestNothingIsSaidOfListenersThatAreWithheld(t *testing.T) {
 		func(n *brokertest.Node) { n.Announce = "nats=,leafnode=,nats=tls://nats.example.com" })
 	got := w.node.Endpoints()
 	want := broker.Endpoints{NATS: []string{"tls://nats.example.com"}, WebSocket: []string{}, MQTT: []string{}, LeafNode: []string{},
-		TLSFirst: []string{}, TLSFirstOnly: []string{}, CA: got.CA}
+		TLSFirst: []string{}, CA: got.CA}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
