@@ -34,7 +34,12 @@ type callout struct {
 
 func setupCallout(t *testing.T, edit func(*callout, *claims.Account)) *callout {
 	t.Helper()
-	c := &callout{Cluster: brokertest.Start(t, 1), keys: map[*brokertest.Account]nkeys.KeyPair{}}
+	return calloutOn(t, brokertest.Start(t, 1), edit)
+}
+
+func calloutOn(t *testing.T, cluster *brokertest.Cluster, edit func(*callout, *claims.Account)) *callout {
+	t.Helper()
+	c := &callout{Cluster: cluster, keys: map[*brokertest.Account]nkeys.KeyPair{}}
 	for name, at := range map[string]**brokertest.Account{"acme": &c.account, "allowed": &c.allowed, "foreign": &c.foreign} {
 		*at = c.Control.NewAccount(name)
 		c.keys[*at] = pairOf(nkeys.CreateAccount())(t)
@@ -84,11 +89,11 @@ type answer struct {
 
 // serve answers a server's requests, edit making of the right answer what the
 // test wants. It returns the requests.
-func (c *callout) serve(t *testing.T, url string, edit func(*jwt.AuthorizationRequestClaims, *answer)) func() []*jwt.AuthorizationRequestClaims {
+func (c *callout) serve(t *testing.T, url string, edit func(*jwt.AuthorizationRequestClaims, *answer), options ...nats.Option) func() []*jwt.AuthorizationRequestClaims {
 	t.Helper()
 	var mu sync.Mutex
 	var seen []*jwt.AuthorizationRequestClaims
-	nc := c.service.Connect(t, url)
+	nc := c.service.Connect(t, url, options...)
 	_, err := nc.Subscribe(server.AuthCalloutSubject, func(m *nats.Msg) {
 		data, sender := m.Data, m.Header.Get(server.AuthRequestXKeyHeader)
 		if c.box != nil {
@@ -163,14 +168,14 @@ func (a *answer) encode() ([]byte, error) {
 }
 
 // stockServer holds the accounts as they are now.
-func (c *callout) stockServer(t *testing.T) *server.Server {
+func (c *callout) stockServer(t *testing.T, edit ...func(*server.Options)) *server.Server {
 	t.Helper()
 	system, token := c.Control.SystemAccount()
 	all := []*account{{key: key{public: system}, token: token, known: true}}
 	for a := range c.keys {
 		all = append(all, &account{key: key{public: string(a.Key)}, token: c.Control.Entry(string(a.Key)).JWT, known: true})
 	}
-	return startStock(t, c.Control, all)
+	return startStock(t, c.Control, all, edit...)
 }
 
 // What the service answers decides, on a broker as on a stock server, and what

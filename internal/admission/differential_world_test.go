@@ -362,7 +362,7 @@ func newSite(name string, s *server.Server) *site {
 // startStock starts a nats-server in operator mode that holds the accounts. Each
 // is loaded before the first login: stock judges logins that come while it loads
 // an account by claims that it has only half read.
-func startStock(t *testing.T, control *brokertest.Control, accounts []*account) *server.Server {
+func startStock(t *testing.T, control *brokertest.Control, accounts []*account, edit ...func(*server.Options)) *server.Server {
 	t.Helper()
 	operator, err := jwt.DecodeOperatorClaims(control.OperatorJWT())
 	if err != nil {
@@ -380,6 +380,9 @@ func startStock(t *testing.T, control *brokertest.Control, accounts []*account) 
 		MQTT:      server.MQTTOpts{Host: host, Port: server.RANDOM_PORT},
 	}
 	brokertest.TakeTime(o)
+	for _, change := range edit {
+		change(o)
+	}
 	for _, a := range accounts {
 		if a.known {
 			if err := resolver.Store(a.key.public, a.token); err != nil {
