@@ -33,7 +33,7 @@ func natsOptions(cfg Config) (*server.Options, error) {
 		if o, err = server.ProcessConfigFile(cfg.NATSConfigFile); err != nil {
 			return nil, fmt.Errorf("read the NATS configuration: %w", err)
 		}
-		for _, refuse := range []func(*server.Options) error{refuseOwnAuth, refuseWhatRides} {
+		for _, refuse := range []func(*server.Options) error{refuseOwnAuth, refuseWhatRides, refuseBrokenTLS} {
 			if err := refuse(o); err != nil {
 				return nil, fmt.Errorf("%s: %w", cfg.NATSConfigFile, err)
 			}
@@ -77,9 +77,9 @@ func refuseOwnAuth(o *server.Options) error {
 		fromControl = "which Signalbox sets itself: take it out, accounts and users come from control"
 		anonymous   = "which lets in whoever says nothing, and that somebody would have to be a user of one tenant: take it out, " +
 			"each client of a broker for many tenants says whose it is"
-		shared = "one login for all clients of a listener, and that would have to be a user of one tenant: take it out, " +
+		shared = "which is one login for all clients of a listener, and that would have to be a user of one tenant: take it out, " +
 			"tenants make device logins instead"
-		mapped = "by which a certificate is a user of the configuration, and there are none: take it out (verify may stay), " +
+		mapped = "by which a certificate is a user of the configuration, and there are none: take it out (verify may stay, unless it is for NATS clients), " +
 			"tenants say in a device login which certificate is whose"
 		certified = "and control, which connects there as clients do, has no certificate: take it out there (other listeners may have it); " +
 			"clients are asked for one anyway"
@@ -127,6 +127,21 @@ func refuseWhatRides(o *server.Options) error {
 		if cookie != "" {
 			return fmt.Errorf("it sets %q of the websocket without same_origin or allowed_origins: browsers send a cookie along whichever page connects, "+
 				"so any site could connect as the person who visits it; say which origins may", name)
+		}
+	}
+	return nil
+}
+
+// refuseBrokenTLS refuses listeners that nobody could get through, or only in the
+// clear without anybody's having said so.
+func refuseBrokenTLS(o *server.Options) error {
+	if w := o.Websocket; w.Port != 0 && w.TLSConfig == nil && !w.NoTLS {
+		return errors.New("it sets a websocket without tls: what clients log in with could be read on the way; " +
+			"add a tls block, or no_tls: true if a proxy in front has the certificate")
+	}
+	for name, c := range map[string]*tls.Config{"tls": o.TLSConfig, "websocket tls": o.Websocket.TLSConfig, "mqtt tls": o.MQTT.TLSConfig, "leafnodes tls": o.LeafNode.TLSConfig} {
+		if c != nil && len(c.Certificates) == 0 && c.GetCertificate == nil {
+			return fmt.Errorf("it sets %q without a certificate, so nobody could connect: add cert_file and key_file", name)
 		}
 	}
 	return nil

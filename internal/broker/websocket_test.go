@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -243,6 +244,24 @@ func TestWebSocketThatWouldLetInStrangersIsRefused(t *testing.T) {
 	t.Parallel()
 	certificate, key := brokertest.NewAuthority(t, "mine").Server()
 	secure := fmt.Sprintf("cert_file: %q, key_file: %q", certificate, key)
+	page, err := os.ReadFile(websocketPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "\n## What a broker refuses\n")
+	told := regexp.MustCompile("(?m)^\\| `.* \\| (.*) \\|$").FindAllStringSubmatch(table, -1)
+	if len(told) == 0 {
+		t.Fatal("the page tells of nothing that is refused")
+	}
+	var mu sync.Mutex
+	var all strings.Builder // that was said
+	t.Cleanup(func() {
+		for _, row := range told {
+			if !strings.Contains(all.String(), row[1]) {
+				t.Errorf("%s tells that a broker says %q, which none does", websocketPage, row[1])
+			}
+		}
+	})
 	const stranger, shared, rides = "would have to be a user of one tenant", "one login for all clients of a listener", "any site could connect as the person who visits it"
 	for text, want := range map[string]string{
 		`websocket { port: -1, no_tls: true, no_auth_user: somebody }`:                             stranger,
@@ -258,7 +277,11 @@ func TestWebSocketThatWouldLetInStrangersIsRefused(t *testing.T) {
 		`mqtt { port: -1, authorization { token: b } }`:                                            shared,
 		`no_auth_user: somebody`:                                                                   stranger,
 		`leafnodes { port: -1, authorization { user: a, password: b } }`:                           shared,
-		`websocket { port: -1 }`:                                                                   "requires TLS",
+		`websocket { port: -1 }`:                                                                   "add a tls block, or no_tls: true",
+		`websocket { port: -1, tls {} }`:                                                           "websocket tls\" without a certificate",
+		`tls {}`:                                                                                   "\"tls\" without a certificate",
+		`mqtt { port: -1, tls {} }`:                                                                "mqtt tls\" without a certificate",
+		`leafnodes { port: -1, tls {} }`:                                                           "leafnodes tls\" without a certificate",
 		`websocket { port: -1, tls { ` + secure + `, ca_file: CA, verify_and_map: true } }`:        "which certificate is whose",
 		`tls { ` + secure + `, ca_file: CA, verify_and_map: true }`:                                "which certificate is whose",
 		`tls { ` + secure + `, ca_file: CA, verify: true }`:                                        "has no certificate",
@@ -281,6 +304,9 @@ func TestWebSocketThatWouldLetInStrangersIsRefused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s\nsays %v, want it to say %q", text, err, want)
 			}
+			mu.Lock()
+			defer mu.Unlock()
+			fmt.Fprintln(&all, err)
 		})
 	}
 }
