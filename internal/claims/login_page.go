@@ -28,12 +28,7 @@ import (
 // One set of logins makes one page, and what would make it otherwise is no page.
 // The zero page is empty, and cannot be encoded.
 type LoginPage struct {
-	*loginPage
-}
-
-type loginPage struct {
-	text    []byte
-	hash    PageHash
+	content
 	digests []byte
 	starts  []uint32 // of the records
 }
@@ -180,7 +175,7 @@ func DecodeLoginPage(b []byte) (LoginPage, error) {
 	if n == 0 || n > MaxPageLogins || len(b) < loginPageHeader+n*digestLength {
 		return bad("they have no room for %d of them", n)
 	}
-	p := &loginPage{text: b, hash: HashPage(b), digests: b[loginPageHeader:][:n*digestLength], starts: make([]uint32, n)}
+	p := LoginPage{content: contentOf(LoginKind, b), digests: b[loginPageHeader:][:n*digestLength], starts: make([]uint32, n)}
 	r := loginReader{rest: b[loginPageHeader+n*digestLength:]}
 	for i := range n {
 		if i > 0 && bytes.Compare(p.digest(i-1), p.digest(i)) >= 0 {
@@ -198,7 +193,7 @@ func DecodeLoginPage(b []byte) (LoginPage, error) {
 	if len(r.rest) > 0 {
 		return bad("%d of them are too many", len(r.rest))
 	}
-	return LoginPage{p}, nil
+	return p, nil
 }
 
 // loginReader reads one record after the other.
@@ -256,32 +251,8 @@ func (r *loginReader) number(bytes int) (n int) {
 
 func (r *loginReader) text() string { return string(r.take(r.number(2))) }
 
-// Bytes are what the page's hash is of. Do not change them.
-func (p LoginPage) Bytes() []byte {
-	if p.loginPage == nil {
-		return nil
-	}
-	return p.text
-}
-
-// Hash is that of the page's bytes.
-func (p LoginPage) Hash() PageHash { return p.Name().Hash }
-
-// Name is what the page goes by.
-func (p LoginPage) Name() PageName {
-	if p.loginPage == nil {
-		return PageName{Kind: LoginKind}
-	}
-	return PageName{LoginKind, p.hash}
-}
-
 // Len is how many logins are in the page.
-func (p LoginPage) Len() int {
-	if p.loginPage == nil {
-		return 0
-	}
-	return len(p.starts)
-}
+func (p LoginPage) Len() int { return len(p.starts) }
 
 // Login is the one at that place, below Len.
 func (p LoginPage) Login(i int) DeviceLogin {
@@ -313,7 +284,7 @@ func (p LoginPage) find(digest LoginDigest) (int, bool) {
 	return sort.Find(p.Len(), func(i int) int { return bytes.Compare(digest[:], p.digest(i)) })
 }
 
-func (p *loginPage) digest(i int) []byte { return p.digests[i*digestLength:][:digestLength] }
+func (p LoginPage) digest(i int) []byte { return p.digests[i*digestLength:][:digestLength] }
 
 // LoginPages are all of an account's.
 type LoginPages []LoginPage

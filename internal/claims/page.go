@@ -19,6 +19,23 @@ type Page interface {
 	Name() PageName
 }
 
+// content is what pages of all kinds have in common.
+type content struct {
+	text []byte
+	name PageName
+}
+
+func contentOf(kind PageKind, b []byte) content { return content{b, PageName{kind, HashPage(b)}} }
+
+// Bytes are what the page's hash is of. Do not change them.
+func (c content) Bytes() []byte { return c.text }
+
+// Name is what the page goes by; empty for the zero page.
+func (c content) Name() PageName { return c.name }
+
+// Hash is that of the page's bytes; empty for the zero page.
+func (c content) Hash() PageHash { return c.name.Hash }
+
 // PageKind is what a page holds.
 type PageKind string
 

@@ -22,8 +22,7 @@ import (
 // the Unix second up to which JWTs for it are refused. They are sorted by key,
 // each key once. The zero page is empty, and cannot be encoded.
 type RevocationPage struct {
-	records []byte
-	hash    PageHash
+	content
 }
 
 // MaxPageRevocations is how many revocations fit in a page: 320 KiB of them, which
@@ -57,7 +56,7 @@ func EncodeRevocationPage(revoked map[UserKey]time.Time) (RevocationPage, error)
 // What is no page is fault.Invalid; whether it is the one that was meant, its
 // hash says.
 func DecodeRevocationPage(b []byte) (RevocationPage, error) {
-	p := RevocationPage{records: b, hash: HashPage(b)}
+	p := RevocationPage{contentOf(RevocationKind, b)}
 	if len(b) == 0 || len(b)%recordLength != 0 || p.Len() > MaxPageRevocations {
 		return RevocationPage{}, fault.New(fault.Invalid, "%d bytes are no revocation page", len(b))
 	}
@@ -69,17 +68,8 @@ func DecodeRevocationPage(b []byte) (RevocationPage, error) {
 	return p, nil
 }
 
-// Bytes are what the page's hash is of. Do not change them.
-func (p RevocationPage) Bytes() []byte { return p.records }
-
 // Len is how many users are revoked.
-func (p RevocationPage) Len() int { return len(p.records) / recordLength }
-
-// Hash is that of the page's bytes.
-func (p RevocationPage) Hash() PageHash { return p.hash }
-
-// Name is what the page goes by.
-func (p RevocationPage) Name() PageName { return PageName{RevocationKind, p.hash} }
+func (p RevocationPage) Len() int { return len(p.text) / recordLength }
 
 // RevokedAt is the time up to which JWTs for that key are refused, if any are.
 func (p RevocationPage) RevokedAt(key UserKey) (time.Time, bool) {
@@ -111,12 +101,12 @@ func (p RevocationPage) revokedAt(raw []byte) (time.Time, bool) {
 	if !found {
 		return time.Time{}, false
 	}
-	seconds := binary.BigEndian.Uint64(p.records[i*recordLength+rawKeyLength:])
+	seconds := binary.BigEndian.Uint64(p.text[i*recordLength+rawKeyLength:])
 	return timeOf(int64(seconds)), true
 }
 
 func (p RevocationPage) key(i int) []byte {
-	return p.records[i*recordLength:][:rawKeyLength]
+	return p.text[i*recordLength:][:rawKeyLength]
 }
 
 func rawUserKey(key UserKey) ([]byte, error) {

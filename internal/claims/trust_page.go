@@ -46,12 +46,7 @@ type TrustCondition struct {
 // TrustPage holds an account's [Trust]: a [Page], of which an account has one at
 // most. Its bytes are the JSON. The zero page trusts nobody.
 type TrustPage struct {
-	*trustPage
-}
-
-type trustPage struct {
-	text        []byte
-	hash        PageHash
+	content
 	trust       Trust
 	authorities []*x509.Certificate
 	issuers     Issuers
@@ -86,7 +81,7 @@ func DecodeTrustPage(b []byte) (TrustPage, error) {
 	if len(b) > MaxTrustPageBytes {
 		return TrustPage{}, fault.New(fault.Invalid, "%d bytes are no trust page, which has up to %d", len(b), MaxTrustPageBytes)
 	}
-	p := &trustPage{text: b, hash: HashPage(b)}
+	p := TrustPage{content: contentOf(TrustKind, b)}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&p.trust); err != nil {
@@ -102,10 +97,10 @@ func DecodeTrustPage(b []byte) (TrustPage, error) {
 	if err := p.read(); err != nil {
 		return TrustPage{}, err
 	}
-	return TrustPage{p}, nil
+	return p, nil
 }
 
-func (p *trustPage) read() error {
+func (p *TrustPage) read() error {
 	if len(p.trust.Authorities)+len(p.trust.Issuers) == 0 {
 		return fault.New(fault.Invalid, "a trust page that trusts nobody is none")
 	}
@@ -178,45 +173,11 @@ func (r TrustRule) validate() error {
 	return nil
 }
 
-// Bytes are what the page's hash is of. Do not change them.
-func (p TrustPage) Bytes() []byte {
-	if p.trustPage == nil {
-		return nil
-	}
-	return p.text
-}
-
-// Hash is that of the page's bytes; empty for the zero page.
-func (p TrustPage) Hash() PageHash { return p.Name().Hash }
-
-// Name is what the page goes by.
-func (p TrustPage) Name() PageName {
-	if p.trustPage == nil {
-		return PageName{Kind: TrustKind}
-	}
-	return PageName{TrustKind, p.hash}
-}
-
 // Trust is what the page says. Do not change it.
-func (p TrustPage) Trust() Trust {
-	if p.trustPage == nil {
-		return Trust{}
-	}
-	return p.trust
-}
+func (p TrustPage) Trust() Trust { return p.trust }
 
 // Authorities are the certificates of those that the account trusts. Do not change them.
-func (p TrustPage) Authorities() []*x509.Certificate {
-	if p.trustPage == nil {
-		return nil
-	}
-	return p.authorities
-}
+func (p TrustPage) Authorities() []*x509.Certificate { return p.authorities }
 
 // Issuers are those whose tokens the account takes.
-func (p TrustPage) Issuers() Issuers {
-	if p.trustPage == nil {
-		return nil
-	}
-	return p.issuers
-}
+func (p TrustPage) Issuers() Issuers { return p.issuers }
