@@ -1268,6 +1268,27 @@ type BrokerReceipt struct {
 // CertificateAuthorities Who may issue certificates of this account's device logins: a certificate in PEM each, one that is an authority's.
 type CertificateAuthorities = []string
 
+// CertificateAuthority defines model for CertificateAuthority.
+type CertificateAuthority struct {
+	// Fingerprint The SHA-256 of the certificate in DER, in hexadecimal digits.
+	Fingerprint string `json:"fingerprint"`
+
+	// NotAfter From then on nobody gets in by it.
+	NotAfter  time.Time `json:"not_after"`
+	NotBefore Time      `json:"not_before"`
+
+	// Pem As the account has it.
+	Pem string `json:"pem"`
+
+	// Subject As RFC 2253 writes it, such as CN=Devices,O=Example.
+	Subject string `json:"subject"`
+}
+
+// CertificateAuthorityList defines model for CertificateAuthorityList.
+type CertificateAuthorityList struct {
+	Items []CertificateAuthority `json:"items"`
+}
+
 // CertificateMatch Of a certificate: which one it is. One of those that the account's authorities have issued.
 type CertificateMatch struct {
 	// Kind `subject`: its whole subject as RFC 2253 has it, `CN=pump 7,O=Example`; `email`, `dns`, `uri`: one of its alternative names, a SPIFFE id being a

@@ -2,7 +2,9 @@ package tenants
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -12,6 +14,28 @@ import (
 	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/fault"
 )
+
+// Authority is what a certificate of an account's authorities says.
+type Authority struct {
+	PEM                 string
+	Subject             string // as RFC 2253 writes it
+	Fingerprint         string // as of a [claims.CertificateFingerprint]
+	NotBefore, NotAfter time.Time
+}
+
+// Authorities are those of the settings, in their order.
+func (s AccountSettings) Authorities() ([]Authority, error) {
+	var list []Authority
+	for i, text := range s.CertificateAuthorities {
+		c, err := parseAuthority(text)
+		if err != nil {
+			return nil, fmt.Errorf("read certificate authority %d: %w", i, err)
+		}
+		digest := sha256.Sum256(c.Raw)
+		list = append(list, Authority{PEM: text, Subject: c.Subject.String(), Fingerprint: hex.EncodeToString(digest[:]), NotBefore: c.NotBefore, NotAfter: c.NotAfter})
+	}
+	return list, nil
+}
 
 // parseAuthority reads the one certificate of an authority that a text in PEM has.
 // What is wrong is a fault without pointer, which does not repeat the text.

@@ -500,6 +500,28 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/v1/accounts/{account}/certificate-authorities": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    /**
+     * What the account's certificate authorities are
+     * @description What stands in its `certificate_authorities`, in the same order: `updateAccount` edits those.
+     */
+    get: operations["listCertificateAuthorities"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/v1/accounts/{account}/connections": {
     parameters: {
       query?: never;
@@ -2330,6 +2352,23 @@ export interface components {
     };
     /** @description Who may issue certificates of this account's device logins: a certificate in PEM each, one that is an authority's. */
     CertificateAuthorities: string[];
+    CertificateAuthority: {
+      /** @description As the account has it. */
+      pem: string;
+      /** @description As RFC 2253 writes it, such as CN=Devices,O=Example. */
+      subject: string;
+      /** @description The SHA-256 of the certificate in DER, in hexadecimal digits. */
+      fingerprint: string;
+      not_before: components["schemas"]["Time"];
+      /**
+       * Format: date-time
+       * @description From then on nobody gets in by it.
+       */
+      not_after: string;
+    };
+    CertificateAuthorityList: {
+      items: components["schemas"]["CertificateAuthority"][];
+    };
     /** @description A share of the messages that carry a `traceparent` header is traced through the brokers. */
     Trace: {
       /** @description The subject that hears where a message went. Without wildcards. */
@@ -4828,6 +4867,29 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Endpoints"];
+        };
+      };
+      default: components["responses"]["Refused"];
+    };
+  };
+  listCertificateAuthorities: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        account: components["parameters"]["AccountId"];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The authorities. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CertificateAuthorityList"];
         };
       };
       default: components["responses"]["Refused"];
