@@ -56,20 +56,36 @@ func (v verdict) session(l *login, tags []string) *session {
 type sessions struct {
 	byID    map[uint64]*session
 	byUser  map[string][]*session
-	byName  map[string][]*session                        // the users'
-	byRole  map[string]map[*session]struct{}             // the most connections of all in one place, so a set
-	byLogin map[claims.LoginDigest]map[*session]struct{} // those by a device login
-	trusted map[*session]struct{}                        // those by what the account trusts beside its roles
+	byName  map[string][]*session // the users'
+	byRole  index[string]
+	byLogin index[claims.LoginDigest] // those by a device login
+	trusted map[*session]struct{}     // those by what the account trusts beside its roles
 	pruneAt int
 }
 
 const pruneAtLeast = 16
 
+// index finds sessions of which very many may have one key.
+type index[K comparable] map[K]map[*session]struct{}
+
+func (x index[K]) add(key K, s *session) {
+	if x[key] == nil {
+		x[key] = map[*session]struct{}{}
+	}
+	x[key][s] = struct{}{}
+}
+
+func (x index[K]) remove(key K, s *session) {
+	delete(x[key], s)
+	if len(x[key]) == 0 {
+		delete(x, key)
+	}
+}
+
 func (x *sessions) add(s *session, alive func(*session) bool) {
 	if x.byID == nil {
 		x.byID, x.byUser, x.byName = map[uint64]*session{}, map[string][]*session{}, map[string][]*session{}
-		x.byRole = map[string]map[*session]struct{}{}
-		x.byLogin, x.trusted = map[claims.LoginDigest]map[*session]struct{}{}, map[*session]struct{}{}
+		x.byRole, x.byLogin, x.trusted = index[string]{}, index[claims.LoginDigest]{}, map[*session]struct{}{}
 	}
 	if len(x.byID) >= max(x.pruneAt, pruneAtLeast) {
 		x.prune(alive)
@@ -81,7 +97,7 @@ func (x *sessions) add(s *session, alive func(*session) bool) {
 	x.byID[s.id] = s
 	x.byUser[s.user] = append(x.byUser[s.user], s)
 	x.byName[s.name] = append(x.byName[s.name], s)
-	x.addTo(s.role, s)
+	x.byRole.add(s.role, s)
 	x.addGround(s)
 }
 
@@ -91,7 +107,7 @@ func (x *sessions) remove(s *session) {
 	}
 	without(x.byUser, s.user, s)
 	without(x.byName, s.name, s)
-	x.removeFrom(s.role, s)
+	x.byRole.remove(s.role, s)
 	x.removeGround(s)
 }
 
@@ -103,22 +119,15 @@ func (x *sessions) addGround(s *session) {
 	if !ok || d.authority != "" {
 		x.trusted[s] = struct{}{}
 	}
-	if !ok {
-		return
+	if ok {
+		x.byLogin.add(d.Digest, s)
 	}
-	if x.byLogin[d.Digest] == nil {
-		x.byLogin[d.Digest] = map[*session]struct{}{}
-	}
-	x.byLogin[d.Digest][s] = struct{}{}
 }
 
 func (x *sessions) removeGround(s *session) {
 	delete(x.trusted, s)
 	if d, ok := s.ground.(deviceLogin); ok {
-		delete(x.byLogin[d.Digest], s)
-		if len(x.byLogin[d.Digest]) == 0 {
-			delete(x.byLogin, d.Digest)
-		}
+		x.byLogin.remove(d.Digest, s)
 	}
 }
 
@@ -167,25 +176,11 @@ func without(index map[string][]*session, key string, s *session) {
 	index[key] = others
 }
 
-func (x *sessions) addTo(role string, s *session) {
-	if x.byRole[role] == nil {
-		x.byRole[role] = map[*session]struct{}{}
-	}
-	x.byRole[role][s] = struct{}{}
-}
-
-func (x *sessions) removeFrom(role string, s *session) {
-	delete(x.byRole[role], s)
-	if len(x.byRole[role]) == 0 {
-		delete(x.byRole, role)
-	}
-}
-
 // move notes that a session stays, in another role.
 func (x *sessions) move(s *session, role string) {
-	x.removeFrom(s.role, s)
+	x.byRole.remove(s.role, s)
 	s.role = role
-	x.addTo(role, s)
+	x.byRole.add(role, s)
 }
 
 func (x *sessions) prune(alive func(*session) bool) {
