@@ -2,6 +2,7 @@ package claims
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -40,6 +41,17 @@ type IdentityToken struct {
 // MaxIdentityTokenBytes is the longest token of an issuer that is looked at.
 const MaxIdentityTokenBytes = 16 << 10
 
+// What tenants and their issuers can have a broker do for one token is bounded: it
+// is done before anybody is known, by a process that other tenants share.
+const (
+	minRSABits     = 2048
+	maxRSABits     = 4096
+	maxRSAExponent = 1<<16 + 1 // the one that everybody has
+	maxKeysTried   = 8         // that a token without the name of a key may be signed with
+	maxTokenSteps  = 64 << 10  // claims looked at, and values compared
+	stepBytes      = 64        // of a value that are compared in a step
+)
+
 // tokenLeeway is by how much an issuer's clock may differ.
 const tokenLeeway = 30 * time.Second
 
@@ -64,6 +76,7 @@ var (
 	ErrTokenTime      = &TokenError{"token_time", "the token has expired, or is not valid yet"}
 	ErrTokenRevoked   = &TokenError{"credential_revoked", "tokens of this subject that were issued until then were revoked"}
 	ErrTokenRule      = &TokenError{"token_rule", "no rule of the account says whom the token stands for"}
+	errTokenSteps     = &TokenError{"token_rule", "the rules of the account take too long for a token with so much in it"}
 )
 
 // TokenIssuer is what a token says of its issuer, before anything of it is verified.
@@ -107,7 +120,8 @@ func newIssuers(list []TrustedIssuer) (out Issuers) {
 	return out
 }
 
-// ReadKeySet returns the public keys of a JWK set that signatures can be verified with.
+// ReadKeySet returns the public keys of a JWK set that signatures can be verified
+// with: RSA keys have at least 2048 bits, for shorter ones are broken, and at most 4096.
 func ReadKeySet(set json.RawMessage) (keys []jose.JSONWebKey) {
 	var raw struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -117,11 +131,20 @@ func ReadKeySet(set json.RawMessage) (keys []jose.JSONWebKey) {
 	}
 	for _, text := range raw.Keys {
 		var key jose.JSONWebKey
-		if key.UnmarshalJSON(text) == nil && key.IsPublic() && key.Valid() && (key.Use == "" || key.Use == "sig") {
+		if key.UnmarshalJSON(text) == nil && key.IsPublic() && key.Valid() && (key.Use == "" || key.Use == "sig") && isSound(key.Key) {
 			keys = append(keys, key)
 		}
 	}
 	return keys
+}
+
+func isSound(key any) bool {
+	public, ok := key.(*rsa.PublicKey)
+	if !ok {
+		return true // a curve's size is the curve's
+	}
+	bits := public.N.BitLen()
+	return bits >= minRSABits && bits <= maxRSABits && public.E <= maxRSAExponent
 }
 
 // RuleID names a rule of an issuer by all that it says; the issuer's keys do not count.
@@ -164,7 +187,7 @@ func (s Issuers) Has(id RuleID) bool {
 // Read verifies a token, and finds the rule that says whom it stands for in the account. Its
 // error is a [TokenError]; with ErrTokenKey the issuer's keys may have changed.
 func (s Issuers) Read(account AccountKey, token string, now time.Time) (IdentityToken, error) {
-	if len(token) > MaxIdentityTokenBytes {
+	if len(token) > MaxIdentityTokenBytes || strings.ContainsAny(token, "\r\n") { // which base64 passes over
 		return IdentityToken{}, ErrTokenMalformed
 	}
 	signed, err := jose.ParseSignedCompact(token, tokenAlgorithms)
@@ -197,6 +220,9 @@ func (s Issuers) Read(account AccountKey, token string, now time.Time) (Identity
 			continue
 		}
 		out, err := said.become(r)
+		if said.spent() {
+			break
+		}
 		if err != nil {
 			continue // a claim that the name is made of is missing
 		}
@@ -207,22 +233,27 @@ func (s Issuers) Read(account AccountKey, token string, now time.Time) (Identity
 		out.IssuedAt = said.issuedAt(now)
 		return out, nil
 	}
+	if said.spent() {
+		return IdentityToken{}, errTokenSteps
+	}
 	return IdentityToken{}, ErrTokenRule
 }
 
 func (i issuer) verify(signed *jose.JSONWebSignature) ([]byte, error) {
 	header := signed.Signatures[0].Protected
-	tried := false
+	tried := 0
 	for _, key := range i.keys {
 		if header.KeyID != "" && key.KeyID != header.KeyID || key.Algorithm != "" && key.Algorithm != header.Algorithm {
 			continue
 		}
-		tried = true
+		if tried++; tried > maxKeysTried {
+			break
+		}
 		if payload, err := signed.Verify(key.Key); err == nil {
 			return payload, nil
 		}
 	}
-	if !tried {
+	if tried == 0 {
 		return nil, ErrTokenKey
 	}
 	return nil, ErrTokenSignature
@@ -239,13 +270,16 @@ func TokenUser(account AccountKey, url, subject string) UserKey {
 }
 
 // tokenClaims are what a token says.
-type tokenClaims map[string]any
+type tokenClaims struct {
+	all   map[string]any
+	steps int // that were taken so far
+}
 
-func readToken(payload []byte) (tokenClaims, error) {
-	var said tokenClaims
+func readToken(payload []byte) (*tokenClaims, error) {
+	said := &tokenClaims{}
 	d := json.NewDecoder(bytes.NewReader(payload))
 	d.UseNumber()
-	if err := d.Decode(&said); err != nil {
+	if err := d.Decode(&said.all); err != nil {
 		return nil, err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
@@ -254,17 +288,27 @@ func readToken(payload []byte) (tokenClaims, error) {
 	return said, nil
 }
 
+// spent says whether the token has been looked at for long enough. What is found from then on
+// means nothing.
+func (c *tokenClaims) spent() bool { return c.steps > maxTokenSteps }
+
 // find is a claim: by its name, or where dots lead into objects.
-func (c tokenClaims) find(name string) (any, bool) {
-	if v, ok := c[name]; ok {
+func (c *tokenClaims) find(name string) (any, bool) { return c.within(c.all, name) }
+
+func (c *tokenClaims) within(object map[string]any, name string) (any, bool) {
+	if c.steps++; c.spent() {
+		return nil, false
+	}
+	if v, ok := object[name]; ok {
 		return v, true
 	}
 	for at := range len(name) {
 		if name[at] != '.' {
 			continue
 		}
-		if inner, ok := c[name[:at]].(map[string]any); ok {
-			if v, ok := tokenClaims(inner).find(name[at+1:]); ok {
+		c.steps++
+		if inner, ok := object[name[:at]].(map[string]any); ok {
+			if v, ok := c.within(inner, name[at+1:]); ok {
 				return v, true
 			}
 		}
@@ -273,11 +317,15 @@ func (c tokenClaims) find(name string) (any, bool) {
 }
 
 // texts are a claim's values, of which a list has several.
-func (c tokenClaims) texts(name string) (all []string) {
+func (c *tokenClaims) texts(name string) (all []string) {
 	v, _ := c.find(name)
 	list, ok := v.([]any)
 	if !ok {
 		list = []any{v}
+	}
+	c.steps += len(list)
+	if c.spent() {
+		return nil
 	}
 	for _, entry := range list {
 		switch entry := entry.(type) {
@@ -293,15 +341,15 @@ func (c tokenClaims) texts(name string) (all []string) {
 }
 
 // text is a claim that is one text.
-func (c tokenClaims) text(name string) string {
+func (c *tokenClaims) text(name string) string {
 	v, _ := c.find(name)
 	s, _ := v.(string)
 	return s
 }
 
 // seconds is a claim that is a time.
-func (c tokenClaims) seconds(name string) (at time.Time, there, ok bool) {
-	v, there := c[name]
+func (c *tokenClaims) seconds(name string) (at time.Time, there, ok bool) {
+	v, there := c.all[name]
 	if !there {
 		return time.Time{}, false, true
 	}
@@ -313,7 +361,7 @@ func (c tokenClaims) seconds(name string) (at time.Time, there, ok bool) {
 	return time.Unix(int64(f), 0), true, true
 }
 
-func (c tokenClaims) times(now time.Time) (expires time.Time, err error) {
+func (c *tokenClaims) times(now time.Time) (expires time.Time, err error) {
 	expires, there, ok := c.seconds("exp")
 	if !there || !ok {
 		return expires, ErrTokenMalformed
@@ -329,18 +377,25 @@ func (c tokenClaims) times(now time.Time) (expires time.Time, err error) {
 	return expires, nil
 }
 
-// issuedAt counts for revocations; a token that does not say is from now.
-func (c tokenClaims) issuedAt(now time.Time) time.Time {
+// issuedAt counts for revocations. A token that does not say may be as old as can be: else
+// whoever had one that was revoked could come back with it.
+func (c *tokenClaims) issuedAt(now time.Time) time.Time {
 	at, there, ok := c.seconds("iat")
-	if !there || !ok || at.After(now) {
+	if !there || !ok || at.Unix() < 1 {
+		return time.Unix(1, 0)
+	}
+	if at.After(now) {
 		return now
 	}
 	return at
 }
 
-func (c tokenClaims) meets(conditions []TrustCondition) bool {
+func (c *tokenClaims) meets(conditions []TrustCondition) bool {
 	for _, want := range conditions {
-		if !slices.ContainsFunc(c.texts(want.Claim), want.holds) {
+		if !slices.ContainsFunc(c.texts(want.Claim), func(value string) bool {
+			c.steps += len(value) / stepBytes
+			return want.holds(value)
+		}) {
 			return false
 		}
 	}
@@ -383,7 +438,7 @@ func matchGlob(pattern, value string) bool {
 }
 
 // become fills in the rule's templates. It fails when a claim is missing that the name is made of.
-func (c tokenClaims) become(r TrustRule) (IdentityToken, error) {
+func (c *tokenClaims) become(r TrustRule) (IdentityToken, error) {
 	name, err := c.fill(r.Name)
 	if err != nil {
 		return IdentityToken{}, err
@@ -400,7 +455,7 @@ func (c tokenClaims) become(r TrustRule) (IdentityToken, error) {
 }
 
 // fill replaces each {{claim}} by what the token says.
-func (c tokenClaims) fill(template string) (string, error) {
+func (c *tokenClaims) fill(template string) (string, error) {
 	var b strings.Builder
 	for {
 		before, rest, found := strings.Cut(template, "{{")
