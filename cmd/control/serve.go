@@ -169,7 +169,9 @@ func (r *replica) run(ctx context.Context) error {
 		return r.repeat(ctx, warnEvery, "warn of credentials that expire", r.domain.WarnOfExpiry)
 	})
 	g.Go(func() error { return r.repeat(ctx, purgeEvery, "purge deleted accounts", r.domain.PurgeDue) })
-	g.Go(func() error { return r.repeat(ctx, keysEvery, "read the keys of issuers", r.domain.ReadDueKeys) })
+	for range tenants.KeyReaders {
+		g.Go(func() error { return r.repeat(ctx, keysEvery, "read the keys of issuers", r.domain.ReadDueKeys) })
+	}
 	g.Go(func() error {
 		return r.repeat(ctx, consoleEvery, "end consoles of who is gone", r.domain.EndStaleConsoles)
 	})

@@ -78,7 +78,7 @@ func (s *Service) readToken(ctx context.Context, account Account, token string) 
 		if err := hurryOIDCIssuers(ctx, s.pool, []claims.AccountKey{account.PublicKey}, now.Add(-hurryAfter), now); err != nil {
 			return claims.IdentityToken{}, err
 		}
-		if err := s.ReadDueKeys(ctx); err != nil {
+		if err := s.readKeysOf(ctx, account); err != nil {
 			return claims.IdentityToken{}, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -134,6 +135,13 @@ func (s *Service) UpdateOIDCIssuer(ctx context.Context, actor Actor, id OIDCIssu
 	if err != nil {
 		return OIDCIssuer{}, err
 	}
+	in, err := accountByID(ctx, s.pool, actor, before.AccountID)
+	if err != nil {
+		return OIDCIssuer{}, err
+	}
+	if err := actor.mayChange(in, Developer); err != nil { // before anything is read for them
+		return OIDCIssuer{}, err
+	}
 	wanted := before.OIDCIssuerSpec.clone()
 	if err := edit(&wanted); err != nil {
 		return OIDCIssuer{}, err
@@ -233,17 +241,63 @@ func (s *Service) DeleteOIDCIssuer(ctx context.Context, actor Actor, id OIDCIssu
 	})
 }
 
+// KeyReaders is how many callers of [Service.ReadDueKeys] there should be, since each
+// waits for an issuer that may take its time.
+const KeyReaders = 8
+
+// keyReading holds the tenants one of whose issuers is being read: one at a time, so
+// that who has many, none of which answers, delays nobody else's.
+type keyReading struct {
+	mu      sync.Mutex
+	tenants []TenantID
+}
+
+func (r *keyReading) done(tenant TenantID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tenants = slices.DeleteFunc(r.tenants, func(t TenantID) bool { return t == tenant })
+}
+
 // ReadDueKeys reads the keys of those issuers again whose time it is. Any
-// replica may call it, as often as it likes: each issuer is one's.
+// replica may call it, as often as it likes, and at once: each issuer is one's.
 func (s *Service) ReadDueKeys(ctx context.Context) error {
 	for {
-		now := s.clock()
-		issuer, err := dueOIDCIssuer(ctx, s.pool, now, now.Add(readKeysWithin))
+		issuer, err := s.takeDueIssuer(ctx)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("find an issuer whose keys are due: %w", err)
+		}
+		err = s.readKeys(ctx, issuer)
+		s.reading.done(issuer.TenantID)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Service) takeDueIssuer(ctx context.Context) (OIDCIssuer, error) {
+	s.reading.mu.Lock()
+	defer s.reading.mu.Unlock()
+	now := s.clock()
+	issuer, err := dueOIDCIssuer(ctx, s.pool, "", s.reading.tenants, now, now.Add(readKeysWithin))
+	if err == nil {
+		s.reading.tenants = append(s.reading.tenants, issuer.TenantID)
+	}
+	return issuer, err
+}
+
+// readKeysOf reads the keys of the account's issuers whose time it is.
+func (s *Service) readKeysOf(ctx context.Context, account Account) error {
+	for {
+		now := s.clock()
+		issuer, err := dueOIDCIssuer(ctx, s.pool, account.ID, nil, now, now.Add(readKeysWithin))
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("find an issuer of account %s whose keys are due: %w", account.ID, err)
 		}
 		if err := s.readKeys(ctx, issuer); err != nil {
 			return err
@@ -267,14 +321,14 @@ func (s *Service) readKeys(ctx context.Context, issuer OIDCIssuer) error {
 		}
 		now := s.clock()
 		if failure != nil {
-			return keepOIDCKeys(ctx, tx, issuer, issuer.Keys, cut(fault.All(failure)[0].Message), now.Add(retryKeysAfter), now)
+			return keepOIDCFailure(ctx, tx, issuer, cut(fault.All(failure)[0].Message), now.Add(retryKeysAfter))
 		}
 		current, err := oidcIssuersToSign(ctx, tx, account)
 		at := slices.IndexFunc(current, func(i OIDCIssuer) bool { return i.ID == issuer.ID && i.URL == issuer.URL })
 		if err != nil || at < 0 {
 			return err
 		}
-		if err := keepOIDCKeys(ctx, tx, issuer, keys, "", readAgain(now), now); err != nil {
+		if err := keepOIDCKeys(ctx, tx, issuer, keys, readAgain(now), now); err != nil {
 			return err
 		}
 		if sameJSON(current[at].Keys, keys) || account.DeletingAt != nil {

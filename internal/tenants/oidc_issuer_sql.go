@@ -146,9 +146,10 @@ func addRevokedSubjects(ctx context.Context, q querier, account Account, revoked
 	return nil
 }
 
-// dueOIDCIssuer takes an issuer whose keys are to be read, and leaves it to the
-// caller for so long. [pgx.ErrNoRows]: none is due.
-func dueOIDCIssuer(ctx context.Context, q querier, now, until time.Time) (OIDCIssuer, error) {
+// dueOIDCIssuer takes an issuer whose keys are to be read, of the account if it says
+// one, and of none of the busy tenants, and leaves it to the caller for so long.
+// [pgx.ErrNoRows]: none is due.
+func dueOIDCIssuer(ctx context.Context, q querier, account AccountID, busy []TenantID, now, until time.Time) (OIDCIssuer, error) {
 	const query = `
 		UPDATE oidc_issuers
 		SET fetch_at = @until,
@@ -159,12 +160,14 @@ func dueOIDCIssuer(ctx context.Context, q querier, now, until time.Time) (OIDCIs
 			JOIN accounts ON accounts.id = oidc_issuers.account_id
 			WHERE fetch_at <= @now
 			AND accounts.deleted_at IS NULL
+			AND (@account = '' OR oidc_issuers.account_id = @account)
+			AND oidc_issuers.tenant_id <> ALL(@busy)
 			ORDER BY fetch_at
 			LIMIT 1
 			FOR UPDATE OF oidc_issuers SKIP LOCKED
 		)
 		RETURNING ` + oidcIssuerColumns
-	return one[OIDCIssuer](ctx, q, query, pgx.StrictNamedArgs{"now": now, "until": until})
+	return one[OIDCIssuer](ctx, q, query, pgx.StrictNamedArgs{"account": account, "busy": notNull(busy), "now": now, "until": until})
 }
 
 // hurryOIDCIssuers has the account's issuers' keys read soon, unless they were a moment ago.
@@ -182,18 +185,30 @@ func hurryOIDCIssuers(ctx context.Context, q querier, keys []claims.AccountKey, 
 	return err
 }
 
-func keepOIDCKeys(ctx context.Context, tx pgx.Tx, issuer OIDCIssuer, keys json.RawMessage, failure string, again, now time.Time) error {
+// keepOIDCKeys and keepOIDCFailure keep nothing of an issuer that is at another URL by now.
+func keepOIDCKeys(ctx context.Context, tx pgx.Tx, issuer OIDCIssuer, keys json.RawMessage, again, now time.Time) error {
 	const query = `
 		UPDATE oidc_issuers
 		SET keys = @keys,
-			fetched_at = CASE WHEN @failure = '' THEN @now ELSE fetched_at END,
-			fetch_error = @failure,
+			fetched_at = @now,
+			fetch_error = '',
 			fetch_at = @again
 		WHERE id = @id
-		AND tenant_id = @tenant`
-	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
-		"id": issuer.ID, "tenant": issuer.TenantID, "keys": keys, "failure": failure, "again": again, "now": now,
-	})
+		AND tenant_id = @tenant
+		AND url = @url`
+	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{"id": issuer.ID, "tenant": issuer.TenantID, "url": issuer.URL, "keys": keys, "again": again, "now": now})
+	return err
+}
+
+func keepOIDCFailure(ctx context.Context, tx pgx.Tx, issuer OIDCIssuer, failure string, again time.Time) error {
+	const query = `
+		UPDATE oidc_issuers
+		SET fetch_error = @failure,
+			fetch_at = @again
+		WHERE id = @id
+		AND tenant_id = @tenant
+		AND url = @url`
+	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{"id": issuer.ID, "tenant": issuer.TenantID, "url": issuer.URL, "failure": failure, "again": again})
 	return err
 }
 

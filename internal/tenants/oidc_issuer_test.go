@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -182,4 +185,104 @@ func TestKeysOfIssuersAreReadAgain(t *testing.T) {
 	w.at(reported.Add(hurryAfter + time.Second))
 	report()
 	due(reported.Add(hurryAfter+time.Second), 0)
+}
+
+// An issuer that holds control up is waited for by its own tenant.
+func TestIssuersThatAreSlowDelayNobodyElses(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	now := time.Now().UTC()
+	w.at(now)
+	slow := w.role("slow")
+	for i := range 3 * KeyReaders / 4 {
+		must(w.CreateOIDCIssuer(t.Context(), w.owner, w.account.ID, Once{}, issuerSpec(fmt.Sprintf("https://slow-%d.example.org", i), slow.ID)))(t)
+	}
+	other, _, theirs := w.found("Others")
+	role := must(w.CreateRole(t.Context(), other, theirs.ID, Once{}, RoleSpec{Name: "pipelines", Template: claims.OpenTemplate()}))(t)
+	must(w.CreateOIDCIssuer(t.Context(), other, theirs.ID, Once{}, issuerSpec("https://quick.example.org", role.ID)))(t)
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var asked atomic.Int64
+	read, waiting := make(chan string), make(chan struct{}, 3*KeyReaders)
+	w.IssuerKeys = func(ctx context.Context, url string) (json.RawMessage, error) {
+		if strings.Contains(url, "slow") {
+			asked.Add(1)
+			waiting <- struct{}{}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		read <- url
+		return json.RawMessage(someKeySet), nil
+	}
+	w.at(now.Add(16 * time.Minute))
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	defer stop()
+	for range KeyReaders {
+		readers.Go(func() { _ = w.ReadDueKeys(ctx) }) // it ends by being stopped
+	}
+	<-waiting
+	select {
+	case url := <-read:
+		if url != "https://quick.example.org" {
+			t.Errorf("read %s", url)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("it waits for another tenant's issuers")
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("%d issuers of one tenant were asked at once", n)
+	}
+}
+
+// Keys that were to be read when their issuer was given up do not come back under the next one's name.
+func TestKeysOfAnIssuerThatMovedAreNotKept(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]bool{"read": false, "not read": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			now := time.Now().UTC()
+			w.at(now)
+			issuer := w.issuer(w.role("pipelines"))
+			w.IssuerKeys = func(ctx context.Context, url string) (json.RawMessage, error) {
+				if url != issuer.URL {
+					return json.RawMessage(nextKeySet), nil
+				}
+				_, err := w.UpdateOIDCIssuer(ctx, w.owner, issuer.ID, "", func(s *OIDCIssuerSpec) error { s.URL = "https://next.example.org"; return nil })
+				if err != nil {
+					t.Error(err)
+				}
+				if fails {
+					return nil, errors.New("it cannot be read")
+				}
+				return json.RawMessage(someKeySet), nil
+			}
+			w.at(now.Add(16 * time.Minute))
+			if err := w.ReadDueKeys(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			got := must(w.OIDCIssuer(t.Context(), w.owner, issuer.ID))(t)
+			if got.URL != "https://next.example.org" || !sameJSON(got.Keys, json.RawMessage(nextKeySet)) || got.FetchError != "" {
+				t.Errorf("%s has %s, %q", got.URL, got.Keys, got.FetchError)
+			}
+		})
+	}
+}
+
+// Nobody has control read a URL who may not change the account.
+func TestWhoMayNotChangeIssuersHasNoneRead(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	role := w.role("pipelines")
+	issuer, viewer := w.issuer(role), w.joined(Viewer)
+	w.IssuerKeys = func(_ context.Context, url string) (json.RawMessage, error) {
+		t.Errorf("%s was read", url)
+		return json.RawMessage(someKeySet), nil
+	}
+	_, err := w.CreateOIDCIssuer(t.Context(), viewer, w.account.ID, Once{}, issuerSpec("https://other.example.org", role.ID))
+	refused(t, err, fault.Forbidden)
+	_, err = w.UpdateOIDCIssuer(t.Context(), viewer, issuer.ID, "", func(s *OIDCIssuerSpec) error { s.URL = "https://other.example.org"; return nil })
+	refused(t, err, fault.Forbidden)
 }

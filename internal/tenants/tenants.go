@@ -39,8 +39,9 @@ type Service struct {
 	// it before the first call.
 	IssuerKeys KeySource
 
-	stock stockJWTs
-	work  chan struct{} // wakes RunOperations
+	stock   stockJWTs
+	work    chan struct{} // wakes RunOperations
+	reading *keyReading
 
 	rehearsal *Rehearsal // nil: what is done counts
 	counts    countReader
@@ -48,7 +49,7 @@ type Service struct {
 
 // New returns a Service over the pool; seeds are sealed and opened by keys.
 func New(pool *pgxpool.Pool, keys *keyring.Keyring) *Service {
-	return &Service{pool: pool, keys: keys, now: time.Now, UndoWindow: DefaultUndo, ConsoleLife: DefaultConsoleLife, work: make(chan struct{}, 1)}
+	return &Service{pool: pool, keys: keys, now: time.Now, UndoWindow: DefaultUndo, ConsoleLife: DefaultConsoleLife, work: make(chan struct{}, 1), reading: &keyReading{}}
 }
 
 // clock is read once for all that one transaction writes, so that its times
