@@ -1,6 +1,9 @@
 package oidc_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,9 +11,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +119,45 @@ func TestIssuersThatMisbehaveAreRefusedInWords(t *testing.T) {
 		"endless keys": {func(p *provider) {
 			p.keys = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(strings.Repeat(" ", 1<<20))) }
 		}, "more than"},
+		"a little that unpacks to much": {func(p *provider) {
+			p.keys = func(w http.ResponseWriter, r *http.Request) {
+				if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+					t.Error("it takes no gzip, so this shows nothing")
+				}
+				w.Header().Set("Content-Encoding", "gzip")
+				packed := gzip.NewWriter(w)
+				for range 64 {
+					if _, err := packed.Write(bytes.Repeat([]byte(" "), 1<<20)); err != nil {
+						return // it has heard enough
+					}
+				}
+				_ = packed.Close()
+			}
+		}, "more than"},
+		"no end of waiting": {func(p *provider) {
+			p.keys = func(w http.ResponseWriter, r *http.Request) {
+				drip := time.NewTicker(100 * time.Millisecond)
+				defer drip.Stop()
+				for {
+					select {
+					case <-r.Context().Done():
+						return
+					case <-drip.C:
+						_, _ = w.Write([]byte(" "))
+						_ = http.NewResponseController(w).Flush()
+					}
+				}
+			}
+		}, "could not be read in 10s"},
+		"a redirect that leads to itself": {func(p *provider) {
+			p.keys = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/keys", http.StatusFound) }
+		}, "another host"},
+		"more keys than anybody needs": {func(p *provider) {
+			p.keys = func(w http.ResponseWriter, _ *http.Request) {
+				key := strings.TrimSuffix(strings.TrimPrefix(string(oneKey(t)), `{"keys":[`), "]}")
+				fmt.Fprintf(w, `{"keys": [%s]}`, strings.Join(slices.Repeat([]string{key}, 33), ","))
+			}
+		}, "33 keys"},
 		"no keys": {func(p *provider) {
 			p.keys = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys": []}`)) }
 		}, "no public key"},
@@ -155,6 +199,49 @@ func TestStrangersCannotHaveControlLookAroundItsNetwork(t *testing.T) {
 		}
 		if time.Since(start) > 5*time.Second {
 			t.Errorf("%s: it tried for %s", url, time.Since(start))
+		}
+	}
+}
+
+func oneKey(t *testing.T) []byte {
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: claims.ReadKeySet(keySet(t))})
+	if err != nil {
+		t.Error(err)
+	}
+	return set
+}
+
+// A proxy that is meant for control's own traffic would connect to where control may not.
+func TestProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
+		t.Setenv(name, "http://proxy.example.org:3128")
+	}
+	var dialled []string
+	fetcher := &oidc.Fetcher{Transport: func(transport *http.Transport) {
+		transport.DialContext = func(_ context.Context, _, address string) (net.Conn, error) {
+			dialled = append(dialled, address)
+			return nil, errors.New("nobody is there")
+		}
+	}}
+	if _, err := fetcher.Keys(t.Context(), "https://idp.example.org"); err == nil {
+		t.Error("it was read")
+	}
+	if !slices.Equal(dialled, []string{"idp.example.org:443"}) {
+		t.Errorf("it connects to %s", dialled)
+	}
+}
+
+func TestAddressesOfNobodyOrOfNeighboursAreNotPublic(t *testing.T) {
+	t.Parallel()
+	for text, public := range map[string]bool{
+		"8.8.8.8": true, "2001:4860:4860::8888": true, "::ffff:8.8.8.8": true,
+		"0.0.0.0": false, "0.1.2.3": false, "127.255.255.254": false, "10.1.2.3": false, "172.31.255.255": false, "192.168.255.255": false, "169.254.169.254": false,
+		"100.127.255.255": false, "192.0.0.170": false, "192.88.99.1": false, "198.19.0.1": false, "203.0.113.7": false, "224.0.0.1": false, "255.255.255.255": false,
+		"::": false, "::1": false, "::ffff:10.0.0.1": false, "::ffff:169.254.169.254": false, "::7f00:1": false, "::a9fe:a9fe": false, "64:ff9b::a00:1": false,
+		"64:ff9b:1::a00:1": false, "2002:a00:1::": false, "2001:0:1::": false, "fe80::1": false, "fec0::1": false, "fd00::1": false, "ff02::1": false, "2001:db8::1": false,
+	} {
+		if got := oidc.IsPublic(netip.MustParseAddr(text)); got != public {
+			t.Errorf("%s: public is %t", text, got)
 		}
 	}
 }
