@@ -3211,6 +3211,9 @@ type User struct {
 	// ActiveDeviceLogins Device logins neither revoked nor expired.
 	ActiveDeviceLogins int64 `json:"active_device_logins"`
 
+	// ConnectionTypes How the user may connect, of what its role, account and plan allow; it holds for creds and device logins that are out already. Empty: all of that. Unmodified nats-servers do not know of it, and go by the role.
+	ConnectionTypes UserConnectionTypes `json:"connection_types"`
+
 	// Connections Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
 	Connections *UserConnections `json:"connections"`
 	CreatedAt   Time             `json:"created_at"`
@@ -3237,11 +3240,17 @@ type User struct {
 	UpdatedAt Time     `json:"updated_at"`
 }
 
+// UserConnectionTypes How the user may connect, of what its role, account and plan allow; it holds for creds and device logins that are out already. Empty: all of that. Unmodified nats-servers do not know of it, and go by the role.
+type UserConnectionTypes = []ConnectionType
+
 // UserConnections Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
 type UserConnections = int64
 
 // UserCreate defines model for UserCreate.
 type UserCreate struct {
+	// ConnectionTypes How the user may connect, of what its role, account and plan allow; it holds for creds and device logins that are out already. Empty: all of that. Unmodified nats-servers do not know of it, and go by the role.
+	ConnectionTypes *UserConnectionTypes `json:"connection_types,omitempty"`
+
 	// Connections Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
 	Connections *UserConnections `json:"connections,omitempty"`
 
@@ -3274,6 +3283,9 @@ type UserTags = []string
 
 // UserUpdate defines model for UserUpdate.
 type UserUpdate struct {
+	// ConnectionTypes How the user may connect, of what its role, account and plan allow; it holds for creds and device logins that are out already. Empty: all of that. Unmodified nats-servers do not know of it, and go by the role.
+	ConnectionTypes *UserConnectionTypes `json:"connection_types,omitempty"`
+
 	// Connections Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
 	Connections *UserConnections `json:"connections,omitempty"`
 

@@ -1,5 +1,10 @@
 BEGIN;
 
+DROP INDEX users_capped;
+ALTER TABLE users
+    DROP COLUMN connection_types;
+CREATE INDEX users_capped ON users (account_id) WHERE connections IS NOT NULL AND deleted_at IS NULL;
+
 -- To the version before, a device login is a credential; and nobody has its creds.
 ALTER TABLE credentials
     DROP COLUMN kind,

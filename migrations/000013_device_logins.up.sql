@@ -59,4 +59,10 @@ CREATE INDEX credentials_login_page ON credentials (account_id, login_page) WHER
 CREATE INDEX credentials_device_logins ON credentials (user_id, id) WHERE kind <> 'creds';
 CREATE INDEX credentials_account_device_logins ON credentials (account_id, id) WHERE kind <> 'creds';
 
+ALTER TABLE users
+    ADD COLUMN connection_types text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN users.connection_types IS 'that it may use, of those that its role allows; empty: all of them';
+DROP INDEX users_capped;
+CREATE INDEX users_capped ON users (account_id) WHERE (connections IS NOT NULL OR connection_types <> '{}') AND deleted_at IS NULL;
+
 COMMIT;

@@ -584,6 +584,7 @@ CREATE TABLE users (
   deleted_at timestamp with time zone,
   tags text[] DEFAULT '{}'::text[] NOT NULL,
   connections bigint,
+  connection_types text[] DEFAULT '{}'::text[] NOT NULL,
   console boolean DEFAULT false NOT NULL,
   CONSTRAINT users_pkey PRIMARY KEY (id),
   CONSTRAINT users_tenant_id_account_id_id_key UNIQUE (tenant_id, account_id, id),
@@ -658,7 +659,7 @@ CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
 CREATE INDEX tenants_plan ON public.tenants USING btree (plan_id, id);
 CREATE INDEX trust_pages_hash ON public.trust_pages USING btree (hash);
 CREATE INDEX used_nonces_age ON public.used_nonces USING btree (expires_at);
-CREATE INDEX users_capped ON public.users USING btree (account_id) WHERE ((connections IS NOT NULL) AND (deleted_at IS NULL));
+CREATE INDEX users_capped ON public.users USING btree (account_id) WHERE (((connections IS NOT NULL) OR (connection_types <> '{}'::text[])) AND (deleted_at IS NULL));
 CREATE UNIQUE INDEX users_name_key ON public.users USING btree (account_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX users_page ON public.users USING btree (account_id, id) WHERE (deleted_at IS NULL);
 CREATE INDEX users_role ON public.users USING btree (role_id) WHERE (deleted_at IS NULL);
@@ -795,4 +796,5 @@ COMMENT ON TABLE trust_pages IS 'whom an account trusts to say who its clients a
 COMMENT ON COLUMN trust_pages.records IS 'see claims.TrustPage';
 COMMENT ON TABLE used_nonces IS 'of renewals; nonces carry their own proof of origin, so only used ones are kept, until they expire';
 COMMENT ON COLUMN users.connections IS 'at one time; -1 is unlimited; null: the role''s';
+COMMENT ON COLUMN users.connection_types IS 'that it may use, of those that its role allows; empty: all of them';
 COMMENT ON COLUMN users.console IS 'a person who is signed in, named by their e-mail: in no list';

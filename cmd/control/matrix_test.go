@@ -180,7 +180,7 @@ type visitor struct {
 	*caller
 }
 
-// A connection type that is withdrawn from the role, the account or the plan ends
+// A connection type that is withdrawn from the user, the role, the account or the plan ends
 // the connections of that type within a second, and no others.
 func TestWithdrawnConnectionTypeThrowsItsClientsOut(t *testing.T) {
 	t.Parallel()
@@ -207,6 +207,7 @@ func TestWithdrawnConnectionTypeThrowsItsClientsOut(t *testing.T) {
 		return func(kind claims.ConnectionType) { set(typesBut(kind)) }, func() { set([]claims.ConnectionType{}) }
 	}
 	fromRole, toRole := patch("/v1/roles/" + role.ID)
+	fromUser, toUser := patch("/v1/users/" + guest.user)
 	fromAccount, toAccount := patch("/v1/accounts/" + c.account)
 	// Who is put on a plan has their accounts signed anew one after the other.
 	onPlan := func(plan resource, types ...claims.ConnectionType) {
@@ -226,6 +227,7 @@ func TestWithdrawnConnectionTypeThrowsItsClientsOut(t *testing.T) {
 		withdraw func(claims.ConnectionType)
 		restore  func()
 	}{
+		{"user", fromUser, toUser},
 		{"role", fromRole, toRole},
 		{"account", fromAccount, toAccount},
 		{"plan", func(kind claims.ConnectionType) { onPlan(plans[kind], typesBut(kind)...) }, func() { onPlan(everything) }},

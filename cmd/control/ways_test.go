@@ -96,7 +96,7 @@ func port(text string) int {
 }
 
 // badge is what a client shows: a bearer credential, so that each protocol can carry it.
-type badge struct{ file, creds, jwt string }
+type badge struct{ user, file, creds, jwt string }
 
 // badge issues a credential of a new user in the role.
 func (c *customer) badge(account, role string) badge {
@@ -105,7 +105,7 @@ func (c *customer) badge(account, role string) badge {
 	c.must("POST", "/v1/accounts/"+account+"/users", map[string]any{"name": "user-of-" + strings.ToLower(role), "role_id": role}, &user)
 	var out struct{ JWT, Creds string }
 	c.must("POST", "/v1/users/"+user.ID+"/credentials", map[string]any{}, &out)
-	p := badge{file: filepath.Join(c.t.TempDir(), "user.creds"), creds: out.Creds, jwt: out.JWT}
+	p := badge{user: user.ID, file: filepath.Join(c.t.TempDir(), "user.creds"), creds: out.Creds, jwt: out.JWT}
 	check(c.t, os.WriteFile(p.file, []byte(out.Creds), 0o600))
 	return p
 }

@@ -82,16 +82,16 @@ func anyType(role jwt.UserPermissionLimits) jwt.UserPermissionLimits {
 	return role
 }
 
-// takes says whether account and role allow the connection's type.
+// takes says whether account, role and user allow the connection's type.
 func (w *law) takes(s *session) bool {
 	if !w.counts.AllowsType(claims.ConnectionType(s.kind)) {
 		return false
 	}
-	role := w.standingOf(s).template
-	if role == nil {
+	in := w.standingOf(s)
+	if in.template == nil {
 		return true
 	}
-	_, err := allowedTypes(role.AllowedConnectionTypes, s.kind)
+	_, err := allowedTypes(in.allowedTypes(), s.kind)
 	return err == nil
 }
 

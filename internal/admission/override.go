@@ -20,6 +20,23 @@ type standing struct {
 	key      string                    // that the account knows it by: its role's, or the one that signed it
 	template *jwt.UserPermissionLimits // nil: it has permissions of its own, or the role is not there
 	tags     []string
+	types    []claims.ConnectionType // of those that the template allows; empty: all
+}
+
+// allowedTypes are the connection types that the user may use, of which an empty list is all.
+func (in standing) allowedTypes() []string {
+	if len(in.types) == 0 {
+		return in.template.AllowedConnectionTypes
+	}
+	var role []claims.ConnectionType
+	for _, name := range in.template.AllowedConnectionTypes {
+		role = append(role, claims.ConnectionType(strings.ToUpper(name)))
+	}
+	var both []string
+	for _, t := range claims.CommonTypes(role, in.types) {
+		both = append(both, string(t))
+	}
+	return both
 }
 
 // standing is what the account says of a user, or else the user's JWT does.
@@ -27,10 +44,10 @@ func (w *law) standing(signer, name string, tags []string) standing {
 	template := w.signers[signer]
 	if _, byRule := claims.RuleOf(tags); template != nil && !byRule { // whose name an issuer has chosen
 		if o, ok := claims.FindOverride(w.counts.Overrides, name); ok {
-			return standing{string(o.Role), w.signers[string(o.Role)], o.Tags}
+			return standing{string(o.Role), w.signers[string(o.Role)], o.Tags, o.ConnectionTypes}
 		}
 	}
-	return standing{signer, template, tags}
+	return standing{signer, template, tags, nil}
 }
 
 func (w *law) standingOf(s *session) standing { return w.standing(s.signer, s.name, s.tags) }
@@ -99,7 +116,7 @@ func changedUsers(before, after []claims.UserOverride, all bool) (names []string
 		case len(before) == 0 || after[0].Name < before[0].Name:
 			names, after = append(names, after[0].Name), after[1:]
 		default:
-			if all || before[0].Role != after[0].Role || !slices.Equal(before[0].Tags, after[0].Tags) {
+			if all || before[0].Role != after[0].Role || !slices.Equal(before[0].Tags, after[0].Tags) || !slices.Equal(before[0].ConnectionTypes, after[0].ConnectionTypes) {
 				names = append(names, after[0].Name)
 			}
 			before, after = before[1:], after[1:]

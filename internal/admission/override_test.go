@@ -12,13 +12,17 @@ import (
 	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
-// lawWith is a law with the roles AREAD, AWRITE and ATAG, and AALIKE that is as AREAD.
+// lawWith is a law with the roles AREAD, AWRITE and ATAG, and AALIKE that is as AREAD,
+// as is ALEAF but for leaf nodes only.
 func lawWith(overrides []claims.UserOverride, edit func(*law)) *law {
 	w := lawOf(func(c *jwt.AccountClaims) {
-		for key, subject := range map[string]string{"AREAD": "read.>", "AALIKE": "read.>", "AWRITE": "write.>", "ATAG": "{{tag(team)}}.>", "AACCOUNT": "{{account-tag(team)}}.>"} {
+		for key, subject := range map[string]string{"AREAD": "read.>", "AALIKE": "read.>", "ALEAF": "read.>", "AWRITE": "write.>", "ATAG": "{{tag(team)}}.>", "AACCOUNT": "{{account-tag(team)}}.>"} {
 			scope := jwt.NewUserScope()
 			scope.Key = key
 			scope.Template.Pub.Allow.Add(subject)
+			if key == "ALEAF" {
+				scope.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeLeafnode)
+			}
 			c.SigningKeys.AddScopedSigner(scope)
 		}
 	})
@@ -34,6 +38,9 @@ func TestOverrideEndsOnlyConnectionsOfWhomItChanges(t *testing.T) {
 	in := func(role claims.AccountKey, tags ...string) claims.UserOverride {
 		return claims.UserOverride{Name: "bob", Role: role, Tags: tags, Connections: claims.Unlimited}
 	}
+	over := func(role claims.AccountKey, types ...claims.ConnectionType) claims.UserOverride {
+		return claims.UserOverride{Name: "bob", Role: role, Connections: claims.Unlimited, ConnectionTypes: types}
+	}
 	just := func(list ...claims.UserOverride) *law { return lawWith(list, nil) }
 	for name, c := range map[string]struct {
 		before, after *law
@@ -44,6 +51,11 @@ func TestOverrideEndsOnlyConnectionsOfWhomItChanges(t *testing.T) {
 		"a move back":                         {just(in("AWRITE")), just(), []uint64{1, 2}},
 		"a move on":                           {just(in("AALIKE")), just(in("AWRITE")), []uint64{1, 2}},
 		"a number of connections":             {just(in("AREAD")), just(claims.UserOverride{Name: "bob", Role: "AREAD", Connections: 5}), nil},
+		"types that keep some out":            {just(), just(over("AREAD", claims.Standard)), []uint64{2}},
+		"types that keep others out":          {just(over("AREAD", claims.Standard)), just(over("AREAD", claims.WebSocket)), []uint64{1}},
+		"types that keep nobody out":          {just(in("AREAD")), just(over("AREAD", claims.Standard, claims.WebSocket)), nil},
+		"types that come back":                {just(over("AREAD", claims.Standard)), just(), nil},
+		"types that its role does not allow":  {just(), just(over("ALEAF", claims.Standard, claims.WebSocket)), []uint64{1, 2}},
 		"tags that its role does not name":    {just(in("AREAD", "team:blue")), just(in("AREAD", "team:red")), nil},
 		"tags that its role names":            {just(in("ATAG", "team:blue")), just(in("ATAG", "team:red")), []uint64{1, 2}},
 		"tags of its JWTs that change":        {just(), just(in("ATAG", "team:red")), []uint64{1, 2}},
@@ -61,8 +73,8 @@ func TestOverrideEndsOnlyConnectionsOfWhomItChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range []*session{
-			{id: 1, user: "U1", name: "bob", signer: "AREAD"},
-			{id: 2, user: "U2", name: "bob", signer: "AREAD", tags: []string{"team:old"}},
+			{id: 1, user: "U1", name: "bob", signer: "AREAD", kind: jwt.ConnectionTypeStandard},
+			{id: 2, user: "U2", name: "bob", signer: "AREAD", kind: jwt.ConnectionTypeWebsocket, tags: []string{"team:old"}},
 			{id: 3, user: "U3", name: "ann", signer: "AREAD"},
 			{id: 4, user: "U4", name: "dora", signer: "AROLE"},
 			{id: 5, user: "U5", name: "eve", signer: "AACCOUNT"},

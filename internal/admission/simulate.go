@@ -177,8 +177,11 @@ func (s *simulation) step(check string, err error) bool {
 	s.Reason, s.Detail = why.reason, why.detail
 	if pointer, ok := settings[check]; ok && !(check == "bearer" && s.noBearer) {
 		s.Decision = &Decision{Check: check, Source: s.owner(), Pointer: pointer}
-		if why.reason == TypeNotAllowed {
+		switch {
+		case why.reason == TypeNotAllowed:
 			s.Decision.Source = "account"
+		case why.reason == ConnectionType && s.roleTakesType():
+			s.Decision.Source = "user"
 		}
 	}
 	return false
@@ -186,6 +189,16 @@ func (s *simulation) step(check string, err error) bool {
 
 func (s *simulation) note(check string, o Outcome, detail string) {
 	s.Steps = append(s.Steps, Step{check, o, detail})
+}
+
+// roleTakesType says whether the role allows the connection's type, so that only the user does not.
+func (s *simulation) roleTakesType() bool {
+	in := s.standing(s.signed.Issuer, s.signed.Name, nil)
+	if in.template == nil {
+		return false
+	}
+	_, err := allowedTypes(in.template.AllowedConnectionTypes, s.source.kind)
+	return err == nil
 }
 
 // owner says whose the permissions and restrictions of the user are.

@@ -76,6 +76,7 @@ func (w *law) scoped(user *jwt.UserClaims) (*jwt.UserClaims, error) {
 		return nil, refused(RoleTemplate, "%v", err)
 	}
 	withRole.UserPermissionLimits = filled
+	withRole.AllowedConnectionTypes = in.allowedTypes()
 	return &withRole, nil
 }
 

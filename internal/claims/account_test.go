@@ -80,7 +80,7 @@ func fullAccount(t testing.TB) claims.Account {
 		TypeConnections: map[claims.ConnectionType]int64{claims.MQTT: 3, claims.MQTTOverWS: 0},
 		RoleConnections: map[claims.AccountKey]int64{must(fixedSeed(t, nkeys.PrefixByteAccount, 2).AccountKey()): 0, must(fixedSeed(t, nkeys.PrefixByteAccount, 3).AccountKey()): 12},
 		Overrides: []claims.UserOverride{
-			{Name: "billing", Role: must(fixedSeed(t, nkeys.PrefixByteAccount, 2).AccountKey()), Connections: 0},
+			{Name: "billing", Role: must(fixedSeed(t, nkeys.PrefixByteAccount, 2).AccountKey()), Connections: 0, ConnectionTypes: []claims.ConnectionType{claims.WebSocket, claims.MQTTOverWS}},
 			{Name: "Ångström", Role: must(fixedSeed(t, nkeys.PrefixByteAccount, 3).AccountKey()), Tags: []string{"team:blue", "eu"}, Connections: claims.Unlimited},
 		},
 		ConsoleRoles: []claims.AccountKey{must(fixedSeed(t, nkeys.PrefixByteAccount, 3).AccountKey())},
@@ -171,7 +171,7 @@ func TestEveryBadFieldOfAnAccountIsNamed(t *testing.T) {
 	account.ConnectionTypes = []claims.ConnectionType{claims.Standard, "CARRIER_PIGEON"}
 	account.RoleConnections = map[claims.AccountKey]int64{account.Key: -1}
 	account.Overrides = []claims.UserOverride{
-		{Name: "b", Role: "nobody", Connections: -2}, {Name: "b", Role: account.Key, Tags: []string{"fine", "fine"}}, {Name: "a.b", Role: account.Key},
+		{Name: "b", Role: "nobody", Connections: -2, ConnectionTypes: []claims.ConnectionType{"CARRIER_PIGEON"}}, {Name: "b", Role: account.Key, Tags: []string{"fine", "fine"}}, {Name: "a.b", Role: account.Key},
 	}
 	account.Revoked = map[claims.UserKey]time.Time{claims.UserKey(account.Key): time.Now()}
 	_, err := claims.EncodeAccount(account, must(claims.NewOperatorSeed()))
@@ -186,7 +186,7 @@ func TestEveryBadFieldOfAnAccountIsNamed(t *testing.T) {
 		"/default_permissions/publish/allow/0", "/default_permissions",
 		"/mappings/0/destinations/1/weight", "/trace/destination", "/trace/sampling", "/cluster_traffic",
 		"/connection_types/1", "/connections_per_type/MQTT", "/connections_per_type/MQTT_WS",
-		"/role_connections", "/overrides/0/role", "/overrides/0/connections", "/overrides/1/tags/1", "/overrides/1/name",
+		"/role_connections", "/overrides/0/role", "/overrides/0/connection_types/0", "/overrides/0/connections", "/overrides/1/tags/1", "/overrides/1/name",
 		"/overrides/2/name", "/overrides/2/name",
 		"/revoked",
 		"/roles/1/permissions/subscribe/deny/1", "/roles/1/public_key",

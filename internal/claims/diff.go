@@ -97,7 +97,11 @@ func overridesByName(tag string) (map[string]any, error) {
 	x, err := ReadExtension([]string{tag})
 	users := make(map[string]any, len(x.Overrides))
 	for _, o := range x.Overrides {
-		users[o.Name] = map[string]any{"role": string(o.Role), "tags": o.Tags, "connections": o.Connections}
+		user := map[string]any{"role": string(o.Role), "tags": o.Tags, "connections": o.Connections}
+		if len(o.ConnectionTypes) > 0 {
+			user["connection_types"] = o.ConnectionTypes
+		}
+		users[o.Name] = user
 	}
 	return users, wrap("read what users are by now", err)
 }

@@ -16,13 +16,15 @@ import (
 
 // UserOverride says what a user is, whatever its credentials say. It is for one
 // whose credentials were signed when it was in another role or had other tags,
-// and for one with a number of connections of its own. It holds for users that a
-// role of the account signed.
+// and for one with a number of connections, or types of them, of its own. It holds for
+// users that a role of the account signed.
 type UserOverride struct {
 	Name        string     // of the user, as its JWTs have it
 	Role        AccountKey // whose template holds for it
 	Tags        []string   // instead of those in its JWTs
 	Connections int64      // that it may have at one time: Unlimited, or so many
+	// ConnectionTypes that it may use, of those that its role allows; empty: all of them.
+	ConnectionTypes []ConnectionType
 }
 
 // MaxOverrides is how many users of an account may have one.
@@ -42,10 +44,11 @@ type packed struct {
 }
 
 type packedUser struct {
-	Name        string   `json:"n"`
-	Role        int      `json:"r"`
-	Tags        []string `json:"t,omitempty"`
-	Connections int64    `json:"c"`
+	Name        string           `json:"n"`
+	Role        int              `json:"r"`
+	Tags        []string         `json:"t,omitempty"`
+	Connections int64            `json:"c"`
+	Types       []ConnectionType `json:"w,omitempty"`
 }
 
 var lowerBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
@@ -60,7 +63,7 @@ func encodeOverrides(list []UserOverride) (string, error) {
 			places[o.Role] = place
 			p.Roles = append(p.Roles, o.Role)
 		}
-		p.Users = append(p.Users, packedUser{Name: o.Name, Role: place, Tags: o.Tags, Connections: o.Connections})
+		p.Users = append(p.Users, packedUser{Name: o.Name, Role: place, Tags: o.Tags, Connections: o.Connections, Types: o.ConnectionTypes})
 	}
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -101,7 +104,7 @@ func decodeOverrides(s string) ([]UserOverride, error) {
 		if u.Role < 0 || u.Role >= len(p.Roles) {
 			return nil, bad(fmt.Errorf("no role %d", u.Role))
 		}
-		list = append(list, UserOverride{Name: u.Name, Role: p.Roles[u.Role], Tags: u.Tags, Connections: u.Connections})
+		list = append(list, UserOverride{Name: u.Name, Role: p.Roles[u.Role], Tags: u.Tags, Connections: u.Connections, ConnectionTypes: u.Types})
 	}
 	return list, nil
 }
@@ -109,14 +112,14 @@ func decodeOverrides(s string) ([]UserOverride, error) {
 // validateOverrides wants them sorted by name, each name once.
 func validateOverrides(list []UserOverride) error {
 	if len(list) > MaxOverrides {
-		return fault.New(fault.OverLimit, "more than %d users of the account have a number of connections of their own, or credentials from before they were moved or tagged; "+
-			"issue those anew and revoke the old ones, or put the users into a role with that number", MaxOverrides)
+		return fault.New(fault.OverLimit, "more than %d users of the account have a number or types of connections of their own, or credentials from before they were moved or tagged; "+
+			"issue those anew and revoke the old ones, or put the users into a role with that number or those types", MaxOverrides)
 	}
 	var errs []error
 	for i, o := range list {
 		pointer := fmt.Sprintf("/overrides/%d", i)
 		_, err := ParseAccountKey(string(o.Role))
-		errs = append(errs, fault.At(pointer+"/name", ValidateUserName(o.Name)), fault.At(pointer+"/role", err), below(pointer, ValidateTags(o.Tags)))
+		errs = append(errs, fault.At(pointer+"/name", ValidateUserName(o.Name)), fault.At(pointer+"/role", err), below(pointer, ValidateTags(o.Tags)), below(pointer, ValidateConnectionTypes(o.ConnectionTypes)))
 		if i > 0 && strings.Compare(list[i-1].Name, o.Name) >= 0 {
 			errs = append(errs, fault.Field(pointer+"/name", "users are sorted by name, each once"))
 		}

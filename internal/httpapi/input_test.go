@@ -91,6 +91,7 @@ func TestBadInputNamesTheFieldAndChangesNothing(t *testing.T) {
 		"fewer connections than none":      {"PATCH", role, `{"limits": {"connections_per_user": -2}}`, nil, 400, "/limits/connections_per_user"},
 		"a user with a tag in upper case":  {"POST", users, `{"name": "u", "tags": ["ok", "Team:a"]}`, nil, 400, "/tags/1"},
 		"a tag of Signalbox's own":         {"PATCH", user, `{"tags": ["signalbox-users:x"]}`, nil, 400, "/tags/0"},
+		"a user for no type there is":      {"PATCH", user, `{"connection_types": ["MQTT", "TELEX"]}`, nil, 400, "/connection_types/1"},
 		"a user's fewer than none":         {"PATCH", user, `{"connections": -2}`, nil, 400, "/connections"},
 		"another's role":                   {"PATCH", user, `{"role_id": "rol_00000000000000000000000000"}`, nil, 400, "/role_id"},
 		"another name for a user":          {"PATCH", user, `{"name": "other"}`, nil, 400, "/name"},

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/signalbox-io/signalbox/api"
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/tenants"
 )
 
@@ -84,7 +85,8 @@ func (s *Server) deleteUser(w http.ResponseWriter, r *http.Request) error {
 func userView(spec tenants.UserSpec) api.UserCreate {
 	role := string(spec.RoleID)
 	tags := mapped(spec.Tags, func(t string) string { return t })
-	view := api.UserCreate{Name: spec.Name, RoleId: &role, Tags: &tags, Connections: spec.Connections}
+	types := mapped(spec.ConnectionTypes, func(t claims.ConnectionType) api.ConnectionType { return api.ConnectionType(t) })
+	view := api.UserCreate{Name: spec.Name, RoleId: &role, Tags: &tags, Connections: spec.Connections, ConnectionTypes: &types}
 	if spec.Permissions != nil {
 		permissions := api.OwnPermissions(permissionsOf(*spec.Permissions))
 		view.Permissions = &permissions
@@ -94,6 +96,7 @@ func userView(spec tenants.UserSpec) api.UserCreate {
 
 func userSpec(in api.UserCreate) (tenants.UserSpec, error) {
 	spec := tenants.UserSpec{Name: in.Name, RoleID: tenants.RoleID(orZero(in.RoleId)), Tags: orZero(in.Tags), Connections: in.Connections}
+	spec.ConnectionTypes = mapped(orZero(in.ConnectionTypes), func(t api.ConnectionType) claims.ConnectionType { return claims.ConnectionType(t) })
 	if in.Permissions == nil {
 		return spec, nil
 	}
@@ -113,6 +116,7 @@ func userOf(u tenants.User) api.User {
 		Name:               u.Name,
 		Tags:               *view.Tags,
 		Connections:        view.Connections,
+		ConnectionTypes:    *view.ConnectionTypes,
 		ActiveCredentials:  u.ActiveCredentials,
 		ActiveDeviceLogins: u.ActiveDeviceLogins,
 		MovedCredentials:   u.MovedCredentials,

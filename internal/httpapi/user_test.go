@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,6 +34,12 @@ func TestUserIsEditedByMergePatch(t *testing.T) {
 	}
 	if got := patch(`{"connections": null}`); got.Connections != nil || got.Tags[0] != "team:blue" || got.RoleId != user.RoleId || got.MovedCredentials != 0 {
 		t.Errorf("without a number of its own: %+v", got)
+	}
+	if got := patch(`{"connection_types": ["WEBSOCKET", "MQTT"]}`); !slices.Equal(got.ConnectionTypes, []api.ConnectionType{api.WEBSOCKET, api.MQTT}) {
+		t.Errorf("with connection types of its own: %+v", got)
+	}
+	if got := patch(`{"connection_types": []}`); got.ConnectionTypes == nil || len(got.ConnectionTypes) != 0 {
+		t.Errorf("for all types again: %+v", got)
 	}
 	own := patch(`{"permissions": {"publish": {"allow": ["a", "b"]}, "responses": {"max_messages": 1, "expires_in": "PT5S"}}}`)
 	if own.RoleId == user.RoleId || own.RoleName != "u" || (*own.Permissions.Publish.Allow)[1] != "b" || own.MovedCredentials != 1 {

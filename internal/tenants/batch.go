@@ -113,13 +113,14 @@ func (f *faults) add(err error) {
 // expiries are when the credentials of each role expire.
 type expiries map[claims.AccountKey]*time.Time
 
-// of refuses roles whose credentials may not be issued.
+// of refuses users and roles whose credentials may not be issued.
 func (e expiries) of(u signable, now time.Time, life CredentialLife) (*time.Time, error) {
-	if at, known := e[u.RoleKey]; known {
+	at, known := e[u.RoleKey]
+	if known && len(u.UserTypes) == 0 {
 		return at, nil
 	}
-	if err := u.admissible(); err != nil {
-		return nil, err
+	if err := u.admissible(); err != nil || known {
+		return at, err
 	}
 	at, err := u.lifetimes().expiry(now, life.ExpiresAt, life.ExpiresIn)
 	e[u.RoleKey] = at

@@ -119,7 +119,7 @@ func usersOfBatch(ctx context.Context, q querier, account Account, id BatchID, e
 func roleToSign(ctx context.Context, tx pgx.Tx, account Account, role RoleID) (signable, error) {
 	const query = `
 		SELECT ` + signableColumns + `
-		FROM (SELECT @tenant::text AS tenant_id, @account::text AS account_id, @role::text AS role_id, '{}'::text[] AS tags, '' AS name, '' AS id) AS users` + joinSignable
+		FROM (SELECT @tenant::text AS tenant_id, @account::text AS account_id, @role::text AS role_id, '{}'::text[] AS tags, '{}'::text[] AS connection_types, '' AS name, '' AS id) AS users` + joinSignable
 	u, err := one[signable](ctx, tx, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID, "role": role})
 	return u, found(err, "role", string(role))
 }

@@ -39,7 +39,7 @@ const (
 		`coalesce(accounts.settings #> '{auth_callout,auth_users}' ? users.id, false) AS spared, accounts.name AS account_name, accounts.public_key AS account_key, ` +
 		`accounts.deleting_at, accounts.suspended_at, coalesce((accounts.limits ->> 'bearer')::boolean, true) AS account_bearer, ` +
 		`coalesce(accounts.effective_limits, accounts.limits) AS effective_limits, accounts.effective_connection_types AS allowed_types, ` +
-		`users.role_id, users.tags, roles.name AS role_name, roles.public_key AS role_key, roles.sealed_seed, ` +
+		`users.role_id, users.tags, users.connection_types AS user_types, roles.name AS role_name, roles.public_key AS role_key, roles.sealed_seed, ` +
 		`roles.default_credential_lifetime AS role_default, roles.max_credential_lifetime AS role_maximum, ` +
 		`coalesce((roles.template ->> 'bearer')::boolean, false) AS role_bearer, roles.template -> 'connection_types' AS role_types, ` +
 		`plans.name AS plan_name, plans.default_credential_lifetime AS plan_default, plans.max_credential_lifetime AS plan_maximum`

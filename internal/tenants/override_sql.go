@@ -13,7 +13,7 @@ import (
 )
 
 // overridesToSign are the users of whom the account's JWT has to say what they
-// are, since their credentials do not: those with a number of connections of
+// are, since their credentials do not: those with a number or types of connections of
 // their own, and those with credentials in use from before they were moved or
 // had other tags. It reads those, however many others the account has; and one
 // more than there may be, which is then refused.
@@ -24,7 +24,7 @@ func overridesToSign(ctx context.Context, q querier, account Account, now time.T
 			FROM users
 			WHERE tenant_id = @tenant
 			AND account_id = @account
-			AND connections IS NOT NULL
+			AND (connections IS NOT NULL OR connection_types <> '{}')
 			AND deleted_at IS NULL
 			UNION
 			SELECT user_id
@@ -35,7 +35,7 @@ func overridesToSign(ctx context.Context, q querier, account Account, now time.T
 			AND revoked_at IS NULL
 			AND (expires_at IS NULL OR expires_at > @expired)
 		)
-		SELECT users.name, roles.public_key AS role, users.tags, coalesce(users.connections, roles.connections_per_user, -1) AS connections
+		SELECT users.name, roles.public_key AS role, users.tags, coalesce(users.connections, roles.connections_per_user, -1) AS connections, users.connection_types
 		FROM differing
 		JOIN users ON users.id = differing.id
 		JOIN roles ON roles.id = users.role_id

@@ -1,6 +1,7 @@
 package tenants
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ type signable struct {
 	EffectiveLimits claims.Limits           // the account's within the plan
 	AllowedTypes    []claims.ConnectionType // by account and plan; empty: all
 	Tags            []string                // the user's
+	UserTypes       []claims.ConnectionType // of connections, within its role's; empty: all of those
 	RoleID          RoleID
 	RoleName        string
 	RoleKey         claims.AccountKey
@@ -61,11 +63,11 @@ func (u signable) admissible() error {
 const creds = "creds"
 
 // usableBy refuses a credential of a kind that cannot be used over any of the
-// connections that its role, account and plan allow, and says why not.
+// connections that the user, its role, account and plan allow, and says why not.
 func (u signable) usableBy(kind string) error {
-	types := claims.CommonTypes(u.RoleTypes, u.AllowedTypes)
+	types := claims.CommonTypes(u.UserTypes, u.RoleTypes, u.AllowedTypes)
 	if len(types) == 1 && types[0] == claims.NoConnectionType {
-		return fault.New(fault.Conflict, "nobody could log in with it: the role %s allows %s, and the account or the plan allows %s only", u.RoleName, spellTypes(u.RoleTypes), spellTypes(u.AllowedTypes))
+		return fault.New(fault.Conflict, "nobody could log in with it: %s, and the account or the plan allows %s only", u.ownTypes(), spellTypes(u.AllowedTypes))
 	}
 	var reasons []string
 	for _, t := range types {
@@ -80,7 +82,24 @@ func (u signable) usableBy(kind string) error {
 	if len(reasons) == 0 {
 		return nil
 	}
-	return fault.New(fault.Conflict, "nobody could log in with it over %s, which is what the role %s allows: %s", spellTypes(types), u.RoleName, strings.Join(reasons, "; "))
+	return fault.New(fault.Conflict, "nobody could log in with it over %s, which is what the %s allows: %s", spellTypes(types), u.allower(), strings.Join(reasons, "; "))
+}
+
+// ownTypes says what user and role allow.
+func (u signable) ownTypes() string {
+	role := fmt.Sprintf("the role %s allows %s", u.RoleName, spellTypes(u.RoleTypes))
+	if len(u.UserTypes) == 0 {
+		return role
+	}
+	return fmt.Sprintf("the user %s is for %s, %s", u.Name, spellTypes(u.UserTypes), role)
+}
+
+// allower is what narrows the types last.
+func (u signable) allower() string {
+	if len(u.UserTypes) > 0 {
+		return "user " + u.Name
+	}
+	return "role " + u.RoleName
 }
 
 // unusable says why a credential of the kind can never be used over a

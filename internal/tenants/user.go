@@ -21,9 +21,10 @@ type User struct {
 	Own                *claims.Template // of its role, if that is the user's alone
 	Name               string           // unique in the account, and never another
 	Tags               []string
-	Connections        *int64 // at one time; -1 is unlimited, nil: its role's
-	ActiveCredentials  int64  // neither revoked nor expired
-	ActiveDeviceLogins int64  // likewise
+	Connections        *int64                  // at one time; -1 is unlimited, nil: its role's
+	ConnectionTypes    []claims.ConnectionType // of those that its role allows; empty: all of them
+	ActiveCredentials  int64                   // neither revoked nor expired
+	ActiveDeviceLogins int64                   // likewise
 	// MovedCredentials of the credentials were issued when it was in another role or had
 	// other tags. Brokers go by what the user is now; unmodified servers cannot
 	// know, and refuse them.
@@ -35,15 +36,21 @@ type User struct {
 
 // UserSpec is what people choose about a user. An empty RoleID means the role named [DefaultRole].
 type UserSpec struct {
-	Name        string
-	RoleID      RoleID
-	Permissions *claims.Permissions // its own, instead of a role's; nil: none
-	Tags        []string
-	Connections *int64 // as in [User]
+	Name            string
+	RoleID          RoleID
+	Permissions     *claims.Permissions // its own, instead of a role's; nil: none
+	Tags            []string
+	Connections     *int64                  // as in [User]
+	ConnectionTypes []claims.ConnectionType // as in [User]
+}
+
+// shown says whether brokers hear of the user before it has a credential.
+func (s UserSpec) shown() bool {
+	return s.Permissions != nil || s.Connections != nil || len(s.ConnectionTypes) > 0
 }
 
 func (s UserSpec) validate() error {
-	errs := []error{fault.At("/name", claims.ValidateUserName(s.Name)), claims.ValidateTags(s.Tags)}
+	errs := []error{fault.At("/name", claims.ValidateUserName(s.Name)), claims.ValidateTags(s.Tags), claims.ValidateConnectionTypes(s.ConnectionTypes)}
 	if s.Connections != nil && *s.Connections < claims.Unlimited {
 		errs = append(errs, fault.Field("/connections", "a limit is -1 for unlimited, 0 for none, or a positive number"))
 	}
@@ -61,7 +68,7 @@ func withPermissions(t claims.Template, p claims.Permissions) claims.Template {
 
 // Spec is what people chose about the user.
 func (u User) Spec() UserSpec {
-	s := UserSpec{Name: u.Name, RoleID: u.RoleID, Tags: u.Tags, Connections: u.Connections}
+	s := UserSpec{Name: u.Name, RoleID: u.RoleID, Tags: u.Tags, Connections: u.Connections, ConnectionTypes: u.ConnectionTypes}
 	if u.Own != nil {
 		s.Permissions = &claims.Permissions{Publish: u.Own.Publish, Subscribe: u.Own.Subscribe, Responses: u.Own.Responses}
 	}
@@ -71,7 +78,7 @@ func (u User) Spec() UserSpec {
 // equal compares lists as they are stored, where a missing one and an empty one are the same.
 func (s UserSpec) equal(other UserSpec) bool {
 	return s.Name == other.Name && s.RoleID == other.RoleID && slices.Equal(s.Tags, other.Tags) &&
-		sameNumber(s.Connections, other.Connections) && s.samePermissions(other)
+		sameNumber(s.Connections, other.Connections) && slices.Equal(s.ConnectionTypes, other.ConnectionTypes) && s.samePermissions(other)
 }
 
 func (s UserSpec) samePermissions(other UserSpec) bool {

@@ -14,8 +14,8 @@ import (
 )
 
 // CreateUser makes a user in the account. Brokers need not hear of it, since it
-// has no credential yet, unless it comes with permissions or a number of
-// connections of its own. It takes a Developer. A role that the account does not have is
+// has no credential yet, unless it comes with permissions, or a number or types of
+// connections, of its own. It takes a Developer. A role that the account does not have is
 // Invalid at /role_id, a name in use is a Conflict at /name, a full plan is OverLimit.
 func (s *Service) CreateUser(ctx context.Context, actor Actor, account AccountID, once Once, p UserSpec) (User, error) {
 	id := NewID[UserID]("usr")
@@ -54,7 +54,7 @@ func (s *Service) createUser(ctx context.Context, tx pgx.Tx, actor Actor, in Acc
 	if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, "createUser", string(id), now); err != nil {
 		return User{}, err
 	}
-	if spec.Permissions != nil || spec.Connections != nil {
+	if spec.shown() {
 		if _, err := s.announce(ctx, tx, account, now); err != nil {
 			return User{}, err
 		}
@@ -141,11 +141,11 @@ func (s *Service) User(ctx context.Context, actor Actor, id UserID) (User, error
 
 // UpdateUser has edit change a copy of what people chose about the user, and
 // keeps and announces the result, if it is another. It holds for the credentials
-// that the user has: brokers judge them by the role, tags and number of
+// that the user has: brokers judge them by the role, tags, and number and types of
 // connections that the user has now. It takes a Developer.
 //
 // Up to 1,000 users of an account may have credentials from before such a change,
-// or a number of connections of their own; one more is OverLimit.
+// or a number or types of connections of their own; one more is OverLimit.
 func (s *Service) UpdateUser(ctx context.Context, actor Actor, id UserID, match string, edit func(*UserSpec) error) (User, error) {
 	var user User
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
@@ -201,7 +201,7 @@ func (s *Service) changeUser(ctx context.Context, tx pgx.Tx, actor Actor, accoun
 	if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, "updateUser", string(user.ID), now); err != nil {
 		return err
 	}
-	if user.ActiveCredentials == 0 && user.ActiveDeviceLogins == 0 && user.Own == nil && spec.Permissions == nil && user.Connections == nil && spec.Connections == nil {
+	if user.ActiveCredentials == 0 && user.ActiveDeviceLogins == 0 && !user.Spec().shown() && !spec.shown() {
 		return nil // nothing that brokers know of
 	}
 	_, err = s.announce(ctx, tx, account, now)

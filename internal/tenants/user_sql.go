@@ -16,7 +16,7 @@ import (
 const selectUser = `
 	SELECT users.id, users.tenant_id, users.account_id, users.role_id, roles.name AS role_name,
 		CASE WHEN roles.private_user_id IS NOT NULL THEN roles.template END AS own,
-		users.name, users.tags, users.connections, active.credentials AS active_credentials, active.logins AS active_device_logins, active.moved AS moved_credentials,
+		users.name, users.tags, users.connections, users.connection_types, active.credentials AS active_credentials, active.logins AS active_device_logins, active.moved AS moved_credentials,
 		users.version, users.created_at, users.updated_at
 	FROM users
 	JOIN roles ON roles.id = users.role_id
@@ -39,11 +39,11 @@ var userFaults = map[string]*fault.Error{
 
 func insertUser(ctx context.Context, tx pgx.Tx, account Account, id UserID, spec UserSpec, now time.Time) error {
 	const query = `
-		INSERT INTO users (id, tenant_id, account_id, role_id, name, tags, connections, created_at, updated_at)
-		VALUES (@id, @tenant, @account, @role, @name, @tags, @connections, @now, @now)`
+		INSERT INTO users (id, tenant_id, account_id, role_id, name, tags, connections, connection_types, created_at, updated_at)
+		VALUES (@id, @tenant, @account, @role, @name, @tags, @connections, @types, @now, @now)`
 	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
 		"id": id, "tenant": account.TenantID, "account": account.ID, "role": spec.RoleID, "name": spec.Name,
-		"tags": stored(spec.Tags), "connections": spec.Connections, "now": now,
+		"tags": stored(spec.Tags), "connections": spec.Connections, "types": stored(spec.ConnectionTypes), "now": now,
 	})
 	if err != nil {
 		return fmt.Errorf("insert a user: %w", postgres.Fault(err, userFaults))
@@ -124,18 +124,19 @@ func updateUser(ctx context.Context, tx pgx.Tx, user User, spec UserSpec, now ti
 		SET role_id = @role,
 			tags = @tags,
 			connections = @connections,
+			connection_types = @types,
 			version = version + 1,
 			updated_at = @now
 		WHERE id = @id
 		AND tenant_id = @tenant`
 	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
-		"id": user.ID, "tenant": user.TenantID, "role": spec.RoleID, "tags": stored(spec.Tags), "connections": spec.Connections, "now": now,
+		"id": user.ID, "tenant": user.TenantID, "role": spec.RoleID, "tags": stored(spec.Tags), "connections": spec.Connections, "types": stored(spec.ConnectionTypes), "now": now,
 	})
 	return err
 }
 
 // stored is a list as a column that is not null takes it.
-func stored(tags []string) []string { return append([]string{}, tags...) }
+func stored[T any](list []T) []T { return append([]T{}, list...) }
 
 // markMoved notes which of the user's credentials say something else than the
 // user is now. One that was renewed has JWTs of several times, so it stays moved.
@@ -153,7 +154,7 @@ func markMoved(ctx context.Context, tx pgx.Tx, user User, spec UserSpec, now tim
 	return err
 }
 
-// deleteUser says whether the user had a number of connections of its own.
+// deleteUser says whether the user had a number or types of connections of its own.
 func deleteUser(ctx context.Context, tx pgx.Tx, account Account, id UserID, now time.Time) (capped bool, err error) {
 	const query = `
 		UPDATE users
@@ -162,7 +163,7 @@ func deleteUser(ctx context.Context, tx pgx.Tx, account Account, id UserID, now 
 			updated_at = @now
 		WHERE id = @id
 		AND tenant_id = @tenant
-		RETURNING connections IS NOT NULL`
+		RETURNING connections IS NOT NULL OR connection_types <> '{}'`
 	return value[bool](ctx, tx, query, pgx.StrictNamedArgs{"id": id, "tenant": account.TenantID, "now": now})
 }
 

@@ -165,6 +165,78 @@ func TestNumberOfConnectionsOfItsOwn(t *testing.T) {
 	w.wantOverrides()
 }
 
+func TestConnectionTypesOfItsOwn(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	role := w.role("any")
+	create := UserSpec{Name: "u", RoleID: role.ID, ConnectionTypes: []claims.ConnectionType{claims.WebSocket, claims.MQTT}}
+	user := must(w.CreateUser(t.Context(), w.owner, w.account.ID, Once{}, create))(t)
+	own := func(types ...claims.ConnectionType) claims.UserOverride {
+		return claims.UserOverride{Name: "u", Role: role.PublicKey, Connections: claims.Unlimited, ConnectionTypes: types}
+	}
+	w.wantOverrides(own(claims.WebSocket, claims.MQTT))
+	w.change(user, func(s *UserSpec) { s.ConnectionTypes = []claims.ConnectionType{claims.Standard} })
+	w.wantOverrides(own(claims.Standard))
+	before := w.head()
+	w.change(user, func(s *UserSpec) { s.ConnectionTypes = []claims.ConnectionType{claims.Standard} })
+	if w.head() != before {
+		t.Error("brokers heard of an edit that changes nothing")
+	}
+	w.change(user, func(s *UserSpec) { s.ConnectionTypes = nil })
+	w.wantOverrides()
+
+	w.change(user, func(s *UserSpec) { s.ConnectionTypes = []claims.ConnectionType{claims.LeafNode} })
+	if _, err := w.DeleteUser(t.Context(), w.owner, user.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.wantOverrides()
+	create.ConnectionTypes = []claims.ConnectionType{claims.Standard, "PIGEON", claims.Standard}
+	_, err := w.CreateUser(t.Context(), w.owner, w.account.ID, Once{}, create)
+	refused(t, err, fault.Invalid, "/connection_types/1", "/connection_types/2")
+}
+
+// What the user's own types leave decides which credentials it can use.
+func TestTypesOfAUserDecideWhatIsIssuedToIt(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	user := w.user("u")
+	only := func(types ...claims.ConnectionType) {
+		w.change(user, func(s *UserSpec) { s.ConnectionTypes = types })
+	}
+	issue := func() error {
+		return second(w.IssueCredential(t.Context(), w.owner, user.ID, Once{}, CredentialSpec{}))
+	}
+	batch := func() error {
+		spec := BatchSpec{Field: "names", Entries: []BatchEntry{{User: "other"}, {User: "u"}}}
+		return second(w.IssueBatch(t.Context(), w.owner, w.account.ID, Once{}, nil, spec, func([]BatchIssued) error { return nil }))
+	}
+	login := func() error {
+		return second(w.CreateDeviceLogin(t.Context(), w.owner, user.ID, Once{}, DeviceLoginSpec{Kind: PasswordLogin}))
+	}
+	w.user("other")
+	only(claims.MQTT)
+	for name, issue := range map[string]func() error{"a credential": issue, "a batch": batch} {
+		err := issue()
+		if refused(t, err, fault.Conflict); err == nil || !strings.Contains(err.Error(), "the user u allows") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := login(); err != nil {
+		t.Errorf("a password over MQTT: %v", err)
+	}
+	must(w.UpdateAccount(t.Context(), w.owner, w.account.ID, "", func(s *AccountSpec) error {
+		s.Settings.ConnectionTypes = []claims.ConnectionType{claims.Standard}
+		return nil
+	}))(t)
+	if err := login(); err == nil || !strings.Contains(err.Error(), "the user u is for connections of the type MQTT") {
+		t.Errorf("a user for MQTT in an account that allows none: %v", err)
+	}
+	only(claims.Standard)
+	if err := issue(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPermissionsOfItsOwnAreAPrivateRole(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

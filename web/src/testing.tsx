@@ -145,6 +145,7 @@ export const aUser: User = {
   name: "billing",
   tags: [],
   connections: null,
+  connection_types: [],
   active_credentials: 1,
   active_device_logins: 0,
   moved_credentials: 0,

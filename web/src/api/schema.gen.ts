@@ -3165,6 +3165,7 @@ export interface components {
       permissions?: components["schemas"]["OwnPermissions"];
       tags?: components["schemas"]["UserTags"];
       connections?: components["schemas"]["UserConnections"];
+      connection_types?: components["schemas"]["UserConnectionTypes"];
     };
     UserUpdate: {
       /** @description Null: the account's role named `default`. */
@@ -3172,6 +3173,7 @@ export interface components {
       permissions?: components["schemas"]["OwnPermissions"];
       tags?: components["schemas"]["UserTags"];
       connections?: components["schemas"]["UserConnections"];
+      connection_types?: components["schemas"]["UserConnectionTypes"];
     };
     /** @description What the user may do, instead of what a role says. Null or absent: its role's. */
     OwnPermissions: {
@@ -3181,6 +3183,8 @@ export interface components {
     } | null;
     /** @description In lower case. `{{tag(team)}}` in a role's subjects stands for `blue` for a user with the tag `team:blue`. */
     UserTags: string[];
+    /** @description How the user may connect, of what its role, account and plan allow; it holds for creds and device logins that are out already. Empty: all of that. Unmodified nats-servers do not know of it, and go by the role. */
+    UserConnectionTypes: components["schemas"]["ConnectionType"][];
     /**
      * Format: int64
      * @description Connections that the user may have at one time, all its credentials together; -1 is unlimited. Null or absent: as its role says.
@@ -3196,6 +3200,7 @@ export interface components {
       name: string;
       tags: components["schemas"]["UserTags"];
       connections: components["schemas"]["UserConnections"];
+      connection_types: components["schemas"]["UserConnectionTypes"];
       /**
        * Format: int64
        * @description Credentials neither revoked nor expired.
@@ -5684,7 +5689,10 @@ export interface operations {
          *       "tags": [
          *         "team:blue"
          *       ],
-         *       "connections": 3
+         *       "connections": 3,
+         *       "connection_types": [
+         *         "WEBSOCKET"
+         *       ]
          *     }
          */
         "application/json": components["schemas"]["UserUpdate"];
@@ -5693,7 +5701,10 @@ export interface operations {
          *       "tags": [
          *         "team:blue"
          *       ],
-         *       "connections": 3
+         *       "connections": 3,
+         *       "connection_types": [
+         *         "WEBSOCKET"
+         *       ]
          *     }
          */
         "application/merge-patch+json": components["schemas"]["UserUpdate"];

@@ -27,7 +27,7 @@ import { DeviceLoginPanel } from "../logins/DeviceLoginPanel";
 import { Loaded } from "../problems/Loaded";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct } from "../problems/useAct";
-import { roleSentence } from "../roles/roleSentence";
+import { connectionTypeNames, roleSentence } from "../roles/roleSentence";
 import { UserEditor } from "./UserEditor";
 
 /** UserDrawer opens a user beside the list: what it may do, its creds, and their end. */
@@ -155,6 +155,12 @@ function UserFacts({ user, onEdit }: { user: User; onEdit?: () => void }) {
           [
             "Connections at once",
             user.connections === null ? "As its role says" : formatLimit(user.connections, "count"),
+          ],
+          [
+            "Connection types",
+            user.connection_types.length === 0
+              ? "As its role says"
+              : user.connection_types.map((type) => connectionTypeNames[type]).join(", "),
           ],
           ["Id", <Key key="id" value={user.id} what="id" />],
           ["Created", <Time key="created" value={user.created_at} />],

@@ -49,6 +49,22 @@ it("gives it permissions and a cap of its own, and lands the server's word on th
   });
 });
 
+it("narrows the connection types of its role", async () => {
+  const narrow = { ...aRole, connection_types: ["STANDARD", "WEBSOCKET"] };
+  const calls = fakeServer({
+    "GET /v1/accounts/acc_1/roles": { body: { items: [narrow], next_cursor: null } },
+    "PATCH /v1/users/usr_1": { body: { ...aUser, connection_types: ["WEBSOCKET"], etag: '"2"' } },
+    "GET /v1/accounts/acc_1/delivery": delivered,
+  });
+  await show(<UserEditor user={aUser} onDone={vi.fn()} />);
+  await screen.findByText("Can publish and subscribe to everything, over NATS and WebSocket only.");
+  expect(screen.getByRole<HTMLInputElement>("checkbox", { name: "MQTT" }).disabled).toBe(true);
+  await userEvent.click(screen.getByRole("checkbox", { name: "WebSocket" }));
+  await userEvent.click(screen.getByRole("button", { name: "Save user" }));
+  await screen.findByText("In force on every broker");
+  expect(calls.find(({ method }) => method === "PATCH")?.body).toEqual({ connection_types: ["WEBSOCKET"] });
+});
+
 it("shows a cap of -1 as unlimited, and lets it be chosen and taken away", async () => {
   const calls = fakeServer({
     "GET /v1/accounts/acc_1/roles": roles,

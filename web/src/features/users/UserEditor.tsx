@@ -1,8 +1,19 @@
-import { Button, Group, NumberInput, SegmentedControl, Select, Stack, Switch, TagsInput } from "@mantine/core";
+import {
+  Button,
+  Checkbox,
+  Group,
+  NumberInput,
+  SegmentedControl,
+  Select,
+  SimpleGrid,
+  Stack,
+  Switch,
+  TagsInput,
+} from "@mantine/core";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { dryRunUser } from "../../api/dryRun";
-import { rolesOf } from "../../api/roles";
+import { type ConnectionType, rolesOf } from "../../api/roles";
 import { updateUser, type User, userById } from "../../api/users";
 import { Notice } from "../../ui/Notice";
 import { DeliveryProgress } from "../accounts/DeliveryProgress";
@@ -13,13 +24,14 @@ import { useAct, useFocusOnError } from "../problems/useAct";
 import { AnswerFields } from "../roles/AnswerFields";
 import { PermissionFields } from "../roles/PermissionFields";
 import { missingSubjects } from "../roles/roleForm";
-import { roleSentence } from "../roles/roleSentence";
+import { connectionTypeNames, roleSentence } from "../roles/roleSentence";
 import { newPermissions, userChanges, userFormOf } from "./userForm";
 
 const pointers = [
   "/role_id",
   "/tags",
   "/connections",
+  "/connection_types",
   "/permissions/publish/allow",
   "/permissions/publish/deny",
   "/permissions/subscribe/allow",
@@ -60,6 +72,8 @@ export function UserEditor({ user, onDone }: { user: User; onDone: () => void })
   });
   const formRef = useFocusOnError(problem);
   const errors = placeFieldErrors(problem, pointers);
+  const allowed = (type: ConnectionType) =>
+    form.own !== undefined || !role || role.connection_types.length === 0 || role.connection_types.includes(type);
   return (
     <form
       ref={formRef}
@@ -137,9 +151,28 @@ export function UserEditor({ user, onDone }: { user: User; onDone: () => void })
           checked={form.connections === -1}
           onChange={(event) => set({ connections: event.currentTarget.checked ? -1 : "" })}
         />
+        <Checkbox.Group
+          label="Connection types"
+          description="Over what it may connect. None checked: all that its role allows."
+          value={form.connectionTypes}
+          onChange={(types) => set({ connectionTypes: types as ConnectionType[] })}
+          error={errors.at("/connection_types")}
+        >
+          <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="xs" mt="xs">
+            {(Object.keys(connectionTypeNames) as ConnectionType[]).map((type) => (
+              <Checkbox
+                key={type}
+                value={type}
+                label={connectionTypeNames[type].charAt(0).toUpperCase() + connectionTypeNames[type].slice(1)}
+                description={allowed(type) ? undefined : "Not allowed by its role"}
+                disabled={!allowed(type) && !form.connectionTypes.includes(type)}
+              />
+            ))}
+          </SimpleGrid>
+        </Checkbox.Group>
         <Notice tone="info">
           Holds for creds that are already out. Clients whose permissions change are disconnected once, and come back
-          with the new ones.
+          with the new ones; those of a connection type that is taken away are disconnected for good.
         </Notice>
         {problem?.status === 412 ? (
           <Notice tone="attention" role="alert" title="Someone changed this user meanwhile">

@@ -1,3 +1,4 @@
+import type { ConnectionType } from "../../api/roles";
 import type { User, UserUpdate } from "../../api/users";
 import { newRole, permissionFormOf, permissionsOf, type PermissionsForm } from "../roles/roleForm";
 
@@ -8,6 +9,8 @@ export type UserForm = {
   tags: string[];
   /** "" is as the role says. */
   connections: number | "";
+  /** None: all that its role allows. */
+  connectionTypes: ConnectionType[];
 };
 
 export function userFormOf(user: User): UserForm {
@@ -16,6 +19,7 @@ export function userFormOf(user: User): UserForm {
     own: user.permissions ? permissionFormOf(user.permissions) : undefined,
     tags: user.tags,
     connections: user.connections ?? "",
+    connectionTypes: user.connection_types,
   };
 }
 
@@ -36,6 +40,7 @@ export function userChanges(user: User, form: UserForm): UserUpdate {
     ...(!form.own && (before.own !== undefined || form.roleId !== before.roleId) && { role_id: form.roleId }),
     ...(!same(form.tags, before.tags) && { tags: form.tags }),
     ...(connections !== user.connections && { connections }),
+    ...(!same(form.connectionTypes, before.connectionTypes) && { connection_types: form.connectionTypes }),
   };
 }
 
