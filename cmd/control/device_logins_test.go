@@ -431,7 +431,7 @@ func TestMQTTClientsComeWithDeviceLogins(t *testing.T) {
 // testdata/nats; nk is itself.
 func TestCommandsOfTheDeviceLoginsPageWork(t *testing.T) {
 	t.Parallel()
-	s, _ := startLoginStack(t)
+	d := startDev(t)
 	var script strings.Builder
 	for _, m := range fenced.FindAllStringSubmatch(readRepository(t, "docs/device-logins.md"), -1) {
 		if m[1] == "" {
@@ -441,7 +441,7 @@ func TestCommandsOfTheDeviceLoginsPageWork(t *testing.T) {
 	}
 	clone, err := filepath.Abs(repository)
 	check(t, err)
-	here := strings.NewReplacer("http://127.0.0.1:8080", s.url, "127.0.0.1:4222", "127.0.0.1:"+s.ports[1], "-p 1883", "-p "+s.ports[3],
+	here := strings.NewReplacer("127.0.0.1:8080", "127.0.0.1:"+d.ports["HTTP"], "127.0.0.1:4222", "127.0.0.1:"+d.ports["NATS"], "-p 1883", "-p "+d.ports["MQTT"],
 		"~/signalbox", clone)
 	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", here.Replace(script.String()))
 	shell.Dir = t.TempDir()

@@ -172,11 +172,25 @@ func TestLinksBetweenDocumentsLeadSomewhere(t *testing.T) {
 	}
 	for _, file := range files {
 		for _, m := range link.FindAllStringSubmatch(readRepository(t, file), -1) {
-			if _, err := os.Stat(filepath.Join(repository, filepath.Dir(file), m[1])); err != nil {
+			target := filepath.Join(filepath.Dir(file), m[1])
+			if _, err := os.Stat(filepath.Join(repository, target)); err != nil {
 				t.Errorf("%s: %v", file, err)
+				continue
+			}
+			if anchor := strings.TrimPrefix(m[2], "#"); anchor != "" && !slices.Contains(anchors(readRepository(t, target)), anchor) {
+				t.Errorf("%s: %s has no heading %q", file, target, anchor)
 			}
 		}
 	}
+}
+
+// anchors are what links to a page's headings end in.
+func anchors(page string) (all []string) {
+	other := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	for _, m := range regexp.MustCompile("(?m)^#+ (.+)$").FindAllStringSubmatch(page, -1) {
+		all = append(all, strings.ReplaceAll(other.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-"))
+	}
+	return all
 }
 
 func TestEveryDependencyHasAReason(t *testing.T) {
