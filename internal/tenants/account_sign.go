@@ -128,12 +128,7 @@ func (s *Service) signForOperator(ctx context.Context, q querier, operator Opera
 	if err != nil {
 		return "", err
 	}
-	var token string
-	err = s.withSeed(sealed, string(key), func(signer claims.Seed) (err error) {
-		token, err = sign(signer)
-		return err
-	})
-	return token, err
+	return s.sign(sealed, string(key), sign)
 }
 
 // bump keeps the account's JWT at the operator's next revision.

@@ -36,7 +36,7 @@ func (s *Service) StartConsole(ctx context.Context, tx pgx.Tx, actor Actor, id A
 	if err := starting.prepare(ctx); err != nil {
 		return ConsoleSession{}, fmt.Errorf("start a console in account %s: %w", id, err)
 	}
-	out, err := starting.sign(ctx)
+	out, err := starting.issue(ctx)
 	if err != nil {
 		return ConsoleSession{}, fmt.Errorf("start a console in account %s: %w", id, err)
 	}
@@ -100,25 +100,17 @@ func (c *consoleStart) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-func (c *consoleStart) sign(ctx context.Context) (ConsoleSession, error) {
+func (c *consoleStart) issue(ctx context.Context) (_ ConsoleSession, err error) {
 	key := c.was.PublicKey
 	if c.fresh {
-		seed, err := claims.NewUserSeed() // nobody needs it: the credential is a bearer's
-		if err != nil {
-			return ConsoleSession{}, err
-		}
-		defer seed.Wipe()
-		if key, err = seed.UserKey(); err != nil {
+		if key, err = seedlessKey(); err != nil { // the credential is a bearer's
 			return ConsoleSession{}, err
 		}
 	}
 	said := claims.User{Key: key, Name: c.session.Email, Account: c.account.PublicKey,
 		Expires: soonest(c.session.Ends, c.now.Add(c.ConsoleLife)), Session: c.session.Ends}
 	out := ConsoleSession{Account: c.account, ExpiresAt: said.Expires.Truncate(time.Second), Ends: c.session.Ends, User: c.session.Email, Role: c.role}
-	err := c.withSeed(c.sealed, string(c.roleKey), func(role claims.Seed) (err error) {
-		out.JWT, err = claims.EncodeUser(said, role)
-		return err
-	})
+	out.JWT, err = c.sign(c.sealed, string(c.roleKey), func(role claims.Seed) (string, error) { return claims.EncodeUser(said, role) })
 	if err != nil {
 		return ConsoleSession{}, err
 	}
@@ -142,16 +134,7 @@ func (s *Service) EndConsole(ctx context.Context, tx pgx.Tx, actor Actor, id Acc
 	if err != nil {
 		return err
 	}
-	console, ok, err := consoleBySession(ctx, tx, account, session.Hash)
-	if err != nil || !ok {
-		return err
-	}
-	now := s.clock()
-	if err := s.endConsoles(ctx, tx, string(session.Person), account, []consoleSession{console}, "the person left the console", now); err != nil {
-		return err
-	}
-	_, err = s.announce(ctx, tx, account, now)
-	return err
+	return s.endConsoleOf(ctx, tx, account, session.Hash, session.Person, "the person left the console", s.clock())
 }
 
 // EndConsoles ends all that the web session has, for the session itself is about
@@ -175,28 +158,31 @@ func (s *Service) EndConsoles(ctx context.Context, tx pgx.Tx, session []byte, by
 	now := s.clock()
 	slices.SortFunc(accounts, func(a, b Account) int { return cmp.Compare(a.OperatorID, b.OperatorID) })
 	for _, account := range accounts {
-		console, ok, err := consoleBySession(ctx, tx, account, session)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		if err := s.endConsoles(ctx, tx, string(by), account, []consoleSession{console}, "the person logged out", now); err != nil {
-			return err
-		}
-		if _, err := s.announce(ctx, tx, account, now); err != nil {
+		if err := s.endConsoleOf(ctx, tx, account, session, by, "the person logged out", now); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) endConsoles(ctx context.Context, tx pgx.Tx, by string, account Account, consoles []consoleSession, reason string, now time.Time) error {
+// endConsoleOf ends what a web session has in the account, if anything.
+func (s *Service) endConsoleOf(ctx context.Context, tx pgx.Tx, account Account, session []byte, by PersonID, reason string, now time.Time) error {
+	console, ok, err := consoleBySession(ctx, tx, account, session)
+	if err != nil || !ok {
+		return err
+	}
+	return s.endConsoles(ctx, tx, account, []consoleSession{console}, string(by), reason, now)
+}
+
+func (s *Service) endConsoles(ctx context.Context, tx pgx.Tx, account Account, consoles []consoleSession, by, reason string, now time.Time) error {
 	if err := revokeConsoles(ctx, tx, account, consoles, reason, now); err != nil {
 		return fmt.Errorf("end consoles in account %s: %w", account.ID, err)
 	}
-	return insertReasonedAudit(ctx, tx, &account.TenantID, by, "endConsoleSession", string(account.ID), reason, now)
+	if err := insertReasonedAudit(ctx, tx, &account.TenantID, by, "endConsoleSession", string(account.ID), reason, now); err != nil {
+		return err
+	}
+	_, err := s.announce(ctx, tx, account, now)
+	return err
 }
 
 // EndStaleConsoles ends what people have who are not members any more, or
@@ -227,11 +213,6 @@ func (s *Service) endStaleConsolesIn(ctx context.Context, id AccountID) error {
 		if err != nil || len(stale) == 0 {
 			return err
 		}
-		now := s.clock()
-		if err := s.endConsoles(ctx, tx, "system", account, stale, "the session or the membership ended", now); err != nil {
-			return err
-		}
-		_, err = s.announce(ctx, tx, account, now)
-		return err
+		return s.endConsoles(ctx, tx, account, stale, "system", "the session or the membership ended", s.clock())
 	})
 }

@@ -100,45 +100,49 @@ func onlyIfIssued(issued IssuedCredential, err error) (IssuedCredential, error) 
 // after signing, so that the JWT's own time of issue is not later: a
 // revocation must not fall short of it.
 func (s *Service) mint(u signable, p CredentialSpec) (IssuedCredential, error) {
-	if p.PublicKey != "" {
-		token, err := s.signUser(u, p.PublicKey, p.ExpiresAt)
-		return IssuedCredential{Credential: Credential{PublicKey: p.PublicKey, IssuedAt: s.clock()}, JWT: token, JWTExpires: p.ExpiresAt, Suspended: u.SuspendedAt != nil}, err
+	issued := IssuedCredential{Credential: Credential{PublicKey: p.PublicKey}, JWTExpires: p.ExpiresAt, Suspended: u.SuspendedAt != nil}
+	said := claims.User{Key: p.PublicKey, Expires: orNever(p.ExpiresAt)}
+	var err error
+	if said.Key != "" {
+		issued.JWT, err = s.signUser(u, said)
+	} else {
+		issued.FileName = credsFileName(u.AccountName, u.Name)
+		issued.PublicKey, issued.JWT, issued.Creds, err = s.signCreds(u, said)
 	}
-	seed, err := claims.NewUserSeed()
-	if err != nil {
-		return IssuedCredential{}, err
-	}
-	defer seed.Wipe()
-	key, err := seed.UserKey()
-	if err != nil {
-		return IssuedCredential{}, err
-	}
-	token, err := s.signUser(u, key, p.ExpiresAt)
-	if err != nil {
-		return IssuedCredential{}, err
-	}
-	return IssuedCredential{
-		Credential: Credential{PublicKey: key, IssuedAt: s.clock()},
-		JWT:        token,
-		JWTExpires: p.ExpiresAt,
-		Creds:      claims.FormatCreds(token, seed),
-		FileName:   credsFileName(u.AccountName, u.Name),
-		Suspended:  u.SuspendedAt != nil,
-	}, nil
+	issued.IssuedAt = s.clock()
+	return onlyIfIssued(issued, err)
 }
 
-func (s *Service) signUser(u signable, key claims.UserKey, expires *time.Time) (string, error) {
-	said := claims.User{Key: key, Name: u.Name, Account: u.AccountKey, Tags: u.Tags}
-	if expires != nil {
-		said.Expires = *expires
+// signCreds signs what is said of the user for a key made for it, whose seed is in the creds only.
+func (s *Service) signCreds(u signable, said claims.User) (key claims.UserKey, token string, creds []byte, err error) {
+	seed, err := claims.NewUserSeed()
+	if err != nil {
+		return "", "", nil, err
 	}
-	var token string
-	err := s.withSeed(u.SealedSeed, string(u.RoleKey), func(role claims.Seed) (err error) {
-		token, err = claims.EncodeUser(said, role)
-		return err
-	})
+	defer seed.Wipe()
+	if said.Key, err = seed.UserKey(); err != nil {
+		return "", "", nil, err
+	}
+	if token, err = s.signUser(u, said); err != nil {
+		return "", "", nil, err
+	}
+	return said.Key, token, claims.FormatCreds(token, seed), nil
+}
+
+// signUser signs under the user's role what is said of it beside its name and tags.
+func (s *Service) signUser(u signable, said claims.User) (string, error) {
+	said.Name, said.Account, said.Tags = u.Name, u.AccountKey, u.Tags
+	token, err := s.sign(u.SealedSeed, string(u.RoleKey), func(role claims.Seed) (string, error) { return claims.EncodeUser(said, role) })
 	s.rehearsal.issued(token)
 	return token, err
+}
+
+// orNever is a time in the claims' spelling, where that of never is zero.
+func orNever(expires *time.Time) time.Time {
+	if expires == nil {
+		return time.Time{}
+	}
+	return *expires
 }
 
 // Credentials lists the user's credentials, revoked and expired ones included.

@@ -97,10 +97,7 @@ func roomForLogin(ctx context.Context, tx pgx.Tx, account Account, now time.Time
 
 // newLogin is the login as brokers are to know it, with the secret if it has one.
 func newLogin(u signable, id CredentialID, p DeviceLoginSpec, now time.Time) (loginRecord, claims.LoginSecret, error) {
-	login := claims.DeviceLogin{User: p.PublicKey, Name: u.Name, Role: u.RoleKey, Tags: u.Tags, IssuedAt: now}
-	if p.ExpiresAt != nil {
-		login.ExpiresAt = *p.ExpiresAt
-	}
+	login := claims.DeviceLogin{User: p.PublicKey, Name: u.Name, Role: u.RoleKey, Tags: u.Tags, IssuedAt: now, ExpiresAt: orNever(p.ExpiresAt)}
 	var secret claims.LoginSecret
 	var err error
 	switch p.Kind {
@@ -118,7 +115,7 @@ func newLogin(u signable, id CredentialID, p DeviceLoginSpec, now time.Time) (lo
 		login.Username = p.username(u.Name)
 	}
 	if login.User == "" {
-		login.User, err = unusedUserKey()
+		login.User, err = seedlessKey()
 	}
 	number := int64(openLoginPage)
 	return loginRecord{DeviceLogin: login, paged: paged{ID: id, Page: &number, Expires: p.ExpiresAt}}, secret, err

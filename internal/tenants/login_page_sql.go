@@ -33,13 +33,10 @@ const selectLogins = `
 
 func (r loginRow) record() loginRecord {
 	record := loginRecord{
-		DeviceLogin: claims.DeviceLogin{User: r.PublicKey, Name: r.UserName, Username: r.LoginUsername, Role: r.RoleKey, Tags: r.Tags, IssuedAt: r.IssuedAt},
+		DeviceLogin: claims.DeviceLogin{User: r.PublicKey, Name: r.UserName, Username: r.LoginUsername, Role: r.RoleKey, Tags: r.Tags, IssuedAt: r.IssuedAt, ExpiresAt: orNever(r.Expires)},
 		paged:       r.paged, RevokedAt: r.RevokedAt,
 	}
 	copy(record.Digest[:], r.LoginDigest)
-	if r.Expires != nil {
-		record.ExpiresAt = *r.Expires
-	}
 	return record
 }
 

@@ -125,7 +125,7 @@ func (s *Service) exchange(ctx context.Context, account Account, said claims.Ide
 			}
 		}
 		out.Name, out.FileName = u.Name, credsFileName(account.Name, u.Name)
-		if out.Creds, err = s.mintByRule(u, said.Rule, out.Expires); err != nil {
+		if _, _, out.Creds, err = s.signCreds(u, claims.User{Expires: out.Expires, Rule: said.Rule}); err != nil {
 			return fmt.Errorf("exchange a token: %w", err)
 		}
 		return insertReasonedAudit(ctx, tx, &account.TenantID, cut(said.Issuer+" "+said.Subject), "exchangeOidcToken", string(account.ID), "as "+said.Name, now)
@@ -134,27 +134,6 @@ func (s *Service) exchange(ctx context.Context, account Account, said claims.Ide
 		return Exchanged{}, err
 	}
 	return out, nil
-}
-
-func (s *Service) mintByRule(u signable, rule claims.RuleID, expires time.Time) ([]byte, error) {
-	seed, err := claims.NewUserSeed()
-	if err != nil {
-		return nil, err
-	}
-	defer seed.Wipe()
-	key, err := seed.UserKey()
-	if err != nil {
-		return nil, err
-	}
-	var token string
-	err = s.withSeed(u.SealedSeed, string(u.RoleKey), func(role claims.Seed) (err error) {
-		token, err = claims.EncodeUser(claims.User{Key: key, Name: u.Name, Account: u.AccountKey, Tags: u.Tags, Expires: expires, Rule: rule}, role)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return claims.FormatCreds(token, seed), nil
 }
 
 // accountAnywhere is the account with that id, whoever's it is.

@@ -111,16 +111,12 @@ func (s *Service) newOperator(id OperatorID, spec OperatorSpec, isDefault bool) 
 	said := claims.Operator{
 		Key: o.PublicKey, Name: o.Name, Tags: o.Tags, SigningKeys: []claims.OperatorKey{o.SigningPublicKey}, SystemAccount: o.SystemPublicKey,
 	}
-	err = s.withSeed(o.SealedSeed, string(o.PublicKey), func(seed claims.Seed) (err error) {
-		o.JWT, err = claims.EncodeOperator(said, seed)
-		return err
-	})
+	o.JWT, err = s.sign(o.SealedSeed, string(o.PublicKey), func(own claims.Seed) (string, error) { return claims.EncodeOperator(said, own) })
 	if err != nil {
 		return sealedOperator{}, err
 	}
-	err = s.withSeed(o.SealedSigningSeed, string(o.SigningPublicKey), func(signer claims.Seed) (err error) {
-		o.SystemJWT, err = claims.EncodeSystemAccount(o.SystemPublicKey, systemAccount, signer)
-		return err
+	o.SystemJWT, err = s.sign(o.SealedSigningSeed, string(o.SigningPublicKey), func(signer claims.Seed) (string, error) {
+		return claims.EncodeSystemAccount(o.SystemPublicKey, systemAccount, signer)
 	})
 	return o, err
 }
@@ -419,10 +415,8 @@ func (s *Service) signSystemUser(ctx context.Context, q querier, operator Operat
 	if err != nil {
 		return "", err
 	}
-	var token string
-	err = s.withSeed(sealed, string(system), func(signer claims.Seed) (err error) {
-		token, err = claims.EncodeSystemUser(key, name, system, may, signer)
-		return err
+	token, err := s.sign(sealed, string(system), func(signer claims.Seed) (string, error) {
+		return claims.EncodeSystemUser(key, name, system, may, signer)
 	})
 	if err != nil {
 		return "", fmt.Errorf("sign a user of the system account: %w", err)

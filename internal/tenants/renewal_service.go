@@ -91,7 +91,7 @@ func (s *Service) renew(ctx context.Context, actor Actor, id CredentialID, life 
 	if err != nil {
 		return IssuedCredential{}, err
 	}
-	token, err := s.signUser(u, c.PublicKey, expires)
+	token, err := s.signUser(u, claims.User{Key: c.PublicKey, Expires: orNever(expires)})
 	if err != nil {
 		return IssuedCredential{}, fmt.Errorf("renew credential %s: %w", id, err)
 	}

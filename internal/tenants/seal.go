@@ -12,16 +12,28 @@ func (s *Service) seal(seed claims.Seed, owner string) ([]byte, error) {
 	return s.keys.Seal(text, owner)
 }
 
-// withSeed opens a sealed seed for as long as sign takes.
-func (s *Service) withSeed(sealed []byte, owner string, sign func(claims.Seed) error) error {
-	return s.keys.Use(sealed, owner, func(text []byte) error {
+// sign opens a sealed seed for as long as one signature takes.
+func (s *Service) sign(sealed []byte, owner string, with func(claims.Seed) (string, error)) (signed string, err error) {
+	err = s.keys.Use(sealed, owner, func(text []byte) error {
 		seed, err := claims.ParseSeed(text)
 		if err != nil {
 			return err
 		}
 		defer seed.Wipe()
-		return sign(seed)
+		signed, err = with(seed)
+		return err
 	})
+	return signed, err
+}
+
+// seedlessKey is a user's key to which nobody has the seed.
+func seedlessKey() (claims.UserKey, error) {
+	seed, err := claims.NewUserSeed()
+	if err != nil {
+		return "", err
+	}
+	defer seed.Wipe()
+	return seed.UserKey()
 }
 
 // newAccountKey makes an account's or a role's key, its seed sealed.

@@ -89,11 +89,7 @@ func (s *Service) signOperator(ctx context.Context, tx pgx.Tx, id OperatorID) (O
 	if err != nil {
 		return Operator{}, err
 	}
-	var token string
-	err = s.withSeed(sealed, string(own), func(seed claims.Seed) (err error) {
-		token, err = claims.EncodeOperator(said, seed)
-		return err
-	})
+	token, err := s.sign(sealed, string(own), func(seed claims.Seed) (string, error) { return claims.EncodeOperator(said, seed) })
 	if err != nil {
 		return Operator{}, fmt.Errorf("sign operator %s: %w", id, err)
 	}

@@ -111,7 +111,7 @@ func (f *LoginFacts) take(ctx context.Context, tx pgx.Tx, actor Actor, account A
 	}
 	f.Role = in.PublicKey
 	if f.User.Key == "" {
-		f.User.Key, err = unusedUserKey()
+		f.User.Key, err = seedlessKey() // instead of one still to be made
 	}
 	return err
 }
@@ -133,14 +133,4 @@ func inAccount(err error, pointer, noun string, has, wants AccountID) error {
 		return fault.Field(pointer, "the account has no such %s", noun)
 	}
 	return err
-}
-
-// unusedUserKey is a key that stands for one still to be made.
-func unusedUserKey() (claims.UserKey, error) {
-	seed, err := claims.NewUserSeed()
-	if err != nil {
-		return "", err
-	}
-	defer seed.Wipe()
-	return seed.UserKey()
 }

@@ -121,15 +121,14 @@ func (s *Service) accountServerToken(ctx context.Context, operator OperatorID) (
 	if err != nil {
 		return "", err
 	}
-	var signature []byte
-	err = s.withSeed(sealed, string(key), func(signer claims.Seed) (err error) {
-		signature, err = signer.Sign([]byte("signalbox account server 1 " + string(operator)))
-		return err
+	signature, err := s.sign(sealed, string(key), func(signer claims.Seed) (string, error) {
+		signature, err := signer.Sign([]byte("signalbox account server 1 " + string(operator)))
+		return string(signature), err
 	})
 	if err != nil {
 		return "", fmt.Errorf("make the account server's token: %w", err)
 	}
-	sum := sha256.Sum256(signature)
+	sum := sha256.Sum256([]byte(signature))
 	return crockford.EncodeToString(sum[:]), nil
 }
 
