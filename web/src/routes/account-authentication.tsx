@@ -1,13 +1,30 @@
 import { Stack } from "@mantine/core";
+import { getRouteApi, Outlet, useParams } from "@tanstack/react-router";
 import { useAccount, useMayChange } from "../features/accounts/AccountContext";
 import { IssuerPanel } from "../features/issuers/IssuerPanel";
+import { AccountLoginsPanel } from "../features/logins/AccountLoginsPanel";
+
+const route = getRouteApi("/signed-in/accounts/$account/authentication");
 
 export function AccountAuthenticationPage() {
   const account = useAccount();
   const mayEdit = useMayChange();
+  const { deviceLogin: open } = useParams({ strict: false });
+  const filter = route.useSearch();
+  const navigate = route.useNavigate();
   return (
-    <Stack gap="lg">
-      <IssuerPanel account={account} mayEdit={mayEdit} />
-    </Stack>
+    <>
+      <Stack gap="lg">
+        <AccountLoginsPanel
+          account={account}
+          filter={filter}
+          onFilter={(search) => void navigate({ search, resetScroll: false })}
+          open={open}
+          mayEdit={mayEdit}
+        />
+        <IssuerPanel account={account} mayEdit={mayEdit} />
+      </Stack>
+      <Outlet />
+    </>
   );
 }

@@ -5,6 +5,7 @@ import { KeyRound, Search } from "lucide-react";
 import { accountCredentials, type CredentialStatus } from "../api/credentials";
 import { useAccount } from "../features/accounts/AccountContext";
 import { CredentialList } from "../features/creds/CredentialList";
+import { credentialStates } from "../features/creds/usable";
 import { Loaded } from "../features/problems/Loaded";
 import { EmptyState } from "../ui/EmptyState";
 import { ButtonLink } from "../ui/links";
@@ -13,14 +14,6 @@ import { Panel } from "../ui/Panel";
 import { TableSkeleton } from "../ui/Skeletons";
 
 const route = getRouteApi("/signed-in/accounts/$account/credentials");
-
-const states = [
-  { value: "", label: "All" },
-  { value: "active", label: "Active" },
-  { value: "expiring", label: "Expires soon" },
-  { value: "expired", label: "Expired" },
-  { value: "revoked", label: "Revoked" },
-];
 
 export function AccountCredentialsPage() {
   const account = useAccount();
@@ -38,7 +31,7 @@ export function AccountCredentialsPage() {
         <Group gap="sm" px="md" pb="sm">
           <Select
             aria-label="State"
-            data={states}
+            data={credentialStates}
             value={status ?? ""}
             onChange={(next) => void navigate({ search: next ? { status: next as CredentialStatus } : {} })}
             w={180}

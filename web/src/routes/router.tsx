@@ -9,7 +9,9 @@ import {
 } from "@tanstack/react-router";
 import { Problem } from "../api/client";
 import type { CredentialStatus } from "../api/credentials";
+import type { DeviceLoginKind } from "../api/deviceLogins";
 import { me } from "../api/session";
+import type { LoginFilter } from "../features/logins/AccountLoginsPanel";
 import { RouteProblem } from "../features/shell/RouteProblem";
 import { NotFound } from "../features/shell/NotFound";
 
@@ -147,12 +149,23 @@ const role = createRoute({
   path: "$role",
   component: lazyRouteComponent(() => import("./account-role"), "AccountRolePage"),
 });
+const credentialStates: readonly CredentialStatus[] = ["active", "expiring", "expired", "revoked"];
+const loginKinds: readonly DeviceLoginKind[] = ["password", "token", "nkey", "certificate"];
 const authentication = createRoute({
   getParentRoute: () => account,
   path: "/authentication",
+  validateSearch: (search: Record<string, unknown>): LoginFilter => {
+    const kind = loginKinds.find((candidate) => candidate === search.kind);
+    const status = credentialStates.find((state) => state === search.status);
+    return { ...(kind && { kind }), ...(status && { status }) };
+  },
   component: lazyRouteComponent(() => import("./account-authentication"), "AccountAuthenticationPage"),
 });
-const credentialStates: readonly CredentialStatus[] = ["active", "expiring", "expired", "revoked"];
+const deviceLogin = createRoute({
+  getParentRoute: () => authentication,
+  path: "/device-logins/$deviceLogin",
+  component: lazyRouteComponent(() => import("./account-device-login"), "AccountDeviceLoginPage"),
+});
 const credentials = createRoute({
   getParentRoute: () => account,
   path: "/credentials",
@@ -234,7 +247,7 @@ const routeTree = root.addChildren([
       users.addChildren([user]),
       credentials.addChildren([credential]),
       roles.addChildren([role]),
-      authentication,
+      authentication.addChildren([deviceLogin]),
       connections,
       console,
       simulator,

@@ -14,3 +14,10 @@ export function useConnections(account: string, matches: (connection: Connection
   const { data } = useQuery({ ...connectionsOf(account), refetchInterval: 2_000 });
   return data?.items.filter(matches);
 }
+
+/** countByKey is how many of the connections each credential has, by its public key. */
+export function countByKey(connections: Connection[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { user_public_key: key } of connections) counts.set(key, (counts.get(key) ?? 0) + 1);
+  return counts;
+}

@@ -5,9 +5,8 @@ import { type Credential, credentialById, credentialsOf, historyOf } from "../..
 import { userById } from "../../api/users";
 import { Facts } from "../../ui/Facts";
 import { Key } from "../../ui/Key";
-import { LoadMore } from "../../ui/LoadMore";
 import { Panel } from "../../ui/Panel";
-import { PanelSkeleton, TableSkeleton } from "../../ui/Skeletons";
+import { PanelSkeleton } from "../../ui/Skeletons";
 import { TextLink } from "../../ui/links";
 import { Time } from "../../ui/Time";
 import { useMayChange } from "../accounts/AccountContext";
@@ -92,20 +91,7 @@ function CredentialDetail({ credential }: { credential: Credential }) {
           <UseList label="Clients that use it now" connections={using} />
         </Panel>
       )}
-      <Panel flush title="History">
-        <Loaded query={history} what="the history" skeleton={<TableSkeleton rows={2} />}>
-          {({ pages }) => (
-            <>
-              <CredentialHistory credential={credential} items={pages.flatMap((page) => page.items)} actors={actors} />
-              <LoadMore
-                hasMore={history.hasNextPage}
-                loading={history.isFetchingNextPage}
-                onMore={() => void history.fetchNextPage()}
-              />
-            </>
-          )}
-        </Loaded>
-      </Panel>
+      <CredentialHistory id={credential.id} history={history} actors={actors} />
       {mayEdit && usable(credential) && (
         <Group justify="flex-end" gap="sm">
           <Button variant="default" c="var(--sb-stopped)" onClick={() => setRevoking(true)}>

@@ -2,6 +2,7 @@ import { Button, Group, Text } from "@mantine/core";
 import type { DeviceLogin } from "../../api/deviceLogins";
 import { type Column, DataTable } from "../../ui/DataTable";
 import { plural } from "../../ui/format";
+import { TextLink } from "../../ui/links";
 import { CredentialState } from "../creds/CredentialState";
 import { LastSeen } from "../creds/LastSeen";
 import { usable } from "../creds/usable";
@@ -9,24 +10,50 @@ import { loginDetail, loginName } from "./loginWords";
 
 type DeviceLoginListProps = {
   logins: DeviceLogin[];
+  /** The row whose detail is open beside the list. */
+  open?: string;
+  /** The list is of many users, so each row says whose it is. */
+  withUser?: boolean;
+  /** How many clients use each now, by public key; absent while nobody knows. */
   uses?: Map<string, number>;
   /** Absent: the person may not. */
   onRevoke?: (login: DeviceLogin) => void;
 };
 
-export function DeviceLoginList({ logins, uses, onRevoke }: DeviceLoginListProps) {
+export function DeviceLoginList({ logins, open, withUser, uses, onRevoke }: DeviceLoginListProps) {
   const columns: (Column<DeviceLogin> | false)[] = [
     {
       header: "For",
       cell: (login) => (
         <>
-          <Text size="sm" fw={500} style={{ overflowWrap: "anywhere" }}>
+          <TextLink
+            to="/accounts/$account/authentication/device-logins/$deviceLogin"
+            params={{ account: login.account_id, deviceLogin: login.id }}
+            // In the list of all, what it is narrowed to stays.
+            search={withUser ? true : {}}
+            resetScroll={false}
+            size="sm"
+            fw={500}
+            style={{ overflowWrap: "anywhere" }}
+          >
             {loginName(login)}
-          </Text>
+          </TextLink>
           <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>
             {loginDetail(login)}
           </Text>
         </>
+      ),
+    },
+    withUser === true && {
+      header: "User",
+      cell: (login) => (
+        <TextLink
+          to="/accounts/$account/users/$user"
+          params={{ account: login.account_id, user: login.user_id }}
+          size="sm"
+        >
+          {login.user}
+        </TextLink>
       ),
     },
     { header: "State", cell: (login) => <CredentialState credential={login} /> },
@@ -70,6 +97,7 @@ export function DeviceLoginList({ logins, uses, onRevoke }: DeviceLoginListProps
       label="Device logins"
       rows={logins}
       rowKey={(login) => login.id}
+      isOpen={(login) => login.id === open}
       columns={columns.filter((column) => column !== false)}
     />
   );

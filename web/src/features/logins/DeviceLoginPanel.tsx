@@ -1,18 +1,17 @@
-import { Button, Modal } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Cpu, Plus } from "lucide-react";
 import { useState } from "react";
-import { type DeviceLogin, deviceLoginsOf, revokeDeviceLogin } from "../../api/deviceLogins";
+import { type DeviceLogin, deviceLoginsOf } from "../../api/deviceLogins";
 import type { User } from "../../api/users";
 import { EmptyState } from "../../ui/EmptyState";
 import { LoadMore } from "../../ui/LoadMore";
 import { Panel } from "../../ui/Panel";
 import { TableSkeleton } from "../../ui/Skeletons";
-import { RevokeForm } from "../creds/RevokeDialog";
 import { Loaded } from "../problems/Loaded";
 import { CreateLoginDialog } from "./CreateLoginDialog";
 import { DeviceLoginList } from "./DeviceLoginList";
-import { loginName } from "./loginWords";
+import { RevokeLoginDialog } from "./RevokeLoginDialog";
 
 type DeviceLoginPanelProps = {
   user: User;
@@ -61,21 +60,7 @@ export function DeviceLoginPanel({ user, uses, mayEdit }: DeviceLoginPanelProps)
         </Loaded>
       </Panel>
       <CreateLoginDialog user={user} opened={creating} onClose={() => setCreating(false)} />
-      <Modal
-        opened={revoking !== undefined}
-        onClose={() => setRevoking(undefined)}
-        title={revoking ? `Revoke ${loginName(revoking)}?` : ""}
-        closeButtonProps={{ "aria-label": "Close" }}
-      >
-        {revoking && (
-          <RevokeForm
-            key={revoking.id}
-            credential={revoking}
-            revoke={revokeDeviceLogin}
-            onClose={() => setRevoking(undefined)}
-          />
-        )}
-      </Modal>
+      <RevokeLoginDialog login={revoking} onClose={() => setRevoking(undefined)} />
     </>
   );
 }

@@ -2,7 +2,6 @@ import { Button, Drawer, Group, Stack, Text, Title } from "@mantine/core";
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { KeyRound, Pencil, Plus } from "lucide-react";
 import { useState } from "react";
-import type { Connection } from "../../api/accounts";
 import { type Credential, credentialsOf } from "../../api/credentials";
 import { rolesOf } from "../../api/roles";
 import { deleteUser, type User, userById } from "../../api/users";
@@ -18,7 +17,7 @@ import { PanelSkeleton, TableSkeleton } from "../../ui/Skeletons";
 import { ButtonLink, TextLink } from "../../ui/links";
 import { Time } from "../../ui/Time";
 import { useMayChange } from "../accounts/AccountContext";
-import { closesWords, useConnections } from "../accounts/closes";
+import { closesWords, countByKey, useConnections } from "../accounts/closes";
 import { CredentialList } from "../creds/CredentialList";
 import { IssueCredsDialog } from "../creds/IssueCredsDialog";
 import { RevokeDialog } from "../creds/RevokeDialog";
@@ -184,12 +183,6 @@ function UserFacts({ user, onEdit }: { user: User; onEdit?: () => void }) {
       </Group>
     </Stack>
   );
-}
-
-function countByKey(connections: Connection[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { user_public_key: key } of connections) counts.set(key, (counts.get(key) ?? 0) + 1);
-  return counts;
 }
 
 function DeleteUser({ user, onDeleted }: { user: User; onDeleted: () => void }) {
