@@ -2241,12 +2241,16 @@ type OidcIssuerUpdate struct {
 
 // OidcRevoke defines model for OidcRevoke.
 type OidcRevoke struct {
+	// Reason For whoever reads the list later.
+	Reason *string `json:"reason,omitempty"`
+
 	// Subject As tokens have it in `sub`.
 	Subject string `json:"subject"`
 }
 
 // OidcRevokedSubject defines model for OidcRevokedSubject.
 type OidcRevokedSubject struct {
+	Reason    string `json:"reason"`
 	RevokedAt Time   `json:"revoked_at"`
 	Subject   string `json:"subject"`
 }

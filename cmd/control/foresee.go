@@ -9,14 +9,14 @@ import (
 )
 
 // foresee asks every broker of the account's operator what claims would do there.
-func (d *delivery) foresee(ctx context.Context, account tenants.Account, said []byte) (httpapi.Outlook, error) {
+func (d *delivery) foresee(ctx context.Context, account tenants.RehearsedAccount, said []byte) (httpapi.Outlook, error) {
 	brokers, err := d.domain.CountBrokers(ctx, account.OperatorID)
 	if err != nil || brokers == 0 {
 		return httpapi.Outlook{}, err
 	}
 	asking, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	answers, err := d.hub.Foresee(asking, string(account.OperatorID), said, brokers)
+	answers, err := d.hub.Foresee(asking, string(account.OperatorID), said, account.Trust, brokers)
 	if err != nil {
 		return httpapi.Outlook{}, err
 	}
@@ -26,7 +26,7 @@ func (d *delivery) foresee(ctx context.Context, account tenants.Account, said []
 			keys = append(keys, claims.UserKey(c.User))
 		}
 	}
-	names, err := d.domain.UserNames(ctx, account, keys)
+	names, err := d.domain.UserNames(ctx, account.Account, keys)
 	if err != nil {
 		return httpapi.Outlook{}, err
 	}

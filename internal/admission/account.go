@@ -74,7 +74,12 @@ func (w *law) open(now time.Time) error {
 // allows says whether a connection that was let in by earlier claims may stay. If
 // its role has changed, it may not: the next one gets the new permissions.
 func (w *law) allows(s *session, was *law, now time.Time) bool {
-	return w.keeps(s, was) && (s.ground == nil || s.ground.holds(w)) && w.takes(s) && !w.turnsAway(s, now) && !(s.bearer && w.noBearer) && !w.revocations.revoked(s.user, s.issued) && w.open(now) == nil
+	return w.keeps(s, was) && (s.ground == nil || s.ground.holds(w)) && w.takes(s) && !w.turnsAway(s, now) && !(s.bearer && w.noBearer) && !w.revokes(s) && w.open(now) == nil
+}
+
+// revokes says whether what the connection was let in with is revoked, or the token that it was given for.
+func (w *law) revokes(s *session) bool {
+	return w.revocations.revoked(s.user, s.issued) || s.origin.User != "" && w.revocations.revoked(string(s.origin.User), s.origin.IssuedAt.Unix())
 }
 
 func anyType(role jwt.UserPermissionLimits) jwt.UserPermissionLimits {

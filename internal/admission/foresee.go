@@ -31,8 +31,8 @@ type Closing struct {
 }
 
 // Foresee says what [Admission.Publish], and the server after it, would do to
-// the account's connections, were those its claims. It changes nothing.
-func (a *Admission) Foresee(c *jwt.AccountClaims) Outlook {
+// the account's connections, were those its claims, and that its trust page. It changes nothing.
+func (a *Admission) Foresee(c *jwt.AccountClaims, trust claims.TrustPage) Outlook {
 	acc := a.accounts.find(c.Subject)
 	if acc == nil {
 		return Outlook{}
@@ -41,7 +41,7 @@ func (a *Admission) Foresee(c *jwt.AccountClaims) Outlook {
 	if was == nil {
 		return Outlook{}
 	}
-	now, would := time.Now(), newLaw(c, was.pagesFor(c), a.cfg.OwnKeySigns)
+	now, would := time.Now(), newLaw(c, was.pagesFor(c, trust), a.cfg.OwnKeySigns)
 	var o Outlook
 	stay, taken := 0, map[lease.Key]int64{}
 	for _, s := range acc.bySeniority() {
@@ -63,8 +63,8 @@ func (a *Admission) Foresee(c *jwt.AccountClaims) Outlook {
 
 // pagesFor are the pages that other claims would have, as far as they are here. One
 // that they name and nobody has yet holds only what was revoked before, and logins that
-// are there already; or it is another trust, and what would come of that is not known.
-func (w *law) pagesFor(c *jwt.AccountClaims) claims.Pages {
+// are there already. Another trust has to be given; without it, what would come of that is not known.
+func (w *law) pagesFor(c *jwt.AccountClaims, trust claims.TrustPage) claims.Pages {
 	all := claims.Pages{Revocations: w.revocations.pages}
 	_, names, err := claims.SplitTags(c.Tags)
 	if err != nil {
@@ -82,7 +82,9 @@ func (w *law) pagesFor(c *jwt.AccountClaims) claims.Pages {
 				all.Logins = append(all.Logins, w.logins[i])
 			}
 		case claims.TrustKind:
-			all.Trust = w.trust
+			if all.Trust = w.trust; trust.Name() == name {
+				all.Trust = trust
+			}
 		}
 	}
 	return all

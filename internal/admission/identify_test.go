@@ -220,26 +220,31 @@ func TestForeseenClaimsHaveThePagesThatAreKnown(t *testing.T) {
 	t.Parallel()
 	w := newTenancy(t)
 	one, two := must(claims.EncodeLoginPage([]claims.DeviceLogin{w.byKey}))(t), must(claims.EncodeLoginPage([]claims.DeviceLogin{w.bySec}))(t)
-	trust := must(claims.EncodeTrustPage(claims.Trust{Issuers: []claims.TrustedIssuer{{URL: "https://a.example", Audiences: []string{"x"},
-		Rules: []claims.TrustRule{{Role: w.account, Name: "ci"}}}}}))(t)
+	trusting := func(url string) claims.TrustPage {
+		return must(claims.EncodeTrustPage(claims.Trust{Issuers: []claims.TrustedIssuer{{URL: url, Audiences: []string{"x"},
+			Rules: []claims.TrustRule{{Role: w.account, Name: "ci"}}}}}))(t)
+	}
+	trust, other := trusting("https://a.example"), trusting("https://b.example")
 	now := newLaw(w.claims(t), claims.Pages{Logins: claims.LoginPages{one, two}, Trust: trust}, false)
 	tag := func(kind string, hash claims.PageHash) string { return "signalbox-" + kind + ":" + string(hash) }
 	unknown := claims.HashPage([]byte("unknown"))
 	for _, c := range []struct {
 		tags   []string
 		logins int
-		trust  bool
+		given  claims.TrustPage
+		trust  claims.TrustPage
 	}{
-		{nil, 0, false},
-		{[]string{tag("logins", one.Hash())}, 1, false},
-		{[]string{tag("logins", one.Hash()), tag("logins", two.Hash()), tag("trust", trust.Hash())}, 2, true},
-		{[]string{tag("logins", one.Hash()), tag("logins", unknown), tag("trust", unknown)}, 2, true},
-		{[]string{tag("logins", unknown), tag("logins", two.Hash())}, 2, false},
+		{nil, 0, claims.TrustPage{}, claims.TrustPage{}},
+		{[]string{tag("logins", one.Hash())}, 1, other, claims.TrustPage{}},
+		{[]string{tag("logins", one.Hash()), tag("logins", two.Hash()), tag("trust", trust.Hash())}, 2, claims.TrustPage{}, trust},
+		{[]string{tag("logins", one.Hash()), tag("logins", unknown), tag("trust", unknown)}, 2, other, trust},
+		{[]string{tag("trust", other.Hash())}, 0, other, other},
+		{[]string{tag("logins", unknown), tag("logins", two.Hash())}, 2, claims.TrustPage{}, claims.TrustPage{}},
 	} {
 		would := w.claims(t)
 		would.Tags = c.tags
-		got := now.pagesFor(would)
-		if len(got.Logins) != c.logins || (got.Trust.Hash() != "") != c.trust {
+		got := now.pagesFor(would, c.given)
+		if len(got.Logins) != c.logins || got.Trust.Hash() != c.trust.Hash() {
 			t.Errorf("%q: %d pages of logins, trust %q", c.tags, len(got.Logins), got.Trust.Hash())
 		}
 	}

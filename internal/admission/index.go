@@ -24,9 +24,10 @@ type session struct {
 	since  time.Time
 	ended  bool // by a change
 
-	ground   ground   // what stands for a user JWT, or behind it; nil: it had one
-	answered bool     // an authorization service has let it in
-	in       *account // where that has put it; nil: in the account that the client named
+	origin   claims.TokenOrigin // of exchanged creds; zero: it has none
+	ground   ground             // what stands for a user JWT, or behind it; nil: it had one
+	answered bool               // an authorization service has let it in
+	in       *account           // where that has put it; nil: in the account that the client named
 
 	leaf    bool
 	limited bool // by its user, beyond what the account is
@@ -43,6 +44,7 @@ func (v verdict) session(l *login, tags []string) *session {
 	if rule, ok := claims.RuleOf(tags); ok && s.ground == nil {
 		s.ground = issuerRule(rule)
 	}
+	s.origin, _ = claims.OriginOf(tags)
 	s.limited = s.limits.Payload != jwt.NoLimit || s.limits.Subs != jwt.NoLimit
 	if s.leaf || s.limited {
 		s.client = l.client
@@ -55,7 +57,7 @@ func (v verdict) session(l *login, tags []string) *session {
 // them than of the living, and a few.
 type sessions struct {
 	byID    map[uint64]*session
-	byUser  map[string][]*session
+	byUser  map[string][]*session // and by whom the token stood for that creds were given for
 	byName  map[string][]*session // the users'
 	byRole  index[string]
 	byLogin index[claims.LoginDigest] // those by a device login
@@ -96,6 +98,9 @@ func (x *sessions) add(s *session, alive func(*session) bool) {
 	}
 	x.byID[s.id] = s
 	x.byUser[s.user] = append(x.byUser[s.user], s)
+	if key := string(s.origin.User); key != "" {
+		x.byUser[key] = append(x.byUser[key], s)
+	}
 	x.byName[s.name] = append(x.byName[s.name], s)
 	x.byRole.add(s.role, s)
 	x.addGround(s)
@@ -106,6 +111,7 @@ func (x *sessions) remove(s *session) {
 		delete(x.byID, s.id)
 	}
 	without(x.byUser, s.user, s)
+	without(x.byUser, string(s.origin.User), s)
 	without(x.byName, s.name, s)
 	x.byRole.remove(s.role, s)
 	x.removeGround(s)

@@ -113,6 +113,9 @@ func (t *trial) checkRevocation() error {
 	if t.revocations.revoked(t.user.Subject, t.user.IssuedAt) {
 		return refused(CredentialRevoked, "the credential was revoked")
 	}
+	if origin, ok := claims.OriginOf(t.signed.Tags); ok && t.revocations.revoked(string(origin.User), origin.IssuedAt.Unix()) {
+		return refused(CredentialRevoked, "the token was revoked that these creds were given for")
+	}
 	return nil
 }
 

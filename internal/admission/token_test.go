@@ -14,6 +14,7 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/go-jose/go-jose/v4"
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
@@ -231,7 +232,7 @@ func TestConnectionsByATokenEndWithTheRule(t *testing.T) {
 	t.Parallel()
 	s := setupTokens(t)
 	pipeline, person := s.connect(s.token(nil)), s.connect(s.token(func(c map[string]any) { c["kind"] = "person" }))
-	creds := s.exchanged()
+	creds := s.exchanged(s.token(nil))
 	exchanged := creds.Connect(t, s.node.ClientURL())
 	native := s.account.Issue("native").Connect(t, s.node.ClientURL())
 
@@ -263,23 +264,34 @@ func TestConnectionsByATokenEndWithTheRule(t *testing.T) {
 	}
 }
 
-// exchanged is what control gives for a pipeline's token.
-func (s *tokens) exchanged() brokertest.Credential {
+// exchanged is what control gives for a token.
+func (s *tokens) exchanged(token string) brokertest.Credential {
+	s.t.Helper()
+	return s.given(s.read(token))
+}
+
+func (s *tokens) given(said claims.IdentityToken) brokertest.Credential {
+	s.t.Helper()
+	seed, key := brokertest.NewUserSeed(s.t)
+	signed, err := claims.EncodeUser(claims.User{Key: key, Name: said.Name, Account: s.account.Key, Rule: said.Rule,
+		Origin: claims.TokenOrigin{User: said.User, IssuedAt: said.IssuedAt}}, s.account.Role)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return brokertest.Credential{Key: key, JWT: signed, Seed: seed}
+}
+
+func (s *tokens) read(token string) claims.IdentityToken {
 	s.t.Helper()
 	page, err := claims.EncodeTrustPage(s.trust("rsa", "ec"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	said, err := page.Issuers().Read(s.account.Key, s.token(nil), time.Now())
+	said, err := page.Issuers().Read(s.account.Key, token, time.Now())
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	seed, key := brokertest.NewUserSeed(s.t)
-	token, err := claims.EncodeUser(claims.User{Key: key, Name: said.Name, Account: s.account.Key, Rule: said.Rule}, s.account.Role)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return brokertest.Credential{Key: key, JWT: token, Seed: seed}
+	return said
 }
 
 func TestConnectionsByATokenEndWithItsTimeOrTheRules(t *testing.T) {
@@ -299,22 +311,45 @@ func TestConnectionsByATokenEndWithItsTimeOrTheRules(t *testing.T) {
 func TestRevokingWhomATokenStandsForEndsThem(t *testing.T) {
 	t.Parallel()
 	s := setupTokens(t)
-	token := s.token(func(c map[string]any) { c["iat"] = time.Now().Add(-time.Minute).Unix() })
-	nc := s.connect(token)
-	page, err := claims.EncodeTrustPage(s.trust("rsa", "ec"))
+	issued := func(ago time.Duration, subject string) string {
+		return s.token(func(c map[string]any) { c["iat"], c["sub"] = time.Now().Add(-ago).Unix(), subject })
+	}
+	token, undated := issued(time.Minute, "robot"), s.token(nil)
+	creds, others := s.exchanged(token), s.exchanged(issued(time.Minute, "other"))
+	ended := map[string]*nats.Conn{
+		"by the token": s.connect(token), "by a token without a date": s.connect(undated), "by exchanged creds": creds.Connect(t, s.node.ClientURL()),
+	}
+	stays := others.Connect(t, s.node.ClientURL())
+
+	revoked, err := jwt.DecodeAccountClaims(s.account.Custom(func(c *jwt.AccountClaims) { c.Revoke(string(s.read(token).User)) }))
 	if err != nil {
 		t.Fatal(err)
 	}
-	said, err := page.Issuers().Read(s.account.Key, token, time.Now())
-	if err != nil {
-		t.Fatal(err)
+	if o := s.node.Admission().Foresee(revoked, claims.TrustPage{}); len(o.Closed) != len(ended) || o.Connected != len(ended)+1 {
+		t.Errorf("it is foreseen that %d of %d connections end", len(o.Closed), o.Connected)
 	}
-	s.WaitApplied(s.account.Revoke(said.User))
-	brokertest.WaitClosed(t, nc)
-	if nc, err := s.dial(token); err == nil {
-		nc.Close()
-		t.Error("it came back")
+	s.WaitApplied(s.account.Revoke(s.read(token).User))
+	for name, nc := range ended {
+		brokertest.WaitClosed(t, nc)
+		t.Log("closed:", name)
 	}
+	for name, token := range map[string]string{"the token": token, "one without a date": undated} {
+		if nc, err := s.dial(token); err == nil {
+			nc.Close()
+			t.Errorf("%s came back", name)
+		}
+	}
+	before := s.node.Admission().Refused(admission.CredentialRevoked)
+	mustBeRefused(t, creds, s.node.ClientURL())
+	if n := s.node.Admission().Refused(admission.CredentialRevoked); n != before+1 {
+		t.Errorf("%d logins were refused as revoked, want 1", n-before)
+	}
+	if stays.IsClosed() {
+		t.Error("another subject's connection ended")
+	}
+	later := s.read(token)
+	later.IssuedAt = time.Now().Add(time.Second)
+	s.given(later).Connect(t, s.node.ClientURL())
 }
 
 // An issuer chooses its users' names, so one that is called as a user of the account is not that user.

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/signalbox-io/signalbox/internal/admission"
+	"github.com/signalbox-io/signalbox/internal/claims"
 	"github.com/signalbox-io/signalbox/internal/lease"
 	"github.com/signalbox-io/signalbox/internal/resolver"
 )
@@ -51,8 +52,8 @@ func (b *Broker) useAdmission(trust *resolver.Trust) error {
 // maxClosings are so many of the connections that would be closed as are told.
 const maxClosings = 256
 
-func (b *Broker) foresee(c *jwt.AccountClaims) resolver.Outlook {
-	o := b.admission.Foresee(c)
+func (b *Broker) foresee(c *jwt.AccountClaims, trust claims.TrustPage) resolver.Outlook {
+	o := b.admission.Foresee(c, trust)
 	out := resolver.Outlook{Connected: int64(o.Connected), Closed: int64(len(o.Closed)), Subscriptions: int64(o.Subscriptions)}
 	for _, closing := range o.Closed[:min(maxClosings, len(o.Closed))] {
 		out.Connections = append(out.Connections, resolver.Closing{ID: closing.ID, User: closing.User, ConnectionType: closing.Type,

@@ -34,7 +34,7 @@ type IdentityToken struct {
 	Name     string
 	Tags     []string // people's
 	Role     AccountKey
-	IssuedAt time.Time
+	IssuedAt time.Time // 1970 when the token does not say
 	Expires  time.Time // the token's end, or what the rule allows
 }
 
@@ -178,6 +178,33 @@ func RuleOf(tags []string) (RuleID, bool) {
 
 // Tag is what the rule's users carry.
 func (id RuleID) Tag() string { return ruleTag + string(id) }
+
+// TokenOrigin is what revokes the token that creds were given for, and them with it.
+type TokenOrigin struct {
+	User     UserKey   // whom the token stood for
+	IssuedAt time.Time // the token, to the second
+}
+
+const originTag = ReservedTags + "token:" // the user's key, a colon, unix seconds
+
+func (o TokenOrigin) tag() string {
+	return originTag + string(o.User) + ":" + strconv.FormatInt(o.IssuedAt.Unix(), 10)
+}
+
+// OriginOf is the token that a user with these tags was given creds for; false: there was none.
+func OriginOf(tags []string) (TokenOrigin, bool) {
+	for _, tag := range tags {
+		text, ok := strings.CutPrefix(tag, originTag)
+		if !ok {
+			continue
+		}
+		key, at, _ := strings.Cut(text, ":")
+		if seconds, err := strconv.ParseInt(at, 10, 64); err == nil {
+			return TokenOrigin{UserKey(key), time.Unix(seconds, 0)}, true
+		}
+	}
+	return TokenOrigin{}, false
+}
 
 // Has says whether a rule is still one of the account's.
 func (s Issuers) Has(id RuleID) bool {

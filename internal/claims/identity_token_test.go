@@ -103,6 +103,38 @@ func (s *tokenScene) token(edit func(map[string]any)) string {
 	return s.sign("rsa", jose.RS256, said)
 }
 
+// What does not say when it was issued must not outlive a revocation.
+func TestTokenWithoutADateIsOlderThanAnyRevocation(t *testing.T) {
+	t.Parallel()
+	s := newTokenScene(t)
+	dated, err := s.issuers.Read(s.account, s.token(nil), s.now)
+	if err != nil || dated.IssuedAt.Unix() != s.now.Unix() {
+		t.Errorf("a token of now is from %s (%v)", dated.IssuedAt, err)
+	}
+	undated, err := s.issuers.Read(s.account, s.token(func(c map[string]any) { delete(c, "iat") }), s.now)
+	if err != nil || undated.IssuedAt.Unix() != 1 {
+		t.Errorf("a token without a date is from %s (%v)", undated.IssuedAt, err)
+	}
+}
+
+func TestCredsSayWhichTokenTheyWereGivenFor(t *testing.T) {
+	t.Parallel()
+	s := newTokenScene(t)
+	said, err := s.issuers.Read(s.account, s.token(nil), s.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := claims.TokenOrigin{User: said.User, IssuedAt: time.Unix(said.IssuedAt.Unix(), 0)}
+	user := claims.User{Key: said.User, Name: said.Name, Account: s.account, Tags: []string{"team:blue"}, Rule: said.Rule}
+	if _, ok := claims.OriginOf(user.SignedClaims(said.Role, s.now).Tags); ok {
+		t.Error("whom a token stands for was given creds for one")
+	}
+	user.Origin = want
+	if got, ok := claims.OriginOf(user.SignedClaims(said.Role, s.now).Tags); !ok || got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestTokensAreTakenOnlyFromTheirIssuer(t *testing.T) {
 	t.Parallel()
 	s := newTokenScene(t)

@@ -19,8 +19,9 @@ type User struct {
 	Name    string
 	Account AccountKey
 	Tags    []string
-	Expires time.Time // to the second, rounded down; zero: never
-	Rule    RuleID    // of an issuer, that made the user; empty: none did
+	Expires time.Time   // to the second, rounded down; zero: never
+	Rule    RuleID      // of an issuer, that made the user; empty: none did
+	Origin  TokenOrigin // the token that it was given for, by such a rule; zero: it has none, or is whom the token itself stands for
 	// Session is when the session of a web page ends that the user is for, to the
 	// second, rounded down; zero: it is for none. With it the connections of who
 	// logs in before Expires last until then, if the account says of the role
@@ -79,6 +80,9 @@ func (u User) unsigned() *jwt.UserClaims {
 	}
 	if u.Rule != "" {
 		c.Tags = append(slices.Clone(c.Tags), u.Rule.Tag())
+	}
+	if u.Origin.User != "" {
+		c.Tags = append(slices.Clone(c.Tags), u.Origin.tag())
 	}
 	if !u.Expires.IsZero() {
 		c.Expires = u.Expires.Unix()

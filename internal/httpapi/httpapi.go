@@ -49,8 +49,9 @@ type Config struct {
 	// CheckDrift asks the operator's brokers what they hold, for staff, and
 	// sends again what differs if it is to.
 	CheckDrift func(ctx context.Context, actor tenants.Actor, operator tenants.OperatorID, repair bool) (DriftCheck, error)
-	// Foresee asks the account's brokers what those claims, as JSON, would do to its connections.
-	Foresee func(ctx context.Context, account tenants.Account, claims []byte) (Outlook, error)
+	// Foresee asks the account's brokers what those claims, as JSON, would do to its
+	// connections, with the trust page of the rehearsal.
+	Foresee func(ctx context.Context, account tenants.RehearsedAccount, claims []byte) (Outlook, error)
 	// Simulate says what a broker would answer to who is described by the facts.
 	Simulate func(facts tenants.LoginFacts, q api.SimulationRequest) (api.Simulation, error)
 	// BrokersMoved is called after a broker has enrolled, was removed or said where it is now,

@@ -76,7 +76,7 @@ func (s *Server) revokeOIDCSubject(w http.ResponseWriter, r *http.Request) error
 	if err := decode(r, &in); err != nil {
 		return err
 	}
-	issuer, err := s.Tenants.RevokeOIDCSubject(r.Context(), actorOf(r), pathID[tenants.OIDCIssuerID](r, "oidc_issuer"), in.Subject)
+	issuer, err := s.Tenants.RevokeOIDCSubject(r.Context(), actorOf(r), pathID[tenants.OIDCIssuerID](r, "oidc_issuer"), in.Subject, orZero(in.Reason))
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func oidcIssuerOf(i tenants.OIDCIssuer) api.OidcIssuer {
 	out := api.OidcIssuer{
 		Id: string(i.ID), AccountId: string(i.AccountID), Url: i.URL, Description: i.Description, Audiences: *view.Audiences, Rules: *view.Rules,
 		RevokedSubjects: mapped(i.Revoked, func(r tenants.RevokedSubject) api.OidcRevokedSubject {
-			return api.OidcRevokedSubject{Subject: r.Subject, RevokedAt: r.At.UTC()}
+			return api.OidcRevokedSubject{Subject: r.Subject, Reason: r.Reason, RevokedAt: r.At.UTC()}
 		}),
 		KeyIds: []string{}, KeysReadAt: i.FetchedAt.UTC(), KeysError: orNil(i.FetchError),
 		CreatedAt: i.CreatedAt.UTC(), UpdatedAt: i.UpdatedAt.UTC(), Etag: tenants.ETag(i.Version),

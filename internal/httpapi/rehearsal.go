@@ -148,7 +148,7 @@ func (s *Server) addAccount(ctx context.Context, out *api.DryRun, account tenant
 	}
 	out.Affected.Users += concerned.Users
 	out.Affected.Credentials += concerned.Credentials
-	outlook, err := s.Foresee(ctx, account.Account, after)
+	outlook, err := s.Foresee(ctx, account, after)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func setup(t *testing.T) *server {
 		CheckDrift: func(context.Context, tenants.Actor, tenants.OperatorID, bool) (httpapi.DriftCheck, error) {
 			return httpapi.DriftCheck{Brokers: []httpapi.BrokerDrift{{Broker: "one", Missing: []string{"A"}}}}, nil
 		},
-		Foresee: func(context.Context, tenants.Account, []byte) (httpapi.Outlook, error) {
+		Foresee: func(context.Context, tenants.RehearsedAccount, []byte) (httpapi.Outlook, error) {
 			return httpapi.Outlook{Asked: 2, Brokers: []httpapi.BrokerOutlook{{Broker: "one", Connected: 3, Closed: 1, Closing: []httpapi.Closing{{ID: 7}}}}}, nil
 		},
 		Simulate: func(facts tenants.LoginFacts, q api.SimulationRequest) (api.Simulation, error) {

@@ -66,8 +66,8 @@ type Watcher struct {
 	// Publish is given an account's new claims, verified, which it does not change,
 	// and the pages that they name; how many connections that ended.
 	Publish func(claims *jwt.AccountClaims, pages claims.Pages) (ended int)
-	Foresee func(claims *jwt.AccountClaims) Outlook // what Publish would do, and the server after it; nil: not known
-	Updated func(account string)                    // the server has taken claims, and done to the account's connections what it does then
+	Foresee func(said *jwt.AccountClaims, trust claims.TrustPage) Outlook // what Publish would do, and the server after it; nil: not known
+	Updated func(account string)                                          // the server has taken claims, and done to the account's connections what it does then
 }
 
 // lookupFunc asks control for an account: fault.NotFound when control says there

@@ -176,7 +176,7 @@ func methods(name func() string) []struct {
 			return second(w.UpdateOIDCIssuer(w.t.Context(), a, of.issuer, "", func(s *OIDCIssuerSpec) error { s.Description = name(); return nil }))
 		}}},
 		{"RevokeOIDCSubject", method{Developer, func(w *world, a Actor, of things) error {
-			return second(w.RevokeOIDCSubject(w.t.Context(), a, of.issuer, name()))
+			return second(w.RevokeOIDCSubject(w.t.Context(), a, of.issuer, name(), ""))
 		}}},
 		{"DeleteOIDCIssuer", method{Developer, func(w *world, a Actor, of things) error { return w.DeleteOIDCIssuer(w.t.Context(), a, of.issuer, "") }}},
 		{"DeleteRole", method{Developer, func(w *world, a Actor, of things) error { return second(w.DeleteRole(w.t.Context(), a, of.role, "")) }}},

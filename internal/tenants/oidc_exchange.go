@@ -30,7 +30,7 @@ var errNotExchanged = fault.New(fault.Unauthenticated, "this account gives nobod
 // ExchangeToken makes creds of an issuer's token, as the account's rules say:
 // good for as long as the token is, a quarter of an hour at most, and less if the
 // rule, the role or the plan say so. The token is all the proof there is. Creds end with the
-// rule, like connections that came by the token itself.
+// rule, and with the token when its subject is revoked, like connections that came by the token itself.
 func (s *Service) ExchangeToken(ctx context.Context, id AccountID, token, from string) (Exchanged, error) {
 	account, err := accountAnywhere(ctx, s.pool, id)
 	if errors.Is(err, fault.NotFound) || err == nil && account.frozen() {
@@ -125,7 +125,8 @@ func (s *Service) exchange(ctx context.Context, account Account, said claims.Ide
 			}
 		}
 		out.Name, out.FileName = u.Name, credsFileName(account.Name, u.Name)
-		if _, _, out.Creds, err = s.signCreds(u, claims.User{Expires: out.Expires, Rule: said.Rule}); err != nil {
+		by := claims.User{Expires: out.Expires, Rule: said.Rule, Origin: claims.TokenOrigin{User: said.User, IssuedAt: said.IssuedAt}}
+		if _, _, out.Creds, err = s.signCreds(u, by); err != nil {
 			return fmt.Errorf("exchange a token: %w", err)
 		}
 		return insertReasonedAudit(ctx, tx, &account.TenantID, cut(said.Issuer+" "+said.Subject), "exchangeOidcToken", string(account.ID), "as "+said.Name, now)

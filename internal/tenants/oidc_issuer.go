@@ -31,6 +31,7 @@ type OIDCIssuer struct {
 // RevokedSubject is somebody whose tokens were revoked that had been issued by then. Its JSON is how it is stored.
 type RevokedSubject struct {
 	Subject string    `json:"subject"`
+	Reason  string    `json:"reason,omitempty"`
 	At      time.Time `json:"at"`
 }
 

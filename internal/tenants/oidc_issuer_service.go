@@ -192,8 +192,8 @@ func (s OIDCIssuerSpec) clone() OIDCIssuerSpec {
 }
 
 // RevokeOIDCSubject ends what came by the subject's tokens, and takes none any more that
-// was issued by now. Creds that were exchanged for them end by themselves, within minutes. It takes a Developer.
-func (s *Service) RevokeOIDCSubject(ctx context.Context, actor Actor, id OIDCIssuerID, subject string) (OIDCIssuer, error) {
+// was issued by now. Creds that were exchanged for them are no good any more either. It takes a Developer.
+func (s *Service) RevokeOIDCSubject(ctx context.Context, actor Actor, id OIDCIssuerID, subject, reason string) (OIDCIssuer, error) {
 	var issuer OIDCIssuer
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		account, err := lockAccountOf(ctx, tx, actor, "oidc_issuers", "issuer", string(id), Developer)
@@ -206,16 +206,23 @@ func (s *Service) RevokeOIDCSubject(ctx context.Context, actor Actor, id OIDCIss
 		if subject == "" || len(subject) > maxSubjectBytes {
 			return fault.Field("/subject", "what tokens have in sub, 1 to %d bytes", maxSubjectBytes)
 		}
+		if err := validateReason(reason); err != nil {
+			return err
+		}
 		now := s.clock()
 		issuer.Revoked = slices.DeleteFunc(slices.Clone(issuer.Revoked), func(r RevokedSubject) bool { return r.Subject == subject })
 		if len(issuer.Revoked) >= maxRevoked {
 			return fault.New(fault.OverLimit, "%d subjects of the issuer are revoked already; keep others out by a rule's conditions", maxRevoked)
 		}
-		issuer.Revoked = append(issuer.Revoked, RevokedSubject{Subject: subject, At: now})
+		issuer.Revoked = append(issuer.Revoked, RevokedSubject{Subject: subject, Reason: reason, At: now})
 		if issuer, err = updateRevokedSubjects(ctx, tx, issuer, now); err != nil {
 			return err
 		}
-		return s.issuerChanged(ctx, tx, actor, account, issuer, "revokeOidcSubject", now)
+		if err := insertReasonedAudit(ctx, tx, &account.TenantID, actor.ID, "revokeOidcSubject", string(issuer.ID), reason, now); err != nil {
+			return err
+		}
+		_, err = s.announce(ctx, tx, account, now)
+		return err
 	})
 	return issuer, err
 }

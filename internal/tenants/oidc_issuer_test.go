@@ -78,13 +78,13 @@ func TestRevokedSubjectsAreSigned(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	issuer := w.issuer(w.role("pipelines"))
-	must(w.RevokeOIDCSubject(t.Context(), w.owner, issuer.ID, "repo:acme/shop"))(t)
-	again := must(w.RevokeOIDCSubject(t.Context(), w.owner, issuer.ID, "repo:acme/shop"))(t)
+	must(w.RevokeOIDCSubject(t.Context(), w.owner, issuer.ID, "repo:acme/shop", "in a log"))(t)
+	again := must(w.RevokeOIDCSubject(t.Context(), w.owner, issuer.ID, "repo:acme/shop", "in a log"))(t)
 	key := claims.TokenUser(w.account.PublicKey, issuer.URL, "repo:acme/shop")
-	if at, ok := w.facts(w.account.PublicKey).Revoked[key]; !ok || len(again.Revoked) != 1 || at.Unix() != again.Revoked[0].At.Unix() {
+	if at, ok := w.facts(w.account.PublicKey).Revoked[key]; !ok || len(again.Revoked) != 1 || again.Revoked[0].Reason != "in a log" || at.Unix() != again.Revoked[0].At.Unix() {
 		t.Errorf("revoked are %v, signed %s", again.Revoked, at)
 	}
-	_, err := w.RevokeOIDCSubject(t.Context(), w.owner, issuer.ID, "")
+	_, err := w.RevokeOIDCSubject(t.Context(), w.owner, issuer.ID, "", "")
 	refused(t, err, fault.Invalid, "/subject")
 }
 

@@ -27,6 +27,7 @@ type RehearsedAccount struct {
 	Account
 	Before string // JWT; empty for a new account
 	After  string
+	Trust  claims.TrustPage // that After names: brokers cannot have it
 }
 
 var errRehearsed = errors.New("it was a rehearsal")
@@ -56,9 +57,13 @@ func (r *Rehearsal) note(ctx context.Context, tx pgx.Tx, account Account, token 
 	if r == nil {
 		return nil
 	}
+	trust, err := trustPageOf(ctx, tx, account)
+	if err != nil {
+		return err
+	}
 	for i := range r.Accounts {
 		if r.Accounts[i].ID == account.ID {
-			r.Accounts[i].Account, r.Accounts[i].After = account, token
+			r.Accounts[i].Account, r.Accounts[i].After, r.Accounts[i].Trust = account, token, trust
 			return nil
 		}
 	}
@@ -66,7 +71,7 @@ func (r *Rehearsal) note(ctx context.Context, tx pgx.Tx, account Account, token 
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		return fmt.Errorf("read the account's JWT of before: %w", err)
 	}
-	r.Accounts = append(r.Accounts, RehearsedAccount{Account: account, Before: before.JWT, After: token})
+	r.Accounts = append(r.Accounts, RehearsedAccount{Account: account, Before: before.JWT, After: token, Trust: trust})
 	return nil
 }
 

@@ -2,6 +2,8 @@ package tenants
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,4 +31,21 @@ func deleteTrustPage(ctx context.Context, tx pgx.Tx, account Account) error {
 		AND account_id = @account`
 	_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID})
 	return err
+}
+
+// trustPageOf is the account's page; the zero page if it has none.
+func trustPageOf(ctx context.Context, q querier, account Account) (claims.TrustPage, error) {
+	const query = `
+		SELECT trust_pages.records
+		FROM trust_pages
+		WHERE tenant_id = @tenant
+		AND account_id = @account`
+	records, err := value[[]byte](ctx, q, query, pgx.StrictNamedArgs{"tenant": account.TenantID, "account": account.ID})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return claims.TrustPage{}, nil
+	}
+	if err != nil {
+		return claims.TrustPage{}, fmt.Errorf("read whom account %s trusts: %w", account.ID, err)
+	}
+	return claims.DecodeTrustPage(records)
 }

@@ -738,8 +738,9 @@ export interface paths {
     put?: never;
     /**
      * Revoke a subject's tokens
-     * @description Whoever came by them is disconnected, and none is taken any more that was issued until now, which lets a token that was stolen be of no
-     *     use. To keep somebody out for good, change the rules. Creds that were exchanged for the tokens end within a quarter of an hour by themselves.
+     * @description Whoever came by them, or by creds that were exchanged for them, is disconnected. None of the tokens that was issued until now is taken any more,
+     *     nor are such creds, so one that was stolen is of no use. A token that does not say when it was issued counts as one from before. To
+     *     keep somebody out for good, change the rules.
      */
     post: operations["revokeOidcSubject"];
     delete?: never;
@@ -2293,9 +2294,12 @@ export interface components {
     OidcRevoke: {
       /** @description As tokens have it in `sub`. */
       subject: string;
+      /** @description For whoever reads the list later. */
+      reason?: string;
     };
     OidcRevokedSubject: {
       subject: string;
+      reason: string;
       revoked_at: components["schemas"]["Time"];
     };
     OidcIssuer: {
@@ -5467,7 +5471,8 @@ export interface operations {
       content: {
         /**
          * @example {
-         *       "subject": "repo:acme/shop:ref:refs/heads/main"
+         *       "subject": "repo:acme/shop:ref:refs/heads/main",
+         *       "reason": "the token was in a log"
          *     }
          */
         "application/json": components["schemas"]["OidcRevoke"];
