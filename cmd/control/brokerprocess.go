@@ -33,7 +33,12 @@ var brokerConfig = template.Must(template.New("nats.conf").Parse(`# Written at e
 server_name: dev
 listen: 127.0.0.1:{{.NATS}}
 max_payload: 1MB
-allow_non_tls: true # of MQTT
+tls {
+  cert_file: {{printf "%q" .Certificate}}
+  key_file: {{printf "%q" .Certificate}}
+  handshake_first: auto
+}
+allow_non_tls: true # here those from the plain port, and of MQTT
 jetstream {
   store_dir: {{printf "%q" .Store}}
   max_memory_store: 64GB
@@ -98,9 +103,9 @@ func (b *brokerProcess) runOnce(ctx context.Context) error {
 	}
 	cmd := exec.CommandContext(ctx, b.settings.brokerBinary, "--data", home, "-c", config,
 		"--control", "http://127.0.0.1:"+b.settings.httpPort,
-		"--control-address", "nats://127.0.0.1:"+b.settings.natsPort,
+		"--control-address", "tls://127.0.0.1:"+b.settings.natsTLSPort,
 		"--ca", b.settings.tls.ca,
-		"--announce", "nats=tls://127.0.0.1:"+b.settings.natsTLSPort+"?handshake_first=auto,websocket=wss://127.0.0.1:"+b.settings.wssPort+
+		"--announce", "nats=,nats=nats://127.0.0.1:"+b.settings.natsPort+",nats=tls://127.0.0.1:"+b.settings.natsTLSPort+",websocket=wss://127.0.0.1:"+b.settings.wssPort+
 			",leafnode=tls://127.0.0.1:"+b.settings.leafTLSPort+"?handshake_first=auto",
 		"--name", "dev", "--metrics", "127.0.0.1:"+b.settings.brokerPort)
 	cmd.Env = append(os.Environ(), "SIGNALBOX_TOKEN="+b.token)
@@ -121,7 +126,7 @@ func (b *brokerProcess) writeConfig(home string) (string, error) {
 		return "", fmt.Errorf("write the broker's configuration: %w", err)
 	}
 	d := b.settings
-	err = brokerConfig.Execute(f, map[string]any{"NATS": d.natsPort, "WS": d.wsPort, "MQTT": d.mqttPort,
+	err = brokerConfig.Execute(f, map[string]any{"NATS": d.natsTLSPort, "WS": d.wsPort, "MQTT": d.mqttPort,
 		"Leaf": d.leafPort, "Certificate": d.tls.server, "Store": filepath.Join(home, "jetstream"),
 		"Cookie": b.cookie, "Origins": d.origins()})
 	if err := errors.Join(err, f.Close()); err != nil {

@@ -99,18 +99,19 @@ func (d *devSettings) runAll(ctx context.Context, r *replica, b *brokerProcess, 
 	return err
 }
 
-// fronts end TLS where the broker itself is plain. NATS clients have a port of
-// their own for it, although nats-server takes both on one: it then offers TLS to
-// all of them, and some (those of JavaScript) take the offer without being asked to.
-func (d *devSettings) fronts() ([]*tlsFront, error) {
+// fronts are the second ports of listeners. The broker has TLS itself where it can,
+// so that clients' certificates reach it. But for NATS it would then offer TLS to
+// everybody, and some clients (those of JavaScript) take the offer without being
+// asked to: so plain ones come in by a port where there is no talk of it.
+func (d *devSettings) fronts() ([]*front, error) {
 	pair, err := tls.LoadX509KeyPair(d.tls.server, d.tls.server)
 	if err != nil {
 		return nil, fmt.Errorf("read the broker's certificate: %w", err)
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
 	here := func(port string) string { return net.JoinHostPort("127.0.0.1", port) }
-	return []*tlsFront{
-		{listen: here(d.natsTLSPort), to: here(d.natsPort), serverBegins: true, config: config},
+	return []*front{
+		{listen: here(d.natsPort), to: here(d.natsTLSPort)},
 		{listen: here(d.wssPort), to: here(d.wsPort), config: config},
 		{listen: here(d.leafTLSPort), to: here(d.leafPort), serverBegins: true, config: config},
 	}, nil

@@ -441,7 +441,7 @@ func TestCommandsOfTheDeviceLoginsPageWork(t *testing.T) {
 	}
 	clone, err := filepath.Abs(repository)
 	check(t, err)
-	here := strings.NewReplacer("127.0.0.1:8080", "127.0.0.1:"+d.ports["HTTP"], "127.0.0.1:4222", "127.0.0.1:"+d.ports["NATS"], "-p 1883", "-p "+d.ports["MQTT"],
+	here := strings.NewReplacer("127.0.0.1:8080", "127.0.0.1:"+d.ports["HTTP"], "127.0.0.1:4222", "127.0.0.1:"+d.ports["NATS"], "127.0.0.1:4223", "127.0.0.1:"+d.ports["NATS_TLS"], "-p 1883", "-p "+d.ports["MQTT"],
 		"~/signalbox", clone)
 	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", here.Replace(script.String()))
 	shell.Dir = t.TempDir()

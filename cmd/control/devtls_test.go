@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -113,6 +115,17 @@ func TestDevServesTLSBesidePlain(t *testing.T) {
 		check(t, nc.Publish("here", []byte(u)))
 		arrived(t, u)
 		nc.Close()
+	}
+	// Clients that take any offer of TLS find none where it is plain.
+	for at, want := range map[string]bool{e.Nats[0]: false, e.Tls[0]: true, e.Leafnode[0]: false, e.LeafnodeTls[0]: true} {
+		_, address, _ := strings.Cut(at, "://")
+		conn, err := net.Dial("tcp", address)
+		check(t, err)
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		check(t, errors.Join(err, conn.Close()))
+		if strings.Contains(line, "tls_") != want {
+			t.Errorf("%s begins with %s; want talk of TLS: %t", at, line, want)
+		}
 	}
 	nc, err := nats.Connect(e.Tls[0], nats.UserCredentials(p.file), nats.RootCAs(ca), nats.TLSHandshakeFirst())
 	check(t, err)
