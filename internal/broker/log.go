@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+
+	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
 // natsLogger writes nats-server's lines to slog and remembers the first fatal
@@ -23,8 +25,13 @@ func newNATSLogger(log *slog.Logger) *natsLogger {
 	return &natsLogger{log: log.With("from", "nats-server")}
 }
 
-// Traced CONNECT lines hold the client's whole JWT.
-var jwtPattern = regexp.MustCompile(`eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?`)
+// Traced CONNECT lines hold the client's whole JWT, and errors the user name, where
+// people put what should be somewhere else.
+var (
+	jwtPattern    = regexp.MustCompile(`eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?`)
+	secretPattern = regexp.MustCompile(claims.LoginSecretPrefix + `[A-Za-z0-9_-]+`)
+	seedPattern   = regexp.MustCompile(`\bS[UAO][A-Z2-7]{56}\b`)
+)
 
 func (l *natsLogger) write(level slog.Level, format string, v []any) {
 	if !l.log.Enabled(context.Background(), level) {
@@ -37,7 +44,10 @@ func clean(line string) string {
 	if strings.Contains(line, "eyJ") {
 		line = jwtPattern.ReplaceAllString(line, "[jwt]")
 	}
-	return strings.TrimSpace(line)
+	if strings.Contains(line, claims.LoginSecretPrefix) {
+		line = secretPattern.ReplaceAllString(line, "[secret]")
+	}
+	return strings.TrimSpace(seedPattern.ReplaceAllString(line, "[seed]"))
 }
 
 func (l *natsLogger) Noticef(format string, v ...any) { l.write(slog.LevelInfo, format, v) }

@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -52,8 +54,10 @@ type LoginSecret struct {
 	kept func() *[secretLength]byte // a function for the reason that Seed has one
 }
 
+// LoginSecretPrefix begins each secret's text.
+const LoginSecretPrefix = "sbl_"
+
 const (
-	secretPrefix = "sbl_"
 	randomLength = 16
 	secretLength = rawKeyLength + randomLength
 )
@@ -74,14 +78,14 @@ func NewLoginSecret(account AccountKey) (LoginSecret, error) {
 }
 
 // IsLoginSecret says whether a text claims to be a login's secret.
-func IsLoginSecret(s string) bool { return strings.HasPrefix(s, secretPrefix) }
+func IsLoginSecret(s string) bool { return strings.HasPrefix(s, LoginSecretPrefix) }
 
 // ParseLoginSecret reads the text of a secret. The error does not repeat it.
 func ParseLoginSecret(s string) (LoginSecret, error) {
-	text, ok := strings.CutPrefix(s, secretPrefix)
+	text, ok := strings.CutPrefix(s, LoginSecretPrefix)
 	var kept [secretLength]byte
 	if !ok || len(text) != base64.RawURLEncoding.EncodedLen(secretLength) || strings.ContainsAny(text, "\r\n") {
-		return LoginSecret{}, fault.New(fault.Invalid, "this is not a device login's secret, which starts with %s", secretPrefix)
+		return LoginSecret{}, fault.New(fault.Invalid, "this is not a device login's secret, which starts with %s", LoginSecretPrefix)
 	}
 	if _, err := base64.RawURLEncoding.Decode(kept[:], []byte(text)); err != nil {
 		return LoginSecret{}, fault.New(fault.Invalid, "the device login's secret is damaged")
@@ -114,7 +118,7 @@ func (s LoginSecret) Reveal() string {
 	if s.kept == nil {
 		return ""
 	}
-	return secretPrefix + base64.RawURLEncoding.EncodeToString(s.kept()[:])
+	return LoginSecretPrefix + base64.RawURLEncoding.EncodeToString(s.kept()[:])
 }
 
 const redactedSecret = "[secret]"
@@ -230,8 +234,23 @@ func CertificateMatches(c *x509.Certificate) []CertificateMatch {
 	for _, name := range c.DNSNames {
 		add(CertificateDNS, normalDNS(name))
 	}
-	if subject := c.Subject.String(); subject != "" {
+	if subject := c.Subject.String(); subject != "" && saysOnce(c.Subject) {
 		list = append(list, CertificateMatch{CertificateSubject, subject})
 	}
 	return list
+}
+
+// saysOnce is false for a name that has two common names, or serial numbers: as a text
+// it has the last of them only, and so is the name of something else, too.
+func saysOnce(name pkix.Name) bool {
+	commonName, serial := 0, 0
+	for _, attribute := range name.Names {
+		switch {
+		case attribute.Type.Equal(asn1.ObjectIdentifier{2, 5, 4, 3}):
+			commonName++
+		case attribute.Type.Equal(asn1.ObjectIdentifier{2, 5, 4, 5}):
+			serial++
+		}
+	}
+	return commonName <= 1 && serial <= 1
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -128,6 +129,33 @@ func TestCertificateAnswersToAllItsNames(t *testing.T) {
 	}
 	if bare := certificate(t, func(c *x509.Certificate) {}); len(claims.CertificateMatches(bare)) != 1 {
 		t.Errorf("without names it answers to %v", claims.CertificateMatches(bare))
+	}
+}
+
+// A subject with two common names has, as a text, the last of them only: it is nobody's.
+func TestSubjectThatSaysTwoThingsIsNoName(t *testing.T) {
+	t.Parallel()
+	name := func(value string, last int) pkix.AttributeTypeAndValue {
+		return pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{2, 5, 4, last}, Value: value}
+	}
+	for subject, c := range map[string]struct {
+		parts []pkix.AttributeTypeAndValue
+		names int
+	}{
+		"CN=sensor":                {[]pkix.AttributeTypeAndValue{name("sensor", 3)}, 2},
+		"CN=sensor,OU=a+OU=b":      {[]pkix.AttributeTypeAndValue{name("a", 11), name("b", 11), name("sensor", 3)}, 2},
+		"CN=sensor, twice":         {[]pkix.AttributeTypeAndValue{name("visitor", 3), name("sensor", 3)}, 1},
+		"SERIALNUMBER=1, twice":    {[]pkix.AttributeTypeAndValue{name("2", 5), name("1", 5)}, 1},
+		"CN=sensor,SERIALNUMBER=1": {[]pkix.AttributeTypeAndValue{name("1", 5), name("sensor", 3)}, 2},
+	} {
+		var all pkix.RDNSequence
+		for _, part := range c.parts {
+			all = append(all, pkix.RelativeDistinguishedNameSET{part})
+		}
+		made := certificate(t, func(c *x509.Certificate) { c.RawSubject = must(asn1.Marshal(all)) })
+		if got := claims.CertificateMatches(made); len(got) != c.names {
+			t.Errorf("%s: it answers to %v", subject, got)
+		}
 	}
 }
 
