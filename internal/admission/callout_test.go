@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -232,6 +233,16 @@ func TestAuthorizationServiceDecidesAsOnAStockServer(t *testing.T) {
 				{"for another connection type", func(_ *jwt.AuthorizationRequestClaims, a *answer) {
 					a.user.AllowedConnectionTypes.Add(jwt.ConnectionTypeMqtt)
 				}, admission.ConnectionType},
+				{"of a role, with permissions of its own", func(_ *jwt.AuthorizationRequestClaims, a *answer) {
+					role, err := nkeys.FromSeed(c.account.Role.Reveal())
+					if err != nil {
+						t.Error(err)
+					}
+					a.signer = role
+				}, admission.RoleMismatch},
+				{"in another account, signed by its own", func(_ *jwt.AuthorizationRequestClaims, a *answer) {
+					a.user.IssuerAccount, a.signer = "", c.keys[c.foreign]
+				}, admission.CalloutInvalid},
 				{"at another time", func(_ *jwt.AuthorizationRequestClaims, a *answer) {
 					hour := time.Now().UTC().Add(3 * time.Hour)
 					a.user.Locale, a.user.Times = "UTC", []jwt.TimeRange{{Start: hour.Format(time.TimeOnly), End: hour.Add(time.Hour).Format(time.TimeOnly)}}
@@ -542,4 +553,77 @@ func TestSlowServiceHoldsUpOnlyItsOwnAccount(t *testing.T) {
 	}
 	waiting.Wait()
 	waitFor(t, "all to be counted", func() bool { return node.Admission().Refused(admission.CalloutTimeout) == 16 })
+}
+
+// What an account says of all its connections holds for those whom a service puts in it.
+func TestServiceCannotPutUsersPastTheLaw(t *testing.T) {
+	t.Parallel()
+	for name, k := range map[string]struct {
+		edit   func(*claims.Account)
+		reason admission.Reason
+	}{
+		"another network":      {func(*claims.Account) {}, admission.WrongNetwork}, // which a stock server does not look at
+		"no place of the type": {func(a *claims.Account) { a.TypeConnections = map[claims.ConnectionType]int64{claims.Standard: 0} }, admission.TypeLimit},
+		"another type":         {func(a *claims.Account) { a.ConnectionTypes = []claims.ConnectionType{claims.MQTT} }, admission.TypeNotAllowed},
+		"everything revoked":   {func(a *claims.Account) { a.Revoked[claims.AllUsers] = time.Now().Add(time.Minute) }, admission.CredentialRevoked},
+		"closed": {func(a *claims.Account) {
+			a.Limits.Connections, a.Limits.LeafNodes, a.Revoked[claims.AllUsers] = 0, 0, time.Now().Add(time.Hour)
+		}, admission.AccountClosed},
+		"the key gone": {func(a *claims.Account) { a.SigningKeys = nil }, admission.UnknownSigningKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := setupCallout(t, nil)
+			node := c.Nodes[0]
+			var second atomic.Bool
+			c.serve(t, node.ClientURL(), func(_ *jwt.AuthorizationRequestClaims, a *answer) {
+				a.user.IssuerAccount, a.signer = string(c.allowed.Key), c.keys[c.allowed]
+				if second.Swap(true) && k.reason == admission.WrongNetwork {
+					a.user.Src.Add("192.0.2.0/24")
+				}
+			})
+			c.sentinel.Connect(t, node.ClientURL()).Close()
+			c.WaitApplied(c.allowed.Change(k.edit))
+			before := node.Admission().Refused(k.reason)
+			mustBeRefused(t, c.sentinel, node.ClientURL())
+			waitFor(t, "it to be refused as "+string(k.reason), func() bool { return node.Admission().Refused(k.reason) == before+1 })
+		})
+	}
+}
+
+// An answer is good for one request.
+func TestAnswerThatIsSentAgainLetsNobodyIn(t *testing.T) {
+	t.Parallel()
+	c := setupCallout(t, nil)
+	node := c.Nodes[0]
+	var first []byte
+	c.serve(t, node.ClientURL(), func(_ *jwt.AuthorizationRequestClaims, a *answer) {
+		if first != nil {
+			a.raw = first
+			return
+		}
+		out, err := a.encode()
+		if err != nil {
+			t.Error(err)
+		}
+		first = out
+	})
+	c.sentinel.Connect(t, node.ClientURL())
+	mustBeRefused(t, c.sentinel, node.ClientURL())
+	waitFor(t, "it to be counted", func() bool { return node.Admission().Refused(admission.CalloutInvalid) == 1 })
+}
+
+// The service answers for its account while control is away.
+func TestServiceIsAskedWhileControlIsAway(t *testing.T) {
+	t.Parallel()
+	c := setupCallout(t, nil)
+	node := c.Nodes[0]
+	c.Control.StopHub()
+	node.Stop()
+	node.Start()
+	requests := c.serve(t, node.ClientURL(), func(*jwt.AuthorizationRequestClaims, *answer) {})
+	c.sentinel.Connect(t, node.ClientURL())
+	if n := len(requests()); n != 1 {
+		t.Errorf("it was asked %d times", n)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/signalbox-io/signalbox/internal/admission"
 	"github.com/signalbox-io/signalbox/internal/broker/brokertest"
 	"github.com/signalbox-io/signalbox/internal/claims"
+	"github.com/signalbox-io/signalbox/internal/resolver"
 )
 
 // tokens is an account that takes the tokens of an issuer, which signs them with RS256 and ES256.
@@ -207,25 +209,113 @@ func TestTokensAreRefusedForAReason(t *testing.T) {
 		}
 		waitFor(t, name+" to be counted", func() bool { return s.node.Admission().Refused(c.reason) == before+1 })
 	}
-	s.WaitApplied(s.account.Change(func(a *claims.Account) { a.Roles[0].Template.SourceNetworks = []string{"192.0.2.0/24"} }))
-	if nc, err := s.dial(right); err == nil {
-		nc.Close()
-		t.Error("it was let in from a network that the role does not allow")
-	}
-	s.WaitApplied(s.account.Change(func(a *claims.Account) {
-		a.Roles[0].Template.SourceNetworks, a.Roles[0].Template.ConnectionTypes = nil, []claims.ConnectionType{claims.MQTT}
-	}))
-	if nc, err := s.dial(right); err == nil {
-		nc.Close()
-		t.Error("it was let in over a connection type that the role does not allow")
+}
+
+// A token's user is judged as any other is, whether the token is shown or was exchanged.
+func TestWhomATokenStandsForIsJudgedAsAnyUser(t *testing.T) {
+	t.Parallel()
+	hour := time.Now().UTC().Add(3 * time.Hour)
+	for name, c := range map[string]struct {
+		edit   func(*claims.Account, *tokens)
+		reason admission.Reason
+	}{
+		"another network": {func(a *claims.Account, _ *tokens) { a.Roles[0].Template.SourceNetworks = []string{"192.0.2.0/24"} }, admission.WrongNetwork},
+		"another type by the role": {func(a *claims.Account, _ *tokens) {
+			a.Roles[0].Template.ConnectionTypes = []claims.ConnectionType{claims.MQTT}
+		}, admission.ConnectionType},
+		"another type by the account": {func(a *claims.Account, _ *tokens) { a.ConnectionTypes = []claims.ConnectionType{claims.MQTT} }, admission.TypeNotAllowed},
+		"another time of day": {func(a *claims.Account, _ *tokens) {
+			a.Roles[0].Template.TimeZone = "UTC"
+			a.Roles[0].Template.Times = []claims.TimeRange{{Start: hour.Format(time.TimeOnly), End: hour.Add(time.Hour).Format(time.TimeOnly)}}
+		}, admission.OutsideHours},
+		"no place for the user": {func(a *claims.Account, _ *tokens) { a.RoleConnections = map[claims.AccountKey]int64{a.Roles[0].Key: 0} }, admission.UserLimit},
+		"no place of the type": {func(a *claims.Account, _ *tokens) {
+			a.TypeConnections = map[claims.ConnectionType]int64{claims.Standard: 0}
+		}, admission.TypeLimit},
+		"a role that is gone": {func(a *claims.Account, _ *tokens) { a.Roles = nil }, admission.UnknownSigningKey},
+		"a closed account": {func(a *claims.Account, _ *tokens) {
+			a.Limits.Connections, a.Limits.LeafNodes, a.Revoked[claims.AllUsers] = 0, 0, time.Now().Add(time.Hour)
+		}, admission.AccountClosed},
+		"everything revoked": {func(a *claims.Account, _ *tokens) { a.Revoked[claims.AllUsers] = time.Now().Add(time.Minute) }, admission.CredentialRevoked},
+		"its subject revoked": {func(a *claims.Account, s *tokens) {
+			a.Revoked[claims.TokenUser(a.Key, s.url, "robot")] = time.Now().Add(time.Minute)
+		}, admission.CredentialRevoked},
+		"its rule gone": {func(a *claims.Account, s *tokens) {
+			trust := s.trust("rsa", "ec")
+			trust.Issuers[0].Rules = trust.Issuers[0].Rules[1:]
+			a.Trust = s.keep(trust)
+		}, admission.TokenRule},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setupTokens(t)
+			creds := s.exchanged()
+			s.connect(s.token(nil)).Close()
+			creds.Connect(t, s.node.ClientURL()).Close()
+			s.WaitApplied(s.account.Change(func(a *claims.Account) { c.edit(a, s) }))
+			before := s.node.Admission().Refused(c.reason)
+			shown := map[string]func() (*nats.Conn, error){"shown": func() (*nats.Conn, error) { return s.dial(s.token(nil)) }}
+			if name != "its subject revoked" { // exchanged creds have a key of their own, and end within minutes
+				shown["exchanged"] = func() (*nats.Conn, error) { return creds.Dial(s.node.ClientURL()) }
+			}
+			for how, dial := range shown {
+				nc, err := dial()
+				if err == nil {
+					nc.Close()
+					t.Errorf("%s: it was let in", how)
+				} else if err.Error() != "nats: Authorization Violation" {
+					t.Errorf("%s: the client hears %v", how, err)
+				}
+			}
+			waitFor(t, "them to be counted as "+string(c.reason), func() bool { return s.node.Admission().Refused(c.reason) == before+int64(len(shown)) })
+			s.Control.WaitFor(patience(t), "control to be told", func() bool {
+				return slices.ContainsFunc(s.Control.RefusedLogins(), func(r resolver.RefusedLogins) bool {
+					return r.Account == string(s.account.Key) && r.Reason == string(c.reason)
+				})
+			})
+		})
 	}
 }
 
+// keep has control know the page of what is trusted.
+func (s *tokens) keep(trust claims.Trust) claims.PageHash {
+	s.t.Helper()
+	page, err := claims.EncodeTrustPage(trust)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.Control.KeepPage(page)
+	return page.Hash()
+}
+
+// An end that no clock reaches is none that a connection cannot have.
+func TestTokenMayLastForEver(t *testing.T) {
+	t.Parallel()
+	s := setupTokens(t)
+	nc := s.connect(s.token(func(c map[string]any) { c["exp"] = 253402300799 }))
+	if err := nc.FlushTimeout(brokertest.Patience); err != nil {
+		t.Error(err)
+	}
+}
+
+// Tokens, and creds that were exchanged for them, from a broker that has been started since control went away.
 func TestTokensAreTakenWhileControlIsAway(t *testing.T) {
 	t.Parallel()
 	s := setupTokens(t)
+	creds, gone := s.exchanged(), s.token(func(c map[string]any) { c["sub"], c["iat"] = "gone", time.Now().Add(-time.Minute).Unix() })
+	s.connect(gone)
+	s.WaitApplied(s.account.Revoke(claims.TokenUser(s.account.Key, s.url, "gone")))
 	s.Control.StopHub()
-	s.connect(s.token(nil))
+	for range 2 {
+		s.connect(s.token(nil))
+		creds.Connect(t, s.node.ClientURL())
+		if nc, err := s.dial(gone); err == nil {
+			nc.Close()
+			t.Error("a token that was revoked was let in")
+		}
+		s.node.Stop()
+		s.node.Start()
+	}
 }
 
 func TestConnectionsByATokenEndWithTheRule(t *testing.T) {
