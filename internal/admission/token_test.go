@@ -249,14 +249,14 @@ func TestWhomATokenStandsForIsJudgedAsAnyUser(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := setupTokens(t)
-			creds := s.exchanged()
+			creds := s.exchanged(s.token(nil))
 			s.connect(s.token(nil)).Close()
 			creds.Connect(t, s.node.ClientURL()).Close()
 			s.WaitApplied(s.account.Change(func(a *claims.Account) { c.edit(a, s) }))
 			before := s.node.Admission().Refused(c.reason)
-			shown := map[string]func() (*nats.Conn, error){"shown": func() (*nats.Conn, error) { return s.dial(s.token(nil)) }}
-			if name != "its subject revoked" { // exchanged creds have a key of their own, and end within minutes
-				shown["exchanged"] = func() (*nats.Conn, error) { return creds.Dial(s.node.ClientURL()) }
+			shown := map[string]func() (*nats.Conn, error){
+				"shown":     func() (*nats.Conn, error) { return s.dial(s.token(nil)) },
+				"exchanged": func() (*nats.Conn, error) { return creds.Dial(s.node.ClientURL()) },
 			}
 			for how, dial := range shown {
 				nc, err := dial()
@@ -302,7 +302,7 @@ func TestTokenMayLastForEver(t *testing.T) {
 func TestTokensAreTakenWhileControlIsAway(t *testing.T) {
 	t.Parallel()
 	s := setupTokens(t)
-	creds, gone := s.exchanged(), s.token(func(c map[string]any) { c["sub"], c["iat"] = "gone", time.Now().Add(-time.Minute).Unix() })
+	creds, gone := s.exchanged(s.token(nil)), s.token(func(c map[string]any) { c["sub"], c["iat"] = "gone", time.Now().Add(-time.Minute).Unix() })
 	s.connect(gone)
 	s.WaitApplied(s.account.Revoke(claims.TokenUser(s.account.Key, s.url, "gone")))
 	s.Control.StopHub()
