@@ -237,6 +237,13 @@ func (p *pages) remove(account string, name claims.PageName) {
 	}
 }
 
+// has says whether the account has pages here.
+func (p *pages) has(account string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.known[account]) > 0
+}
+
 // accounts are those that have pages here.
 func (p *pages) accounts() []string {
 	p.mu.Lock()
@@ -304,8 +311,8 @@ func asStrings(names []claims.PageName) (all []string) {
 
 // tidyPages lets pages go that accounts which have changed name no more.
 func (r *Resolver) tidyPages(changed map[string]judged) {
-	for _, account := range r.pages.accounts() {
-		if _, ok := changed[account]; ok {
+	for account := range changed {
+		if r.pages.has(account) {
 			r.tidyPagesOf(account)
 		}
 	}
