@@ -214,6 +214,33 @@ func TestBrokerAloneWithADamagedPageLetsNobodyIn(t *testing.T) {
 	}
 }
 
+// A page that was whole when it was written, and is not when somebody first needs it.
+func TestPageThatIsSpoiledWhileTheBrokerRunsIsMissed(t *testing.T) {
+	t.Parallel()
+	for name, damage := range spoil(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := brokertest.Start(t, 1)
+			node, account, other := cluster.Nodes[0], cluster.Control.NewAccount("acme"), cluster.Control.NewAccount("other")
+			gone, kept := account.Issue("gone"), account.Issue("kept")
+			page := cluster.Control.PutPage(gone.Key)
+			other.Change(nil)
+			node.WaitApplied(paged(account, page))
+			cluster.Control.StopHub()
+			if err := damage(pagePath(node, account.Key, page)); err != nil {
+				t.Fatal(err)
+			}
+			mustBeRefused(t, gone, node.ClientURL())
+			mustBeRefused(t, kept, node.ClientURL())
+			letIn(t, other.Issue("app"), node.ClientURL())
+
+			cluster.Control.StartHub()
+			letIn(t, kept, node.ClientURL())
+			mustBeRefused(t, gone, node.ClientURL())
+		})
+	}
+}
+
 func TestRestartedBrokerKnowsItsPagesWithoutControl(t *testing.T) {
 	t.Parallel()
 	cluster := brokertest.Start(t, 1)
