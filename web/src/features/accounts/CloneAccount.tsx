@@ -1,11 +1,11 @@
-import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Modal, Text, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { type Account, cloneAccount } from "../../api/accounts";
 import { Panel } from "../../ui/Panel";
+import { ActForm } from "../problems/ActForm";
 import { placeFieldErrors } from "../problems/fieldErrors";
-import { ProblemNotice } from "../problems/ProblemNotice";
-import { useAct, useFocusOnError } from "../problems/useAct";
+import { useAct } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
 
 type CloneAccountProps = { account: Account; onCloned: (clone: Account) => void };
@@ -45,40 +45,28 @@ function CloneForm({ account, onCloned, onCancel }: CloneAccountProps & { onCanc
     onCancel();
     onCloned(clone);
   });
-  const form = useFocusOnError(problem);
   const errors = placeFieldErrors(problem, ["/name"]);
   return (
-    <form
-      ref={form}
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        act();
-      }}
+    <ActForm
+      verb="Clone account"
+      pending={pending}
+      problem={problem}
+      errors={errors}
+      onSubmit={act}
+      onCancel={onCancel}
     >
-      <Stack gap="md">
-        <Text size="sm">
-          Keys are its own, so creds of {account.name} do not work there. Limits that the plan does not give any more
-          are lowered to it.
-        </Text>
-        <TextInput
-          label="Name"
-          data-autofocus
-          maxLength={64}
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-          error={errors.at("/name")}
-        />
-        {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onCancel}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={pending}>
-            Clone account
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+      <Text size="sm">
+        Keys are its own, so creds of {account.name} do not work there. Limits that the plan does not give any more are
+        lowered to it.
+      </Text>
+      <TextInput
+        label="Name"
+        data-autofocus
+        maxLength={64}
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        error={errors.at("/name")}
+      />
+    </ActForm>
   );
 }

@@ -1,11 +1,11 @@
-import { Button, Drawer, Group, Stack, Switch, Text, Textarea, TextInput } from "@mantine/core";
+import { Drawer, Switch, Text, Textarea, TextInput } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { type Account, createAccount } from "../../api/accounts";
 import { planOf } from "../../api/tenants";
+import { ActForm } from "../problems/ActForm";
 import { placeFieldErrors } from "../problems/fieldErrors";
-import { ProblemNotice } from "../problems/ProblemNotice";
-import { useAct, useFocusOnError } from "../problems/useAct";
+import { useAct } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
 import { LimitFields } from "./LimitFields";
 import { changedLimits, type LimitForm, limitFormOf, limitPointers } from "./limits";
@@ -51,63 +51,51 @@ export function CreateAccountForm({ tenant, onCancel, onCreated }: CreateAccount
     await queryClient.invalidateQueries({ queryKey: ["tenants", tenant] });
     onCreated(account);
   });
-  const form = useFocusOnError(problem);
   const errors = placeFieldErrors(problem, ["/name", "/description", ...(limits ? limitPointers : [])]);
 
   return (
-    <form
-      ref={form}
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        act();
-      }}
+    <ActForm
+      verb="Create account"
+      pending={pending}
+      problem={problem}
+      errors={errors}
+      onSubmit={act}
+      onCancel={onCancel}
     >
-      <Stack gap="md">
-        <Text size="sm" c="dimmed">
-          Subjects, streams and queue groups of one account are invisible to every other. It comes with one role,{" "}
-          <code>default</code>, that may publish and subscribe to everything in it.
-        </Text>
-        <TextInput
-          label="Name"
-          placeholder="orders"
-          required
-          withAsterisk={false}
-          data-autofocus
-          maxLength={64}
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-          error={errors.at("/name")}
+      <Text size="sm" c="dimmed">
+        Subjects, streams and queue groups of one account are invisible to every other. It comes with one role,{" "}
+        <code>default</code>, that may publish and subscribe to everything in it.
+      </Text>
+      <TextInput
+        label="Name"
+        placeholder="orders"
+        required
+        withAsterisk={false}
+        data-autofocus
+        maxLength={64}
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        error={errors.at("/name")}
+      />
+      <Textarea
+        label="Description"
+        placeholder="What it is for (optional)"
+        autosize
+        minRows={2}
+        maxLength={512}
+        value={description}
+        onChange={(event) => setDescription(event.currentTarget.value)}
+        error={errors.at("/description")}
+      />
+      {planLimits && (
+        <Switch
+          label="Limit it below the plan"
+          description="Otherwise the account may use all that the plan allows an account."
+          checked={limits !== undefined}
+          onChange={(event) => setLimits(event.currentTarget.checked ? limitFormOf(planLimits) : undefined)}
         />
-        <Textarea
-          label="Description"
-          placeholder="What it is for (optional)"
-          autosize
-          minRows={2}
-          maxLength={512}
-          value={description}
-          onChange={(event) => setDescription(event.currentTarget.value)}
-          error={errors.at("/description")}
-        />
-        {planLimits && (
-          <Switch
-            label="Limit it below the plan"
-            description="Otherwise the account may use all that the plan allows an account."
-            checked={limits !== undefined}
-            onChange={(event) => setLimits(event.currentTarget.checked ? limitFormOf(planLimits) : undefined)}
-          />
-        )}
-        {limits && planLimits && <LimitFields value={limits} plan={planLimits} errors={errors} onChange={setLimits} />}
-        {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onCancel}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={pending}>
-            Create account
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+      )}
+      {limits && planLimits && <LimitFields value={limits} plan={planLimits} errors={errors} onChange={setLimits} />}
+    </ActForm>
   );
 }

@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Modal, Text, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { type Account, accountById, resumeAccount, suspendAccount } from "../../api/accounts";
@@ -7,6 +7,7 @@ import { Notice } from "../../ui/Notice";
 import { Panel } from "../../ui/Panel";
 import { Time } from "../../ui/Time";
 import { Consequence } from "../dryrun/Consequence";
+import { ActForm } from "../problems/ActForm";
 import { placeFieldErrors } from "../problems/fieldErrors";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct } from "../problems/useAct";
@@ -48,35 +49,27 @@ function SuspendForm({ account, onClose }: { account: Account; onClose: () => vo
   });
   const errors = placeFieldErrors(problem, ["/reason"]);
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        act();
-      }}
+    <ActForm
+      verb="Suspend account"
+      danger
+      pending={pending}
+      problem={problem}
+      errors={errors}
+      onSubmit={act}
+      onCancel={onClose}
     >
-      <Stack gap="md">
-        <Consequence about={["suspendAccount", account.id]} run={() => dryRunSuspension(account)} />
-        <Text size="sm">Nobody gets in until somebody resumes it.</Text>
-        <TextInput
-          label="Reason"
-          description="Shown to everybody who opens the account. Optional."
-          data-autofocus
-          maxLength={256}
-          value={reason}
-          onChange={(event) => setReason(event.currentTarget.value)}
-          error={errors.at("/reason")}
-        />
-        {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" color="red.8" loading={pending}>
-            Suspend account
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+      <Consequence about={["suspendAccount", account.id]} run={() => dryRunSuspension(account)} />
+      <Text size="sm">Nobody gets in until somebody resumes it.</Text>
+      <TextInput
+        label="Reason"
+        description="Shown to everybody who opens the account. Optional."
+        data-autofocus
+        maxLength={256}
+        value={reason}
+        onChange={(event) => setReason(event.currentTarget.value)}
+        error={errors.at("/reason")}
+      />
+    </ActForm>
   );
 }
 

@@ -19,9 +19,9 @@ import type { CredentialBatchIssue, IssuedLine } from "../../api/batches";
 import { rolesOf } from "../../api/roles";
 import { formatCount, plural } from "../../ui/format";
 import { Notice } from "../../ui/Notice";
+import { ActForm } from "../problems/ActForm";
 import { placeFieldErrors } from "../problems/fieldErrors";
 import { ProblemNotice } from "../problems/ProblemNotice";
-import { useFocusOnError } from "../problems/useAct";
 import { roleSentence } from "../roles/roleSentence";
 import { downloadFile } from "./download";
 import { expiresIn, lifetimes } from "./expiry";
@@ -179,18 +179,19 @@ function BatchForm({ account, batch, onStart, onCancel }: BatchFormProps) {
   const numbered = naming === "numbered";
   const total = numbered ? Number(count) : names.length;
   const { problem } = batch;
-  const form = useFocusOnError(problem);
   const errors = placeFieldErrors(
     problem,
     [...(numbered ? ["/name_prefix", "/count"] : ["/names", "/create_users"]), "/role_id", "/expires_in"],
     (pointer) => names[Number(pointer.split("/")[2])],
   );
   return (
-    <form
-      ref={form}
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
+    <ActForm
+      verb={`Issue ${plural(total, "file")}`}
+      disabled={total < 1}
+      pending={false}
+      problem={problem}
+      errors={errors}
+      onSubmit={() => {
         const create = numbered || !exist;
         onStart(
           {
@@ -202,90 +203,80 @@ function BatchForm({ account, batch, onStart, onCancel }: BatchFormProps) {
           total,
         );
       }}
+      onCancel={onCancel}
     >
-      <Stack gap="md">
-        <SegmentedControl
-          aria-label="Names of the users"
-          data={[
-            { value: "numbered", label: "Numbered" },
-            { value: "list", label: "By a list" },
-          ]}
-          value={naming}
-          onChange={(next) => setNaming(next as typeof naming)}
-        />
-        {numbered ? (
-          <Group gap="sm" align="flex-start" grow>
-            <TextInput
-              label="Names begin with"
-              description={`${prefix}${firstNumber(total)} and so on`}
-              data-autofocus
-              value={prefix}
-              onChange={(event) => setPrefix(event.currentTarget.value)}
-              error={errors.at("/name_prefix")}
-            />
-            <NumberInput
-              label="How many"
-              description="At most 10,000"
-              min={1}
-              allowDecimal={false}
-              allowNegative={false}
-              thousandSeparator=","
-              hideControls
-              value={count}
-              onChange={(next) => setCount(typeof next === "number" ? next : "")}
-              error={errors.at("/count")}
-            />
-          </Group>
-        ) : (
-          <>
-            <Textarea
-              label="Names of the users"
-              description={`One a line; ${plural(names.length, "name")}`}
-              autosize
-              minRows={4}
-              maxRows={10}
-              value={list}
-              onChange={(event) => setList(event.currentTarget.value)}
-              error={errors.at("/names")}
-            />
-            <Switch
-              label="These users are there already"
-              description="Otherwise they are made."
-              checked={exist}
-              onChange={(event) => setExist(event.currentTarget.checked)}
-              error={errors.at("/create_users")}
-            />
-          </>
-        )}
-        {(numbered || !exist) && (
-          <Select
-            label="Role"
-            data={allRoles.map(({ id, name }) => ({ value: id, label: name }))}
-            value={role?.id ?? null}
-            onChange={setRoleId}
-            description={role && roleSentence(role)}
-            inputWrapperOrder={["label", "input", "description", "error"]}
-            error={errors.at("/role_id")}
+      <SegmentedControl
+        aria-label="Names of the users"
+        data={[
+          { value: "numbered", label: "Numbered" },
+          { value: "list", label: "By a list" },
+        ]}
+        value={naming}
+        onChange={(next) => setNaming(next as typeof naming)}
+      />
+      {numbered ? (
+        <Group gap="sm" align="flex-start" grow>
+          <TextInput
+            label="Names begin with"
+            description={`${prefix}${firstNumber(total)} and so on`}
+            data-autofocus
+            value={prefix}
+            onChange={(event) => setPrefix(event.currentTarget.value)}
+            error={errors.at("/name_prefix")}
           />
-        )}
-        <Select
-          label="Expiry"
-          data={lifetimes}
-          value={expiry}
-          onChange={(next) => setExpiry(next ?? "")}
-          error={errors.at("/expires_in")}
-        />
-        {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onCancel}>
-            Cancel
-          </Button>
-          <Button type="submit" disabled={total < 1}>
-            Issue {plural(total, "file")}
-          </Button>
+          <NumberInput
+            label="How many"
+            description="At most 10,000"
+            min={1}
+            allowDecimal={false}
+            allowNegative={false}
+            thousandSeparator=","
+            hideControls
+            value={count}
+            onChange={(next) => setCount(typeof next === "number" ? next : "")}
+            error={errors.at("/count")}
+          />
         </Group>
-      </Stack>
-    </form>
+      ) : (
+        <>
+          <Textarea
+            label="Names of the users"
+            description={`One a line; ${plural(names.length, "name")}`}
+            autosize
+            minRows={4}
+            maxRows={10}
+            value={list}
+            onChange={(event) => setList(event.currentTarget.value)}
+            error={errors.at("/names")}
+          />
+          <Switch
+            label="These users are there already"
+            description="Otherwise they are made."
+            checked={exist}
+            onChange={(event) => setExist(event.currentTarget.checked)}
+            error={errors.at("/create_users")}
+          />
+        </>
+      )}
+      {(numbered || !exist) && (
+        <Select
+          label="Role"
+          data={allRoles.map(({ id, name }) => ({ value: id, label: name }))}
+          value={role?.id ?? null}
+          onChange={setRoleId}
+          description={role && roleSentence(role)}
+          inputWrapperOrder={["label", "input", "description", "error"]}
+          error={errors.at("/role_id")}
+        />
+      )}
+      <Select
+        label="Expiry"
+        data={lifetimes}
+        value={expiry}
+        onChange={(next) => setExpiry(next ?? "")}
+        error={errors.at("/expires_in")}
+      />
+    </ActForm>
   );
 }
 

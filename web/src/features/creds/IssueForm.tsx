@@ -1,12 +1,12 @@
-import { Button, Group, Select, Stack, Switch, Text, TextInput } from "@mantine/core";
+import { Select, Switch, Text, TextInput } from "@mantine/core";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { type CredentialIssued, credentialsChanged, issueCredential } from "../../api/credentials";
 import { type Role, rolesOf } from "../../api/roles";
 import { createUser, type User } from "../../api/users";
+import { ActForm } from "../problems/ActForm";
 import { placeFieldErrors } from "../problems/fieldErrors";
-import { ProblemNotice } from "../problems/ProblemNotice";
-import { useAct, useFocusOnError } from "../problems/useAct";
+import { useAct } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
 import { roleSentence } from "../roles/roleSentence";
 import { expiresIn, lifetimes } from "./expiry";
@@ -58,7 +58,6 @@ export function IssueForm({ account, user, isNew, suggestedName = "", onChange, 
     onChange({ made: isNew ? holder : undefined, issued });
     await credentialsChanged(queryClient, account, holder.id);
   });
-  const form = useFocusOnError(problem);
   const errors = placeFieldErrors(
     problem,
     step === "user" ? ["/name", "/role_id"] : ["/name", "/expires_in", ...(ownSeed ? ["/public_key"] : [])],
@@ -66,92 +65,81 @@ export function IssueForm({ account, user, isNew, suggestedName = "", onChange, 
   const of = (owner: typeof step, pointer: string) => (step === owner ? errors.at(pointer) : undefined);
 
   return (
-    <form
-      ref={form}
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        act();
-      }}
+    <ActForm
+      verb={isNew ? "Create user and issue creds" : "Issue creds"}
+      pending={pending}
+      problem={problem}
+      errors={errors}
+      onSubmit={act}
+      onCancel={onCancel}
     >
-      <Stack gap="md">
-        {isNew && (
-          <TextInput
-            label="User name"
-            description="Who or what connects, such as billing. Letters, digits, - and _."
-            data-autofocus
-            maxLength={64}
-            readOnly={user !== undefined}
-            value={userName}
-            onChange={(event) => setUserName(event.currentTarget.value)}
-            error={of("user", "/name")}
-          />
-        )}
-        {isNew && !user ? (
-          <Select
-            label="Role"
-            data={allRoles.map(({ id, name: label }) => ({ value: id, label }))}
-            value={role?.id ?? null}
-            onChange={setRoleId}
-            placeholder={roles.isPending ? "Loading roles…" : "default"}
-            error={of("user", "/role_id")}
-            description={role && roleSentence(role)}
-            inputWrapperOrder={["label", "input", "description", "error"]}
-          />
-        ) : (
-          role && (
-            <Text size="sm">
-              Role <strong>{role.name}</strong>.{" "}
-              <Text span c="dimmed">
-                {roleSentence(role)}
-              </Text>
-            </Text>
-          )
-        )}
+      {isNew && (
         <TextInput
-          label="What these creds are for"
-          description="Optional, such as a machine's name: it tells them apart when one has to be revoked."
-          data-autofocus={isNew ? undefined : true}
+          label="User name"
+          description="Who or what connects, such as billing. Letters, digits, - and _."
+          data-autofocus
           maxLength={64}
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-          error={of("credential", "/name")}
+          readOnly={user !== undefined}
+          value={userName}
+          onChange={(event) => setUserName(event.currentTarget.value)}
+          error={of("user", "/name")}
         />
+      )}
+      {isNew && !user ? (
         <Select
-          label="Expiry"
-          data={lifetimes}
-          value={expiry}
-          onChange={(next) => setExpiry(next ?? "")}
-          error={of("credential", "/expires_in")}
+          label="Role"
+          data={allRoles.map(({ id, name: label }) => ({ value: id, label }))}
+          value={role?.id ?? null}
+          onChange={setRoleId}
+          placeholder={roles.isPending ? "Loading roles…" : "default"}
+          error={of("user", "/role_id")}
+          description={role && roleSentence(role)}
+          inputWrapperOrder={["label", "input", "description", "error"]}
         />
-        <Switch
-          label="I keep the seed myself"
-          description="Give us the public half of a user nkey; you get a JWT and nobody but you ever has the seed."
-          checked={ownSeed}
-          onChange={(event) => setOwnSeed(event.currentTarget.checked)}
+      ) : (
+        role && (
+          <Text size="sm">
+            Role <strong>{role.name}</strong>.{" "}
+            <Text span c="dimmed">
+              {roleSentence(role)}
+            </Text>
+          </Text>
+        )
+      )}
+      <TextInput
+        label="What these creds are for"
+        description="Optional, such as a machine's name: it tells them apart when one has to be revoked."
+        data-autofocus={isNew ? undefined : true}
+        maxLength={64}
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        error={of("credential", "/name")}
+      />
+      <Select
+        label="Expiry"
+        data={lifetimes}
+        value={expiry}
+        onChange={(next) => setExpiry(next ?? "")}
+        error={of("credential", "/expires_in")}
+      />
+      <Switch
+        label="I keep the seed myself"
+        description="Give us the public half of a user nkey; you get a JWT and nobody but you ever has the seed."
+        checked={ownSeed}
+        onChange={(event) => setOwnSeed(event.currentTarget.checked)}
+      />
+      {ownSeed && (
+        <TextInput
+          label="Public key"
+          description="Starts with U. Never paste a seed, which starts with S."
+          ff="monospace"
+          autoComplete="off"
+          value={publicKey}
+          onChange={(event) => setPublicKey(event.currentTarget.value)}
+          error={of("credential", "/public_key")}
         />
-        {ownSeed && (
-          <TextInput
-            label="Public key"
-            description="Starts with U. Never paste a seed, which starts with S."
-            ff="monospace"
-            autoComplete="off"
-            value={publicKey}
-            onChange={(event) => setPublicKey(event.currentTarget.value)}
-            error={of("credential", "/public_key")}
-          />
-        )}
-        {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onCancel}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={pending}>
-            {isNew ? "Create user and issue creds" : "Issue creds"}
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+      )}
+    </ActForm>
   );
 }
 

@@ -1,9 +1,9 @@
-import { Button, PasswordInput, Stack, TextInput } from "@mantine/core";
+import { PasswordInput, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { logIn, type Me } from "../../api/session";
+import { ActForm } from "../problems/ActForm";
 import { placeFieldErrors } from "../problems/fieldErrors";
-import { ProblemNotice } from "../problems/ProblemNotice";
-import { useAct, useFocusOnError } from "../problems/useAct";
+import { useAct } from "../problems/useAct";
 
 export function LogInForm({ onLoggedIn }: { onLoggedIn: (me: Me) => Promise<void> }) {
   const [email, setEmail] = useState("");
@@ -11,47 +11,33 @@ export function LogInForm({ onLoggedIn }: { onLoggedIn: (me: Me) => Promise<void
   const { act, pending, problem } = useAct(async () => {
     await onLoggedIn(await logIn({ email: email.trim(), password }));
   });
-  const form = useFocusOnError(problem);
   const errors = placeFieldErrors(problem, ["/email", "/password"]);
 
   return (
-    <form
-      ref={form}
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        act();
-      }}
-    >
-      <Stack gap="md">
-        <TextInput
-          label="E-mail"
-          type="email"
-          name="email"
-          autoComplete="username"
-          autoFocus
-          required
-          withAsterisk={false}
-          value={email}
-          onChange={(event) => setEmail(event.currentTarget.value)}
-          error={errors.at("/email")}
-        />
-        <PasswordInput
-          label="Password"
-          name="password"
-          autoComplete="current-password"
-          required
-          withAsterisk={false}
-          value={password}
-          onChange={(event) => setPassword(event.currentTarget.value)}
-          error={errors.at("/password")}
-          aria-invalid={errors.at("/password") !== undefined}
-        />
-        {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
-        <Button type="submit" loading={pending} fullWidth>
-          Log in
-        </Button>
-      </Stack>
-    </form>
+    <ActForm verb="Log in" pending={pending} problem={problem} errors={errors} onSubmit={act}>
+      <TextInput
+        label="E-mail"
+        type="email"
+        name="email"
+        autoComplete="username"
+        autoFocus
+        required
+        withAsterisk={false}
+        value={email}
+        onChange={(event) => setEmail(event.currentTarget.value)}
+        error={errors.at("/email")}
+      />
+      <PasswordInput
+        label="Password"
+        name="password"
+        autoComplete="current-password"
+        required
+        withAsterisk={false}
+        value={password}
+        onChange={(event) => setPassword(event.currentTarget.value)}
+        error={errors.at("/password")}
+        aria-invalid={errors.at("/password") !== undefined}
+      />
+    </ActForm>
   );
 }

@@ -1,10 +1,10 @@
-import { Button, Group, Modal, Stack, Text, Textarea, TextInput } from "@mantine/core";
+import { Modal, Text, Textarea, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { attachServer } from "../../api/operators";
+import { ActForm } from "../problems/ActForm";
 import { placeFieldErrors } from "../problems/fieldErrors";
-import { ProblemNotice } from "../problems/ProblemNotice";
-import { useAct, useFocusOnError } from "../problems/useAct";
+import { useAct } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
 
 type AttachServerDialogProps = { operator: string; opened: boolean; onClose: () => void };
@@ -35,51 +35,32 @@ function AttachForm({ operator, onClose }: { operator: string; onClose: () => vo
     onClose();
     await queryClient.invalidateQueries({ queryKey: ["operators", operator] });
   });
-  const form = useFocusOnError(problem);
   const errors = placeFieldErrors(problem, ["/name", "/urls"], (pointer) => urls[Number(pointer.split("/")[2])]);
   return (
-    <form
-      ref={form}
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        act();
-      }}
-    >
-      <Stack gap="md">
-        <Text size="sm" c="dimmed">
-          Its configuration comes from <code>/v1/operators/{operator}/server-config</code>. Every change is pushed to it
-          and read back.
-        </Text>
-        <TextInput
-          label="Name"
-          placeholder="edge"
-          data-autofocus
-          maxLength={64}
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-          error={errors.at("/name")}
-        />
-        <Textarea
-          label="URLs"
-          description="Where control reaches it, one a line: of one server, or of several of one cluster."
-          placeholder="nats://10.0.0.7:4222"
-          autosize
-          minRows={2}
-          value={lines}
-          onChange={(event) => setLines(event.currentTarget.value)}
-          error={errors.at("/urls")}
-        />
-        {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={pending}>
-            Attach server
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+    <ActForm verb="Attach server" pending={pending} problem={problem} errors={errors} onSubmit={act} onCancel={onClose}>
+      <Text size="sm" c="dimmed">
+        Its configuration comes from <code>/v1/operators/{operator}/server-config</code>. Every change is pushed to it
+        and read back.
+      </Text>
+      <TextInput
+        label="Name"
+        placeholder="edge"
+        data-autofocus
+        maxLength={64}
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        error={errors.at("/name")}
+      />
+      <Textarea
+        label="URLs"
+        description="Where control reaches it, one a line: of one server, or of several of one cluster."
+        placeholder="nats://10.0.0.7:4222"
+        autosize
+        minRows={2}
+        value={lines}
+        onChange={(event) => setLines(event.currentTarget.value)}
+        error={errors.at("/urls")}
+      />
+    </ActForm>
   );
 }

@@ -4,9 +4,9 @@ import { createEnrollment, type EnrollmentCreated, type Operator } from "../../a
 import { CodeBlock } from "../../ui/CodeBlock";
 import { SecretText } from "../../ui/SecretText";
 import { Time } from "../../ui/Time";
+import { ActForm } from "../problems/ActForm";
 import { placeFieldErrors } from "../problems/fieldErrors";
-import { ProblemNotice } from "../problems/ProblemNotice";
-import { useAct, useFocusOnError } from "../problems/useAct";
+import { useAct } from "../problems/useAct";
 
 type CreateEnrollmentDialogProps = {
   operators: Operator[];
@@ -77,58 +77,46 @@ function EnrollForm({ operators, operator, onCreated, onCancel }: EnrollFormProp
   const { act, pending, problem } = useAct(async () => {
     onCreated(await createEnrollment({ operator_id: operatorId, uses, expires_in: expiresIn }));
   });
-  const form = useFocusOnError(problem);
   const errors = placeFieldErrors(problem, ["/operator_id", "/uses", "/expires_in"]);
   return (
-    <form
-      ref={form}
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        act();
-      }}
+    <ActForm
+      verb="Create enrolment token"
+      pending={pending}
+      problem={problem}
+      errors={errors}
+      onSubmit={act}
+      onCancel={onCancel}
     >
-      <Stack gap="md">
-        <Text size="sm" c="dimmed">
-          A broker shows this token once, when it first starts; from then on it has keys of its own.
-        </Text>
-        {operators.length > 1 && (
-          <Select
-            label="Operator"
-            data={operators.map(({ id, name }) => ({ value: id, label: name }))}
-            value={operatorId}
-            onChange={(next) => setOperatorId(next ?? operator)}
-            error={errors.at("/operator_id")}
-          />
-        )}
-        <NumberInput
-          label="Brokers"
-          description="How many may enrol with it."
-          min={1}
-          max={1000}
-          allowDecimal={false}
-          data-autofocus
-          value={uses}
-          onChange={(next) => setUses(typeof next === "number" ? next : 1)}
-          error={errors.at("/uses")}
-        />
+      <Text size="sm" c="dimmed">
+        A broker shows this token once, when it first starts; from then on it has keys of its own.
+      </Text>
+      {operators.length > 1 && (
         <Select
-          label="Expires after"
-          data={lifetimes}
-          value={expiresIn}
-          onChange={(next) => setExpiresIn(next ?? "PT1H")}
-          error={errors.at("/expires_in")}
+          label="Operator"
+          data={operators.map(({ id, name }) => ({ value: id, label: name }))}
+          value={operatorId}
+          onChange={(next) => setOperatorId(next ?? operator)}
+          error={errors.at("/operator_id")}
         />
-        {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onCancel}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={pending}>
-            Create enrolment token
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+      )}
+      <NumberInput
+        label="Brokers"
+        description="How many may enrol with it."
+        min={1}
+        max={1000}
+        allowDecimal={false}
+        data-autofocus
+        value={uses}
+        onChange={(next) => setUses(typeof next === "number" ? next : 1)}
+        error={errors.at("/uses")}
+      />
+      <Select
+        label="Expires after"
+        data={lifetimes}
+        value={expiresIn}
+        onChange={(next) => setExpiresIn(next ?? "PT1H")}
+        error={errors.at("/expires_in")}
+      />
+    </ActForm>
   );
 }

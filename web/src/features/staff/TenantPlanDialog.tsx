@@ -7,9 +7,9 @@ import { setTenantPlan, type Tenant } from "../../api/tenants";
 import { LoadMore } from "../../ui/LoadMore";
 import { TableSkeleton } from "../../ui/Skeletons";
 import { DryRunPreview } from "../dryrun/DryRunPreview";
+import { ActForm } from "../problems/ActForm";
 import { placeFieldErrors } from "../problems/fieldErrors";
 import { Loaded } from "../problems/Loaded";
-import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct } from "../problems/useAct";
 import { OperationProgress } from "./OperationProgress";
 
@@ -81,39 +81,30 @@ function PlanForm({ tenant, offered, onClose }: PlanFormProps) {
     );
   }
   return (
-    <form
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        act();
-      }}
+    <ActForm
+      verb="Change plan"
+      disabled={same}
+      pending={pending}
+      problem={problem}
+      errors={errors}
+      onSubmit={act}
+      onCancel={onClose}
     >
-      <Stack gap="md">
-        <Text size="sm">
-          Now on {tenant.plan_name}, version {tenant.plan_version}. What a smaller plan takes away holds for clients
-          that are connected, too, and comes back with a larger one.
-        </Text>
-        <Select
-          label="Plan"
-          description="Its newest version."
-          data-autofocus
-          allowDeselect={false}
-          data={offered.map(({ id, name, version }) => ({ value: id, label: `${name}, version ${version}` }))}
-          value={plan}
-          onChange={(next) => setPlan(next ?? tenant.plan_id)}
-          error={errors.at("/plan_id")}
-        />
-        <DryRunPreview body={{ plan }} run={() => dryRunTenantPlan(tenant, plan)} disabled={same} />
-        {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={pending} disabled={same}>
-            Change plan
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+      <Text size="sm">
+        Now on {tenant.plan_name}, version {tenant.plan_version}. What a smaller plan takes away holds for clients that
+        are connected, too, and comes back with a larger one.
+      </Text>
+      <Select
+        label="Plan"
+        description="Its newest version."
+        data-autofocus
+        allowDeselect={false}
+        data={offered.map(({ id, name, version }) => ({ value: id, label: `${name}, version ${version}` }))}
+        value={plan}
+        onChange={(next) => setPlan(next ?? tenant.plan_id)}
+        error={errors.at("/plan_id")}
+      />
+      <DryRunPreview body={{ plan }} run={() => dryRunTenantPlan(tenant, plan)} disabled={same} />
+    </ActForm>
   );
 }

@@ -4,9 +4,9 @@ import { useState } from "react";
 import { type ApiTokenCreate, createApiToken } from "../../api/tenants";
 import { SecretText } from "../../ui/SecretText";
 import { expiresAt, expiries } from "../creds/expiry";
+import { ActForm } from "../problems/ActForm";
 import { placeFieldErrors } from "../problems/fieldErrors";
-import { ProblemNotice } from "../problems/ProblemNotice";
-import { useAct, useFocusOnError } from "../problems/useAct";
+import { useAct } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
 
 type CreateApiTokenDialogProps = { tenant: string; opened: boolean; onClose: () => void };
@@ -64,52 +64,40 @@ function CreateForm({ tenant, onCreated, onCancel }: CreateFormProps) {
     onCreated(token);
     await queryClient.invalidateQueries({ queryKey: ["tenants", tenant, "api-tokens"] });
   });
-  const form = useFocusOnError(problem);
   const errors = placeFieldErrors(problem, ["/name", "/role", "/expires_at"]);
   return (
-    <form
-      ref={form}
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        act();
-      }}
+    <ActForm
+      verb="Create API token"
+      pending={pending}
+      problem={problem}
+      errors={errors}
+      onSubmit={act}
+      onCancel={onCancel}
     >
-      <Stack gap="md">
-        <TextInput
-          label="Name"
-          description="The program that will use it."
-          placeholder="ci"
-          data-autofocus
-          maxLength={64}
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-          error={errors.at("/name")}
-        />
-        <Select
-          label="Role"
-          data={roles}
-          value={role}
-          onChange={(next) => setRole((next ?? "developer") as ApiTokenCreate["role"])}
-          error={errors.at("/role")}
-        />
-        <Select
-          label="Expiry"
-          data={expiries}
-          value={expiry}
-          onChange={(next) => setExpiry(next ?? "")}
-          error={errors.at("/expires_at")}
-        />
-        {problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />}
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onCancel}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={pending}>
-            Create API token
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+      <TextInput
+        label="Name"
+        description="The program that will use it."
+        placeholder="ci"
+        data-autofocus
+        maxLength={64}
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        error={errors.at("/name")}
+      />
+      <Select
+        label="Role"
+        data={roles}
+        value={role}
+        onChange={(next) => setRole((next ?? "developer") as ApiTokenCreate["role"])}
+        error={errors.at("/role")}
+      />
+      <Select
+        label="Expiry"
+        data={expiries}
+        value={expiry}
+        onChange={(next) => setExpiry(next ?? "")}
+        error={errors.at("/expires_at")}
+      />
+    </ActForm>
   );
 }
