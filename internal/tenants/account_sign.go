@@ -77,11 +77,13 @@ func accountToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Tim
 	if err != nil {
 		return claims.Account{}, err
 	}
-	trust, err := trustToSign(ctx, tx, account, now)
+	issuers, err := oidcIssuersToSign(ctx, tx, account)
 	if err != nil {
 		return claims.Account{}, err
 	}
-	if err := addRevokedSubjects(ctx, tx, account, revoked); err != nil {
+	maps.Copy(revoked, revokedSubjects(account.PublicKey, issuers))
+	trust, err := trustToSign(ctx, tx, account, issuers, now)
+	if err != nil {
 		return claims.Account{}, err
 	}
 	perUser, err := roleConnectionsToSign(ctx, tx, account)

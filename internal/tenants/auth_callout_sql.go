@@ -44,11 +44,11 @@ func checkAuthCallout(ctx context.Context, tx pgx.Tx, account Account, set Accou
 	}
 	for i, key := range set.SigningKeys {
 		at := fmt.Sprintf("/signing_keys/%d", i)
-		if slices.ContainsFunc(roles, func(r keyedRole) bool { return r.PublicKey == key.PublicKey }) || key.PublicKey == account.PublicKey {
+		if _, taken := roles.byKey(key.PublicKey); taken || key.PublicKey == account.PublicKey {
 			errs.add(fault.Field(at+"/public_key", "this is a key of the account already"))
 		}
-		if key.RoleID != "" && !slices.ContainsFunc(roles, func(r keyedRole) bool { return r.ID == key.RoleID && !r.Private }) {
-			errs.add(fault.Field(at+"/role_id", "the account has no role %s", key.RoleID))
+		if key.RoleID != "" {
+			errs.add(fault.At(at+"/role_id", roles.check(key.RoleID)))
 		}
 	}
 	return errors.Join(errs...)
@@ -93,7 +93,33 @@ type keyedRole struct {
 	ConnectionsPerUser *int64
 }
 
-func rolesForKeys(ctx context.Context, q querier, account Account) ([]keyedRole, error) {
+type keyedRoles []keyedRole
+
+func (list keyedRoles) byID(id RoleID) (keyedRole, bool) {
+	return list.find(func(r keyedRole) bool { return r.ID == id })
+}
+
+func (list keyedRoles) byKey(key claims.AccountKey) (keyedRole, bool) {
+	return list.find(func(r keyedRole) bool { return r.PublicKey == key })
+}
+
+func (list keyedRoles) find(is func(keyedRole) bool) (keyedRole, bool) {
+	at := slices.IndexFunc(list, is)
+	if at < 0 {
+		return keyedRole{}, false
+	}
+	return list[at], true
+}
+
+// check refuses a role that is none of the account's, or not for others to use.
+func (list keyedRoles) check(id RoleID) error {
+	if r, ok := list.byID(id); !ok || r.Private {
+		return fault.New(fault.Invalid, "the account has no role %s", id)
+	}
+	return nil
+}
+
+func rolesForKeys(ctx context.Context, q querier, account Account) (keyedRoles, error) {
 	const query = `
 		SELECT id, public_key, private_user_id IS NOT NULL AS private, connections_per_user
 		FROM roles
@@ -153,14 +179,14 @@ func signingKeysToSign(ctx context.Context, q querier, account Account, said *cl
 			said.SigningKeys = append(said.SigningKeys, key.PublicKey)
 			continue
 		}
-		at := slices.IndexFunc(roles, func(r keyedRole) bool { return r.ID == key.RoleID })
-		if at < 0 {
+		known, ok := roles.byID(key.RoleID)
+		if !ok {
 			continue
 		}
-		role := said.Roles[slices.IndexFunc(said.Roles, func(r claims.Role) bool { return r.Key == roles[at].PublicKey })]
+		role := said.Roles[slices.IndexFunc(said.Roles, func(r claims.Role) bool { return r.Key == known.PublicKey })]
 		role.Key = key.PublicKey
 		said.Roles = append(said.Roles, role)
-		if most := roles[at].ConnectionsPerUser; most != nil {
+		if most := known.ConnectionsPerUser; most != nil {
 			if said.RoleConnections == nil {
 				said.RoleConnections = map[claims.AccountKey]int64{}
 			}

@@ -105,7 +105,7 @@ func (s BatchSpec) at(i int, field string) string {
 type faults []error
 
 func (f *faults) add(err error) {
-	if len(*f) < maxBatchTold && !slices.ContainsFunc(*f, func(e error) bool { return e != nil && e.Error() == err.Error() }) {
+	if err != nil && len(*f) < maxBatchTold && !slices.ContainsFunc(*f, func(e error) bool { return e != nil && e.Error() == err.Error() }) {
 		*f = append(*f, err)
 	}
 }

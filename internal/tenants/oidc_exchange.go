@@ -56,7 +56,11 @@ func (s *Service) ExchangeToken(ctx context.Context, id AccountID, token, from s
 // readToken reads an issuer's keys again, now and then, when a token names one that nobody knows.
 func (s *Service) readToken(ctx context.Context, account Account, token string) (claims.IdentityToken, error) {
 	for first := true; ; first = false {
-		list, err := issuersToTrust(ctx, s.pool, account)
+		issuers, err := oidcIssuersToSign(ctx, s.pool, account)
+		if err != nil {
+			return claims.IdentityToken{}, err
+		}
+		list, err := trusted(ctx, s.pool, account, issuers)
 		if err != nil {
 			return claims.IdentityToken{}, err
 		}
@@ -69,8 +73,8 @@ func (s *Service) readToken(ctx context.Context, account Account, token string) 
 		}
 		now := s.clock()
 		said, err := page.Issuers().Read(account.PublicKey, token, now)
-		if err == nil {
-			return said, s.checkSubject(ctx, account, said)
+		if at, revoked := revokedSubjects(account.PublicKey, issuers)[said.User]; err == nil && revoked && at.Unix() >= said.IssuedAt.Unix() {
+			return claims.IdentityToken{}, claims.ErrTokenRevoked
 		}
 		if !errors.Is(err, claims.ErrTokenKey) || !first {
 			return said, err
@@ -84,18 +88,6 @@ func (s *Service) readToken(ctx context.Context, account Account, token string) 
 	}
 }
 
-// checkSubject refuses tokens that were revoked.
-func (s *Service) checkSubject(ctx context.Context, account Account, said claims.IdentityToken) error {
-	revoked := map[claims.UserKey]time.Time{}
-	if err := addRevokedSubjects(ctx, s.pool, account, revoked); err != nil {
-		return err
-	}
-	if at, ok := revoked[said.User]; ok && at.Unix() >= said.IssuedAt.Unix() {
-		return claims.ErrTokenRevoked
-	}
-	return nil
-}
-
 func (s *Service) exchange(ctx context.Context, account Account, said claims.IdentityToken) (Exchanged, error) {
 	var out Exchanged
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
@@ -103,13 +95,8 @@ func (s *Service) exchange(ctx context.Context, account Account, said claims.Ide
 		if err != nil {
 			return err
 		}
-		var role RoleID
-		for _, r := range roles {
-			if r.PublicKey == said.Role {
-				role = r.ID
-			}
-		}
-		u, err := roleToSign(ctx, tx, account, role)
+		role, _ := roles.byKey(said.Role)
+		u, err := roleToSign(ctx, tx, account, role.ID)
 		if errors.Is(err, fault.NotFound) || err == nil && u.admissible() != nil {
 			return errNotExchanged
 		}

@@ -124,15 +124,25 @@ func (s OIDCIssuerSpec) equal(other OIDCIssuerSpec) bool {
 
 // trusted is what brokers are told of the issuer. A rule whose role is gone lets
 // nobody in; without any rule there is no such issuer.
-func (i OIDCIssuer) trusted(roles []keyedRole) (claims.TrustedIssuer, bool) {
+func (i OIDCIssuer) trusted(roles keyedRoles) (claims.TrustedIssuer, bool) {
 	t := claims.TrustedIssuer{URL: i.URL, Audiences: i.Audiences, Keys: i.Keys}
 	for _, r := range i.Rules {
-		at := slices.IndexFunc(roles, func(known keyedRole) bool { return known.ID == r.RoleID })
-		if at < 0 {
-			continue
+		if role, ok := roles.byID(r.RoleID); ok {
+			t.Rules = append(t.Rules, claims.TrustRule{Conditions: r.Conditions, Role: role.PublicKey, Name: r.Name, Tags: r.Tags,
+				LifetimeSeconds: int64(r.MaxLifetime / time.Second)})
 		}
-		t.Rules = append(t.Rules, claims.TrustRule{Conditions: r.Conditions, Role: roles[at].PublicKey, Name: r.Name, Tags: r.Tags,
-			LifetimeSeconds: int64(r.MaxLifetime / time.Second)})
 	}
 	return t, len(t.Rules) > 0
+}
+
+// revokedSubjects are those whose tokens the account does not take any more, as its
+// JWT revokes them, and until when these were issued.
+func revokedSubjects(account claims.AccountKey, issuers []OIDCIssuer) map[claims.UserKey]time.Time {
+	revoked := map[claims.UserKey]time.Time{}
+	for _, i := range issuers {
+		for _, r := range i.Revoked {
+			revoked[claims.TokenUser(account, i.URL, r.Subject)] = r.At
+		}
+	}
+	return revoked
 }

@@ -94,9 +94,7 @@ func checkRules(ctx context.Context, tx pgx.Tx, account Account, spec OIDCIssuer
 	}
 	var errs faults
 	for i, r := range spec.Rules {
-		if !slices.ContainsFunc(roles, func(known keyedRole) bool { return known.ID == r.RoleID && !known.Private }) {
-			errs.add(fault.Field(fmt.Sprintf("/rules/%d/role_id", i), "the account has no role %s", r.RoleID))
-		}
+		errs.add(fault.At(fmt.Sprintf("/rules/%d/role_id", i), roles.check(r.RoleID)))
 	}
 	return errors.Join(errs...)
 }

@@ -72,23 +72,18 @@ func oidcIssuersToSign(ctx context.Context, q querier, account Account) ([]OIDCI
 	return list, nil
 }
 
-// issuersToTrust is what the account's trust page has to say of issuers.
-func issuersToTrust(ctx context.Context, q querier, account Account) ([]claims.TrustedIssuer, error) {
-	list, err := oidcIssuersToSign(ctx, q, account)
-	if err != nil || len(list) == 0 {
-		return nil, err
+// trusted is what the account's trust page has to say of its issuers.
+func trusted(ctx context.Context, q querier, account Account, issuers []OIDCIssuer) (list []claims.TrustedIssuer, err error) {
+	if len(issuers) == 0 {
+		return nil, nil
 	}
 	roles, err := rolesForKeys(ctx, q, account)
-	if err != nil {
-		return nil, err
-	}
-	var trusted []claims.TrustedIssuer
-	for _, i := range list {
+	for _, i := range issuers {
 		if t, ok := i.trusted(roles); ok {
-			trusted = append(trusted, t)
+			list = append(list, t)
 		}
 	}
-	return trusted, nil
+	return list, err
 }
 
 func updateOIDCIssuer(ctx context.Context, tx pgx.Tx, issuer OIDCIssuer, spec OIDCIssuerSpec, keys json.RawMessage, now time.Time) (OIDCIssuer, error) {
@@ -130,20 +125,6 @@ func updateRevokedSubjects(ctx context.Context, tx pgx.Tx, issuer OIDCIssuer, no
 		AND tenant_id = @tenant
 		RETURNING ` + oidcIssuerColumns
 	return one[OIDCIssuer](ctx, tx, query, pgx.StrictNamedArgs{"id": issuer.ID, "tenant": issuer.TenantID, "revoked": issuer.Revoked, "now": now})
-}
-
-// addRevokedSubjects adds those whose tokens were revoked to what the account's JWT revokes.
-func addRevokedSubjects(ctx context.Context, q querier, account Account, revoked map[claims.UserKey]time.Time) error {
-	list, err := oidcIssuersToSign(ctx, q, account)
-	if err != nil {
-		return err
-	}
-	for _, i := range list {
-		for _, r := range i.Revoked {
-			revoked[claims.TokenUser(account.PublicKey, i.URL, r.Subject)] = r.At
-		}
-	}
-	return nil
 }
 
 // dueOIDCIssuer takes an issuer whose keys are to be read, of the account if it says

@@ -13,8 +13,8 @@ import (
 // trustToSign is the hash of the page of whom the account trusts to say who its
 // clients are, which it keeps; empty: nobody, and there is no page. The caller
 // holds the account's lock.
-func trustToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Time) (claims.PageHash, error) {
-	trust, err := trustOf(ctx, tx, account)
+func trustToSign(ctx context.Context, tx pgx.Tx, account Account, issuers []OIDCIssuer, now time.Time) (claims.PageHash, error) {
+	trust, err := trustOf(ctx, tx, account, issuers)
 	if err != nil {
 		return "", err
 	}
@@ -32,7 +32,7 @@ func trustToSign(ctx context.Context, tx pgx.Tx, account Account, now time.Time)
 }
 
 // trustOf is what the account's settings say, and its issuers.
-func trustOf(ctx context.Context, tx pgx.Tx, account Account) (claims.Trust, error) {
+func trustOf(ctx context.Context, tx pgx.Tx, account Account, issuers []OIDCIssuer) (claims.Trust, error) {
 	var trust claims.Trust
 	for _, text := range account.Settings.CertificateAuthorities {
 		authority, err := parseAuthority(text)
@@ -42,6 +42,6 @@ func trustOf(ctx context.Context, tx pgx.Tx, account Account) (claims.Trust, err
 		trust.Authorities = append(trust.Authorities, authority.Raw)
 	}
 	var err error
-	trust.Issuers, err = issuersToTrust(ctx, tx, account)
+	trust.Issuers, err = trusted(ctx, tx, account, issuers)
 	return trust, err
 }
