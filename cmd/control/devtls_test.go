@@ -126,6 +126,9 @@ func TestDevServesTLSBesidePlain(t *testing.T) {
 		if strings.Contains(line, "tls_") != want {
 			t.Errorf("%s begins with %s; want talk of TLS: %t", at, line, want)
 		}
+		if want && strings.Contains(line, "_urls") {
+			t.Errorf("%s begins with %s, which names other addresses: they are plain", at, line)
+		}
 	}
 	nc, err := nats.Connect(e.Tls[0], nats.UserCredentials(p.file), nats.RootCAs(ca), nats.TLSHandshakeFirst())
 	check(t, err)
@@ -281,6 +284,9 @@ func TestDevAuthorityCannotSpeakForOthers(t *testing.T) {
 		if (err == nil) != want {
 			t.Errorf("a certificate for %s: %v, want it to be trusted: %t", name, err, want)
 		}
+	}
+	if !ca.PermittedDNSDomainsCritical || !ca.MaxPathLenZero {
+		t.Error("programs that do not know such bounds trust it all the same, or there can be an authority below it")
 	}
 	if ca.PermittedIPRanges[0].Contains(net.IPv4(10, 0, 0, 1)) {
 		t.Error("it may sign for other machines' addresses")

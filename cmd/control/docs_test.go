@@ -167,8 +167,13 @@ func TestLinksBetweenDocumentsLeadSomewhere(t *testing.T) {
 		t.Fatalf("docs has %d pages, %v", len(pages), err)
 	}
 	files := []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+	readme := readRepository(t, "README.md")
 	for _, page := range pages {
-		files = append(files, filepath.Join("docs", filepath.Base(page)))
+		page = filepath.Join("docs", filepath.Base(page))
+		if !strings.Contains(readme, "]("+page+")") {
+			t.Errorf("README.md does not lead to %s", page)
+		}
+		files = append(files, page)
 	}
 	for _, file := range files {
 		for _, m := range link.FindAllStringSubmatch(readRepository(t, file), -1) {
