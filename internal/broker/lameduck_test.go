@@ -29,6 +29,7 @@ func TestLameDuckHearsControlUntilItsLastClientIsGone(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the leaf node is not in")
 		}
+		<-time.After(time.Millisecond) // the pace of asking
 	}
 	node.HandOver(t.Context(), 10*time.Millisecond, 50*time.Millisecond)
 	for _, nc := range clients {
