@@ -14,6 +14,7 @@ import type { Account } from "./api/accounts";
 import type { Credential } from "./api/credentials";
 import type { DeviceLogin } from "./api/deviceLogins";
 import type { DryRun } from "./api/dryRun";
+import type { OidcIssuer } from "./api/oidcIssuers";
 import type { Operator } from "./api/operators";
 import type { NewestPlan } from "./api/plans";
 import type { Role } from "./api/roles";
@@ -217,6 +218,30 @@ export const aRole: Role = {
   created_at: at,
   updated_at: at,
   etag: '"7"',
+};
+
+export const anIssuer: OidcIssuer = {
+  id: "oid_1",
+  account_id: "acc_1",
+  url: "https://idp.example.org",
+  description: "The pipelines",
+  audiences: ["nats"],
+  rules: [
+    {
+      conditions: [{ claim: "sub", match: "glob", value: "repo:acme/*" }],
+      role_id: "rol_1",
+      name: "ci-{{repository}}",
+      tags: [],
+      max_lifetime: "PT1H",
+    },
+  ],
+  revoked_subjects: [],
+  key_ids: ["one", "two"],
+  keys_read_at: at,
+  keys_error: null,
+  created_at: at,
+  updated_at: at,
+  etag: '"1"',
 };
 
 export const aPlan: NewestPlan = {

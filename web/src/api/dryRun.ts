@@ -1,5 +1,6 @@
 import type { Account, AccountUpdate } from "./accounts";
 import { answer, client } from "./client";
+import type { OidcIssuer, OidcIssuerUpdate, OidcRevoke } from "./oidcIssuers";
 import type { Role, RoleUpdate } from "./roles";
 import type { components } from "./schema.gen";
 import type { Tenant } from "./tenants";
@@ -57,5 +58,26 @@ export function dryRunDeletion(account: Account): Promise<DryRun> {
     client.DELETE("/v1/accounts/{account}", {
       params: { path: { account: account.id }, query, header: { "If-Match": account.etag } },
     }),
+  ) as Promise<unknown> as Promise<DryRun>;
+}
+
+export function dryRunOidcIssuer(issuer: OidcIssuer, body: OidcIssuerUpdate): Promise<DryRun> {
+  return answer(
+    client.PATCH("/v1/oidc-issuers/{oidc_issuer}", {
+      params: { path: { oidc_issuer: issuer.id }, query, header: { "If-Match": issuer.etag } },
+      body,
+    }),
+  ) as Promise<unknown> as Promise<DryRun>;
+}
+
+export function dryRunOidcIssuerDeletion({ id }: OidcIssuer): Promise<DryRun> {
+  return answer(
+    client.DELETE("/v1/oidc-issuers/{oidc_issuer}", { params: { path: { oidc_issuer: id }, query } }),
+  ) as Promise<unknown> as Promise<DryRun>;
+}
+
+export function dryRunOidcRevocation({ id }: OidcIssuer, body: OidcRevoke): Promise<DryRun> {
+  return answer(
+    client.POST("/v1/oidc-issuers/{oidc_issuer}/revoke", { params: { path: { oidc_issuer: id }, query }, body }),
   ) as Promise<unknown> as Promise<DryRun>;
 }

@@ -161,6 +161,11 @@ const authentication = createRoute({
   },
   component: lazyRouteComponent(() => import("./account-authentication"), "AccountAuthenticationPage"),
 });
+const issuer = createRoute({
+  getParentRoute: () => authentication,
+  path: "issuers/$issuer",
+  component: lazyRouteComponent(() => import("./account-issuer"), "AccountIssuerPage"),
+});
 const deviceLogin = createRoute({
   getParentRoute: () => authentication,
   path: "/device-logins/$deviceLogin",
@@ -247,7 +252,7 @@ const routeTree = root.addChildren([
       users.addChildren([user]),
       credentials.addChildren([credential]),
       roles.addChildren([role]),
-      authentication.addChildren([deviceLogin]),
+      authentication.addChildren([deviceLogin, issuer]),
       connections,
       console,
       simulator,
