@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 )
 
 // identityProvider is an issuer of OpenID Connect, whose keys rotate.
@@ -309,6 +310,55 @@ func TestRevokedSubjectIsThrownOutAndStaysOut(t *testing.T) {
 	}
 	if n := foreseen("DELETE", path, nil); n != 2 {
 		t.Errorf("its deletion would close %d connections, want 2", n)
+	}
+}
+
+// Creds that nobody could log in with are not handed out, and the account's people are told why.
+func TestTokenIsNotExchangedForCredsThatNobodyCouldUse(t *testing.T) {
+	t.Parallel()
+	p, s := startIdentityProvider(t), startIssuerStack(t)
+	c := s.signUp("exchanger")
+	role := c.role("meters", map[string]any{"connection_types": []string{"MQTT"}})
+	c.must("POST", "/v1/accounts/"+c.account+"/oidc-issuers", map[string]any{"url": p.url, "audiences": []string{"nats"}, "rules": []map[string]any{{
+		"role_id": role.ID, "name": "meter", "conditions": []map[string]any{{"claim": "sub", "match": "prefix", "value": "repo:acme/"}},
+	}}}, nil)
+	exchange := func() int {
+		status, body, err := c.call("POST", "/v1/accounts/"+c.account+"/oidc-exchange", map[string]any{"token": p.token(nil)})
+		if check(t, err); strings.Contains(string(body), "MQTT") || strings.Contains(string(body), "bearer") {
+			t.Errorf("whoever has a token hears %s", body)
+		}
+		return status
+	}
+	told := func(reason, detail string) {
+		t.Helper()
+		for _, r := range c.refusals() {
+			if r.Reason == reason && strings.Contains(r.Detail, detail) {
+				return
+			}
+		}
+		t.Errorf("refusals = %+v, want %s: %s", c.refusals(), reason, detail)
+	}
+	if status := exchange(); status != http.StatusUnauthorized {
+		t.Errorf("creds in a role for MQTT that is not bearer: status %d", status)
+	}
+	told("connection_type", "MQTT clients cannot prove that they hold a seed")
+	c.must("PATCH", "/v1/roles/"+role.ID, map[string]any{"bearer": true}, nil)
+	c.must("PATCH", "/v1/accounts/"+c.account, map[string]any{"limits": map[string]any{"bearer": false}}, nil)
+	if status := exchange(); status != http.StatusUnauthorized {
+		t.Errorf("bearer creds in an account that allows none: status %d", status)
+	}
+	told("bearer_not_allowed", "the account exchanger allows none")
+
+	// What is exchanged in a bearer role works over MQTT, where the JWT is the password.
+	c.must("PATCH", "/v1/accounts/"+c.account, map[string]any{"limits": map[string]any{"bearer": true}}, nil)
+	c.inForce()
+	var out struct{ Creds string }
+	c.must("POST", "/v1/accounts/"+c.account+"/oidc-exchange", map[string]any{"token": p.token(nil)}, &out)
+	token, err := nkeys.ParseDecoratedJWT([]byte(out.Creds))
+	check(t, err)
+	pub := exec.CommandContext(t.Context(), "mosquitto_pub", "-h", "127.0.0.1", "-p", s.ports[3], "-u", "meter", "-P", token, "-q", "1", "-t", "readings/1", "-m", "42")
+	if said, err := pub.CombinedOutput(); err != nil {
+		t.Errorf("exchanged creds over MQTT: %v: %s", err, said)
 	}
 }
 

@@ -36,6 +36,8 @@ func (s *Server) createDeviceLogin(w http.ResponseWriter, r *http.Request) error
 		out.Warning = orNil("The account is suspended. Nobody gets in with this login until it is resumed.")
 	case made.Untrusted:
 		out.Warning = orNil("The account names no certificate authorities. Nobody gets in with this login until its settings do.")
+	case made.Unasked:
+		out.Warning = orNil("Its clients may come over WebSocket only, where brokers do not ask for certificates unless their configuration says verify: true.")
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return created(w, "/v1/device-logins/"+out.DeviceLogin.Id, out)

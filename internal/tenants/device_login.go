@@ -65,6 +65,7 @@ type CreatedDeviceLogin struct {
 	Secret    claims.LoginSecret // of a password or a token
 	Suspended bool               // the account is, so it works only when that has been resumed
 	Untrusted bool               // it is a certificate's, and the account trusts no authority yet
+	Unasked   bool               // it is a certificate's, and works only where brokers do not ask for one by themselves
 }
 
 // username is what the client sends, when nobody said what.

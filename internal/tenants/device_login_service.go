@@ -74,7 +74,8 @@ func (s *Service) createDeviceLogin(ctx context.Context, tx pgx.Tx, actor Actor,
 	if err := insertAudit(ctx, tx, &account.TenantID, actor.ID, "createDeviceLogin", string(id), now); err != nil {
 		return CreatedDeviceLogin{}, err
 	}
-	created := CreatedDeviceLogin{Secret: secret, Suspended: u.SuspendedAt != nil, Untrusted: p.Kind == CertificateLogin && len(account.Settings.CertificateAuthorities) == 0}
+	created := CreatedDeviceLogin{Secret: secret, Suspended: u.SuspendedAt != nil, Untrusted: p.Kind == CertificateLogin && len(account.Settings.CertificateAuthorities) == 0,
+		Unasked: p.Kind == CertificateLogin && u.overWebSocketOnly()}
 	if created.DeviceLogin, err = deviceLoginByID(ctx, tx, actor, id); err != nil {
 		return CreatedDeviceLogin{}, err
 	}

@@ -1,6 +1,7 @@
 package tenants
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,19 +40,28 @@ func (s *Service) ExchangeToken(ctx context.Context, id AccountID, token, from s
 	if err != nil {
 		return Exchanged{}, err
 	}
+	var out Exchanged
 	said, err := s.readToken(ctx, account, token)
-	var refused *claims.TokenError
-	if errors.As(err, &refused) {
-		if err := s.recordExchangeRefusal(ctx, account, refused, from); err != nil {
-			return Exchanged{}, err
-		}
-		return Exchanged{}, errNotExchanged
+	if err == nil {
+		out, err = s.exchange(ctx, account, said)
 	}
-	if err != nil {
-		return Exchanged{}, err
+	var bad *claims.TokenError
+	var useless *uselessCreds
+	switch {
+	case errors.As(err, &bad):
+		err = s.recordExchangeRefusal(ctx, account, bad.Reason, bad.Error(), from)
+	case errors.As(err, &useless):
+		err = s.recordExchangeRefusal(ctx, account, useless.reason, useless.detail, from)
+	default:
+		return out, err
 	}
-	return s.exchange(ctx, account, said)
+	return Exchanged{}, cmp.Or(err, error(errNotExchanged))
 }
+
+// uselessCreds is that a token is right, and that no broker would let in the creds for it.
+type uselessCreds struct{ reason, detail string }
+
+func (u *uselessCreds) Error() string { return u.detail }
 
 // readToken reads an issuer's keys again, now and then, when a token names one that nobody knows.
 func (s *Service) readToken(ctx context.Context, account Account, token string) (claims.IdentityToken, error) {
@@ -97,11 +107,18 @@ func (s *Service) exchange(ctx context.Context, account Account, said claims.Ide
 		}
 		role, _ := roles.byKey(said.Role)
 		u, err := roleToSign(ctx, tx, account, role.ID)
-		if errors.Is(err, fault.NotFound) || err == nil && u.admissible() != nil {
-			return errNotExchanged
+		if errors.Is(err, fault.NotFound) {
+			return &uselessCreds{"unknown_signing_key", "the role that the rule names is not there any more"}
 		}
 		if err != nil {
 			return err
+		}
+		if why := u.admissible(); why != nil {
+			reason := "connection_type"
+			if u.RoleBearer && !u.EffectiveLimits.Bearer {
+				reason = "bearer_not_allowed"
+			}
+			return &uselessCreds{reason, why.Error()}
 		}
 		now := s.clock()
 		u.Name, u.Tags = said.Name, said.Tags
@@ -136,7 +153,7 @@ func accountAnywhere(ctx context.Context, q querier, id AccountID) (Account, err
 }
 
 // recordExchangeRefusal tells the account's people why a token was not taken.
-func (s *Service) recordExchangeRefusal(ctx context.Context, account Account, why *claims.TokenError, from string) error {
+func (s *Service) recordExchangeRefusal(ctx context.Context, account Account, reason, detail, from string) error {
 	const query = `
 		INSERT INTO refused_logins (id, tenant_id, account_id, broker, user_public_key, reason, connection_type, address, detail, count, first_at, last_at)
 		VALUES (@id, @tenant, @account, 'control', '', @reason, '', @address, @detail, 1, @now, @now)
@@ -148,7 +165,7 @@ func (s *Service) recordExchangeRefusal(ctx context.Context, account Account, wh
 	now := s.clock()
 	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		_, err := exec(ctx, tx, query, pgx.StrictNamedArgs{
-			"id": NewID[RefusalID]("ref"), "tenant": account.TenantID, "account": account.ID, "reason": why.Reason, "address": cut(from), "detail": why.Error(), "now": now,
+			"id": NewID[RefusalID]("ref"), "tenant": account.TenantID, "account": account.ID, "reason": reason, "address": cut(from), "detail": detail, "now": now,
 		})
 		if err != nil {
 			return fmt.Errorf("record that a token was not exchanged: %w", err)

@@ -102,6 +102,13 @@ func (u signable) allower() string {
 	return "role " + u.RoleName
 }
 
+// overWebSocketOnly says whether all connections that are allowed begin as WebSockets.
+func (u signable) overWebSocketOnly() bool {
+	over := []claims.ConnectionType{claims.WebSocket, claims.MQTTOverWS, claims.LeafNodeWS}
+	types := claims.CommonTypes(u.UserTypes, u.RoleTypes, u.AllowedTypes)
+	return len(types) > 0 && !slices.ContainsFunc(types, func(t claims.ConnectionType) bool { return !slices.Contains(over, t) })
+}
+
 // unusable says why a credential of the kind can never be used over a
 // connection of the type; empty: it can.
 func (u signable) unusable(kind string, over claims.ConnectionType) string {

@@ -46,7 +46,7 @@ async function perform(request) {
 async function openMQTT(request, tell) {
   const client = mqtt.connect(request.url, {
     clientId: request.client_id ?? request.client,
-    username: "thing",
+    username: request.username ?? "thing",
     password: request.jwt,
     clean: request.clean ?? true,
     reconnectPeriod: 0,
