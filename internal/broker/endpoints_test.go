@@ -31,6 +31,7 @@ import (
 type tenant struct {
 	t         *testing.T
 	node      *brokertest.Node
+	account   *brokertest.Account
 	user      brokertest.Credential
 	authority *brokertest.Authority
 	cert, key string     // the broker's, as files
@@ -53,7 +54,7 @@ func configured(t *testing.T, configuration string, prepare ...func(*brokertest.
 	node := cluster.Nodes[0]
 	account := cluster.Control.NewAccount("acme")
 	node.WaitApplied(account.Change(func(c *claims.Account) { c.Roles[0].Template.Bearer = true }))
-	w := &tenant{t: t, node: node, user: account.Issue("app"), authority: a, cert: certificate, key: key}
+	w := &tenant{t: t, node: node, account: account, user: account.Issue("app"), authority: a, cert: certificate, key: key}
 	w.hub = w.user.Connect(t, "", nats.InProcessServer(node.Server()))
 	return w
 }

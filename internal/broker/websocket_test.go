@@ -200,6 +200,32 @@ func TestEverySettingOfWebSocketTakesEffect(t *testing.T) {
 				t.Error("let in by nonsense")
 			}
 		},
+		"user_cookie, pass_cookie, token_cookie": func(t *testing.T, w *tenant) {
+			at := w.node.Endpoints().WebSocket[0]
+			password, token := w.account.NewSecret(), w.account.NewSecret()
+			kiosk, till := w.account.NewLogin("kiosk"), w.account.NewLogin("till")
+			kiosk.Digest, kiosk.Username, till.Digest = password.Digest(), "kiosk", token.Digest()
+			w.node.WaitApplied(w.account.SetLogins(kiosk, till))
+			here := strings.Replace(at, "ws:", "http:", 1)
+			for _, page := range []struct {
+				cookies, origin string
+				in              bool
+			}{
+				{"device=kiosk; device_password=" + password.Reveal(), here, true},
+				{"device_token=" + token.Reveal(), here, true},
+				{"device=till; device_password=" + password.Reveal(), here, false},
+				{"another_token=" + token.Reveal(), here, false},
+				{"device_token=" + token.Reveal(), "http://evil.example", false},
+			} {
+				nc, err := nats.Connect(at, nats.NoReconnect(), nats.WebSocketConnectionHeaders(http.Header{"Cookie": {page.cookies}, "Origin": {page.origin}}))
+				if err == nil {
+					nc.Close()
+				}
+				if (err == nil) != page.in {
+					t.Errorf("a page of %s with %s: %v, want it let in: %t", page.origin, page.cookies, err, page.in)
+				}
+			}
+		},
 		"headers": func(t *testing.T, w *tenant) {
 			if got := upgrade(t, w.node.Endpoints().WebSocket[0], "").Header.Get("Strict-Transport-Security"); got != "max-age=63072000" {
 				t.Errorf("the header is %q", got)
