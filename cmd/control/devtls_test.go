@@ -199,9 +199,9 @@ func TestCommandsOfTheWaysInWork(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build nats-server: %v\n%s", err, out)
 	}
-	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.NewReplacer(moved...).Replace(script.String()))
+	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", untilSubscribed+strings.NewReplacer(moved...).Replace(script.String()))
 	shell.Dir = t.TempDir()
-	shell.Env = append(os.Environ(), "PATH="+tools+string(os.PathListSeparator)+os.Getenv("PATH"))
+	shell.Env = append(os.Environ(), "TEST_SUBSCRIBED=subscribed", "PATH="+tools+string(os.PathListSeparator)+os.Getenv("PATH"))
 	out, err := shell.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v; the commands said:\n%s", err, out)

@@ -37,6 +37,11 @@ func blocks(t *testing.T) []block {
 	return found
 }
 
+// untilSubscribed has a script that gives a second to the nats that subscribes give
+// it longer if it needs that, as a person at a slow machine would.
+const untilSubscribed = `sleep() { command sleep "$1"; [ "$1" != 1 ] || for _ in {1..600}; do [ ! -e subscribed ] || break; command sleep 0.05; done; }
+`
+
 // The README's first message, typed as it stands there: only the addresses are
 // those of the stack under test, and nats is testdata/nats.
 func TestCommandsOfTheREADMESendAFirstMessage(t *testing.T) {
@@ -49,9 +54,9 @@ func TestCommandsOfTheREADMESendAFirstMessage(t *testing.T) {
 		}
 	}
 	here := strings.NewReplacer("http://127.0.0.1:8080", s.url, "nats://127.0.0.1:4222", s.nats)
-	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", here.Replace(script.String()))
+	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", untilSubscribed+here.Replace(script.String()))
 	shell.Dir = t.TempDir()
-	shell.Env = append(os.Environ(), "PATH="+buildNATS(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	shell.Env = append(os.Environ(), "TEST_SUBSCRIBED=subscribed", "PATH="+buildNATS(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	out, err := shell.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v; the commands said:\n%s", err, out)

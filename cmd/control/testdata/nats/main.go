@@ -87,6 +87,11 @@ func subscribe(nc *nats.Conn, subject string, count int) error {
 		return err
 	}
 	fmt.Printf("Subscribing on %s\n", subject)
+	if file := os.Getenv("TEST_SUBSCRIBED"); file != "" {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			return err
+		}
+	}
 	for i := 1; i <= count; i++ {
 		m, err := sub.NextMsg(hearWithin)
 		if err != nil {
