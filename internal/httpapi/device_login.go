@@ -35,7 +35,7 @@ func (s *Server) createDeviceLogin(w http.ResponseWriter, r *http.Request) error
 	case made.Suspended:
 		out.Warning = orNil("The account is suspended. Nobody gets in with this login until it is resumed.")
 	case made.Untrusted:
-		out.Warning = orNil("The account names no certificate authorities. Nobody gets in with this login until its settings do.")
+		out.Warning = orNil("The account names no certificate authorities. Nobody gets in with this login until it does.")
 	case made.Unasked:
 		out.Warning = orNil("Its clients may come over WebSocket only, where brokers do not ask for certificates unless their configuration says verify: true.")
 	}

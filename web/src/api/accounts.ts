@@ -9,6 +9,9 @@ export type AccountClone = Schemas["AccountClone"];
 export type AccountUpdate = Schemas["AccountUpdate"];
 export type AccountDelivery = Schemas["AccountDelivery"];
 export type BrokerDelivery = Schemas["BrokerDelivery"];
+export type AuthCallout = Schemas["AuthCallout"];
+export type AccountSigningKey = Schemas["AccountSigningKey"];
+export type CertificateAuthority = Schemas["CertificateAuthority"];
 export type Connection = Schemas["Connection"];
 export type ConnectionList = Schemas["ConnectionList"];
 export type Endpoints = Schemas["Endpoints"];
@@ -60,6 +63,14 @@ export const endpointsOf = (account: string) =>
     queryKey: ["accounts", account, "endpoints"],
     queryFn: ({ signal }) =>
       answer(client.GET("/v1/accounts/{account}/endpoints", { params: { path: { account } }, signal })),
+  });
+
+/** What the certificates in the account's settings say. */
+export const authoritiesOf = (account: string) =>
+  queryOptions({
+    queryKey: ["accounts", account, "certificate-authorities"],
+    queryFn: ({ signal }) =>
+      answer(client.GET("/v1/accounts/{account}/certificate-authorities", { params: { path: { account } }, signal })),
   });
 
 export const connectionsOf = (account: string) =>

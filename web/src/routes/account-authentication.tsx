@@ -1,6 +1,9 @@
 import { Stack } from "@mantine/core";
 import { getRouteApi, Outlet, useParams } from "@tanstack/react-router";
 import { useAccount, useMayChange } from "../features/accounts/AccountContext";
+import { AuthorityPanel } from "../features/authorities/AuthorityPanel";
+import { CalloutPanel } from "../features/callout/CalloutPanel";
+import { SigningKeyPanel } from "../features/callout/SigningKeyPanel";
 import { IssuerPanel } from "../features/issuers/IssuerPanel";
 import { AccountLoginsPanel } from "../features/logins/AccountLoginsPanel";
 
@@ -22,7 +25,10 @@ export function AccountAuthenticationPage() {
           open={open}
           mayEdit={mayEdit}
         />
+        <AuthorityPanel account={account} mayEdit={mayEdit} />
         <IssuerPanel account={account} mayEdit={mayEdit} />
+        <CalloutPanel account={account} mayEdit={mayEdit} />
+        <SigningKeyPanel account={account} mayEdit={mayEdit} />
       </Stack>
       <Outlet />
     </>

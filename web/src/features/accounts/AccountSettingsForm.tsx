@@ -133,24 +133,6 @@ export function AccountSettingsForm({ account, plan, readOnly }: AccountSettings
             />
           </Panel>
           <Panel
-            title="Certificate authorities"
-            description="They issue the certificates that device logins show. Who came by one of them that you take away is disconnected."
-          >
-            <Textarea
-              label="Certificates of authorities"
-              description="In PEM, one after the other. Never paste a private key."
-              placeholder={"-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----"}
-              autosize
-              minRows={3}
-              maxRows={12}
-              spellCheck={false}
-              styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }}
-              value={form.authorities}
-              onChange={(event) => set({ authorities: event.currentTarget.value })}
-              error={errors.at("/certificate_authorities")}
-            />
-          </Panel>
-          <Panel
             title="Default permissions"
             description="Of users whose role says nothing about subjects. Changing them reaches such users at once."
           >

@@ -26,20 +26,6 @@ describe("an account's settings", () => {
     });
   });
 
-  it("tell certificates apart, and send what is none by itself", () => {
-    const [first, second] = ["one", "two"].map(
-      (text) => `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----`,
-    );
-    expect(changed({ authorities: `${first}\n\n${second}\nnonsense` })).toEqual({
-      certificate_authorities: [first, second, "nonsense"],
-    });
-    const trusting = { ...account, certificate_authorities: [`${first}\n`] };
-    expect(accountChanges(trusting, accountFormOf(trusting))).toEqual({});
-    expect(accountChanges(trusting, { ...accountFormOf(trusting), authorities: " " })).toEqual({
-      certificate_authorities: [],
-    });
-  });
-
   it("stop tracing with null", () => {
     expect(changed({ trace: { on: false, destination: "traces", sampling: 10 } })).toEqual({ trace: null });
   });

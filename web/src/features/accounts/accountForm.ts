@@ -12,8 +12,6 @@ export type AccountForm = {
   /** The most connections by type; "" is no limit but the account's. */
   perType: Partial<Record<ConnectionType, number | "">>;
   defaultPermissions: PermissionsForm;
-  /** Certificates in PEM, one after the other. */
-  authorities: string;
   trace: { on: boolean; destination: string; sampling: number };
 };
 
@@ -26,7 +24,6 @@ export function accountFormOf(account: Account): AccountForm {
     connectionTypes: account.connection_types,
     perType: account.connections_per_type,
     defaultPermissions: permissionFormOf(account.default_permissions),
-    authorities: account.certificate_authorities.map((text) => text.trim()).join("\n"),
     trace: account.trace
       ? { on: true, destination: account.trace.destination, sampling: account.trace.sampling }
       : { on: false, destination: "", sampling: 100 },
@@ -47,7 +44,6 @@ export const accountPointers = [
   "/default_permissions/subscribe/deny",
   "/default_permissions/responses/max_messages",
   "/default_permissions/responses/expires_in",
-  "/certificate_authorities",
   "/trace/destination",
   "/trace/sampling",
 ];
@@ -69,19 +65,8 @@ export function accountChanges(account: Account, form: AccountForm): AccountUpda
     ...(!same(form.defaultPermissions, before.defaultPermissions) && {
       default_permissions: permissionsOf(form.defaultPermissions),
     }),
-    ...(form.authorities.trim() !== before.authorities && {
-      certificate_authorities: certificatesOf(form.authorities),
-    }),
     ...(!same(traceOf(form), traceOf(before)) && { trace: traceOf(form) }),
   };
-}
-
-/** certificatesOf are the certificates of a text; what is none stands by itself, for the server to say so. */
-function certificatesOf(text: string): string[] {
-  return text
-    .split(/(-----BEGIN [^-]+-----[\s\S]*?-----END [^-]+-----)/)
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
 }
 
 function traceOf({ trace }: AccountForm): NonNullable<AccountUpdate["trace"]> | null {

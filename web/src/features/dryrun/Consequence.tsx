@@ -9,10 +9,12 @@ type ConsequenceProps = {
   /** Names the act and what it is done to. */
   about: readonly string[];
   run: () => Promise<DryRun>;
+  /** False where some who are disconnected may come back at once. */
+  shutsOut?: boolean;
 };
 
 /** Consequence says in the dialog of an act that shuts clients out what it would do now, asked as a dry run. */
-export function Consequence({ about, run }: ConsequenceProps) {
+export function Consequence({ about, run, shutsOut = true }: ConsequenceProps) {
   const { data, error } = useQuery({
     queryKey: ["dry-run", ...about],
     queryFn: run,
@@ -20,7 +22,7 @@ export function Consequence({ about, run }: ConsequenceProps) {
     gcTime: 0,
     retry: false,
   });
-  if (data) return <Foreseen dryRun={data} shutsOut />;
+  if (data) return <Foreseen dryRun={data} shutsOut={shutsOut} />;
   if (error) return <ProblemNotice problem={toProblem(error)} title="Could not tell whom this disconnects" />;
   return (
     <Text size="sm" role="status">

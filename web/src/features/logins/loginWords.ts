@@ -14,7 +14,7 @@ export const kindSentences: Record<DeviceLoginKind, string> = {
   token: "One secret and no user name, for clients that know tokens. MQTT clients send it as the password.",
   nkey: "The client keeps a key and signs with it: nothing secret is sent, or known to us. Not over MQTT.",
   certificate:
-    "The client shows a certificate over TLS that one of the account's authorities has issued: its settings name those.",
+    "The client shows a certificate over TLS that one of the account's authorities has issued: Authentication names those.",
 };
 
 export const matchNames: Record<CertificateMatch["kind"], string> = {
