@@ -631,7 +631,7 @@ func TestCertificateIsKnownByAnyOfItsNames(t *testing.T) {
 		c.EmailAddresses, c.DNSNames = []string{"sensor@example.org"}, []string{"Sensor-7.example.org"}
 	}, further, between)
 	matches := claims.CertificateMatches(cert.Leaf)
-	if len(matches) != len(claims.CertificateFields) {
+	if len(matches) != 5 {
 		t.Fatalf("matches = %v", matches)
 	}
 	for _, match := range matches {

@@ -30,11 +30,7 @@ const (
 // Nobody is a user's key to which nobody has the seed: a hash that says whose it is.
 func Nobody(account AccountKey) UserKey {
 	sum := sha256.Sum256([]byte("signalbox: nobody in " + account))
-	key, err := nkeys.Encode(nkeys.PrefixByteUser, sum[:])
-	if err != nil {
-		panic(err) // the prefix is right, and the length
-	}
-	return UserKey(key)
+	return UserKey(encodeKey(nkeys.PrefixByteUser, sum[:]))
 }
 
 // ParseXKey reads the public key of an encryption key pair. Its error is a

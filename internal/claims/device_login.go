@@ -98,11 +98,7 @@ func (s LoginSecret) Account() AccountKey {
 	if s.kept == nil {
 		return ""
 	}
-	key, err := nkeys.Encode(nkeys.PrefixByteAccount, s.kept()[:rawKeyLength])
-	if err != nil {
-		return "" // cannot be
-	}
-	return AccountKey(key)
+	return AccountKey(encodeKey(nkeys.PrefixByteAccount, s.kept()[:rawKeyLength]))
 }
 
 // Digest is all that is kept of the secret. It needs no slow hash: nobody guesses 128 random bits.
@@ -146,9 +142,6 @@ const (
 	CertificateDNS         CertificateField = "dns"         // likewise
 	CertificateSubject     CertificateField = "subject"     // its distinguished name, as RFC 2253 writes it
 )
-
-// CertificateFields are all of them.
-var CertificateFields = []CertificateField{CertificateFingerprint, CertificateURI, CertificateEmail, CertificateDNS, CertificateSubject}
 
 // CertificateMatch is a field and what is to be in it.
 type CertificateMatch struct {

@@ -288,12 +288,8 @@ func (i issuer) verify(signed *jose.JSONWebSignature) ([]byte, error) {
 
 // TokenUser is the key of whom an issuer calls that in an account. Nobody has a seed to it.
 func TokenUser(account AccountKey, url, subject string) UserKey {
-	sum := sha256.Sum256([]byte("oidc\x00" + string(account) + "\x00" + url + "\x00" + subject))
-	key, err := nkeys.Encode(nkeys.PrefixByteUser, sum[:])
-	if err != nil {
-		panic(err) // the prefix is right, and the length
-	}
-	return UserKey(key)
+	sum := digestOf("oidc", string(account), url, subject)
+	return UserKey(encodeKey(nkeys.PrefixByteUser, sum[:]))
 }
 
 // tokenClaims are what a token says.

@@ -44,6 +44,15 @@ func (k UserKey) Verifies(data, signature []byte) bool {
 	return err == nil && public.Verify(data, signature) == nil
 }
 
+// encodeKey writes 32 bytes as a public key.
+func encodeKey(prefix nkeys.PrefixByte, raw []byte) string {
+	key, err := nkeys.Encode(prefix, raw)
+	if err != nil {
+		panic(err) // the prefix is one of the library's
+	}
+	return string(key)
+}
+
 func checkKey(s string, want nkeys.PrefixByte) error {
 	got := kindOf(s)
 	if got == want {

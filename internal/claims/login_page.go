@@ -224,14 +224,6 @@ func (r *loginReader) nextButKeys() (l DeviceLogin, user, role []byte) {
 	return l, user, role
 }
 
-func encodeKey(prefix nkeys.PrefixByte, raw []byte) string {
-	key, err := nkeys.Encode(prefix, raw)
-	if err != nil {
-		return "" // refused where it is looked at
-	}
-	return string(key)
-}
-
 func (r *loginReader) take(n int) []byte {
 	if len(r.rest) < n || r.short {
 		r.short = true

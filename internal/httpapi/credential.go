@@ -35,7 +35,8 @@ func (s *Server) issueCredential(w http.ResponseWriter, r *http.Request) error {
 	}
 	location := "/v1/credentials/" + string(issued.ID)
 	if wantsFile(r) && issued.Creds != nil {
-		return answerCreds(w, location, issued)
+		w.Header().Set("Location", location)
+		return answerCreds(w, http.StatusCreated, issued.FileName, issued.Creds)
 	}
 	out := api.CredentialIssued{Credential: credentialOf(issued.Credential), Jwt: issued.JWT}
 	if issued.Creds != nil {
@@ -71,14 +72,13 @@ func wantsFile(r *http.Request) bool {
 	return false
 }
 
-func answerCreds(w http.ResponseWriter, location string, issued tenants.IssuedCredential) error {
+func answerCreds(w http.ResponseWriter, status int, fileName string, creds []byte) error {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": issued.FileName}))
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": fileName}))
 	h.Set("Cache-Control", "no-store")
-	h.Set("Location", location)
-	w.WriteHeader(http.StatusCreated)
-	w.Write(issued.Creds)
+	w.WriteHeader(status)
+	w.Write(creds)
 	return nil
 }
 

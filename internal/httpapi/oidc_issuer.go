@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"fmt"
-	"mime"
 	"net/http"
 
 	"github.com/signalbox-io/signalbox/api"
@@ -100,11 +99,7 @@ func (s *Server) exchangeOIDCToken(w http.ResponseWriter, r *http.Request) error
 	if !wantsFile(r) {
 		return answer(w, http.StatusOK, api.OidcExchanged{Creds: string(got.Creds), UserName: got.Name, ExpiresAt: got.Expires.UTC()})
 	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": got.FileName}))
-	w.WriteHeader(http.StatusOK)
-	_, err = w.Write(got.Creds)
-	return err
+	return answerCreds(w, http.StatusOK, got.FileName, got.Creds)
 }
 
 func answerOIDCIssuer(w http.ResponseWriter, issuer tenants.OIDCIssuer) error {
