@@ -61,15 +61,18 @@ type line struct {
 }
 
 func newCallout(s func() *server.Server, p private) (*callout, error) {
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		return nil, fmt.Errorf("make a key to ask authorization services with: %w", err)
-	}
-	key, err := pair.PublicKey()
+	pair, key, err := newUserKey()
 	if err != nil {
 		return nil, fmt.Errorf("make a key to ask authorization services with: %w", err)
 	}
 	return &callout{server: s, private: p, pair: pair, key: key, inbox: server.InboxPrefix + key, lines: map[string]*line{}}, nil
+}
+
+func newUserKey() (pair nkeys.KeyPair, key string, err error) {
+	if pair, err = nkeys.CreateUser(); err == nil {
+		key, err = pair.PublicKey()
+	}
+	return pair, key, err
 }
 
 // owns says whether the connection is one of ours, which is for an account to ask
@@ -169,11 +172,7 @@ func (c *callout) release(account string, l *line) {
 func (c *callout) ask(account string, w *law, l *login) (*jwt.UserClaims, error) {
 	ctx, cancel := context.WithDeadline(context.Background(), l.at.Add(calloutTimeout))
 	defer cancel()
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		return nil, refused(CalloutTimeout, "no key could be made to ask with")
-	}
-	user, err := pair.PublicKey() // this request's own, so that no answer can be used twice
+	_, user, err := newUserKey() // this request's own, so that no answer can be used twice
 	if err != nil {
 		return nil, refused(CalloutTimeout, "no key could be made to ask with")
 	}
@@ -273,65 +272,4 @@ func cut(text string) string {
 		text = text[:calloutWords]
 	}
 	return strings.ToValidUTF8(text, "")
-}
-
-// request is what nats-server would ask about the login.
-func (c *callout) request(account, user, xkey string, l *login) (*nats.Msg, error) {
-	srv := c.server()
-	said := jwt.NewAuthorizationRequestClaims(account)
-	said.Audience, said.UserNkey = server.AuthRequestSubject, user
-	said.Expires = time.Now().Add(2 * time.Second).Unix()
-	said.Server = jwt.ServerID{Name: srv.Name(), ID: srv.ID(), Version: server.VERSION, Cluster: srv.ClusterName()}
-	if v, err := srv.Varz(nil); err == nil {
-		said.Server.Host, said.Server.Tags = v.Host, v.Tags
-	}
-	c.describe(said, l)
-	msg := nats.NewMsg(server.AuthCalloutSubject)
-	var box nkeys.KeyPair
-	if xkey != "" {
-		box = c.private.serverXKey(srv)
-		public, err := box.PublicKey()
-		if err != nil {
-			return nil, refused(CalloutTimeout, "the server has no encryption key")
-		}
-		said.Server.XKey = public
-		msg.Header = nats.Header{server.AuthRequestXKeyHeader: {public}}
-	}
-	token, err := said.Encode(c.private.serverKey(srv))
-	if err != nil {
-		return nil, refused(CalloutTimeout, "the request could not be signed")
-	}
-	msg.Data = []byte(token)
-	if box != nil {
-		if msg.Data, err = box.Seal(msg.Data, xkey); err != nil {
-			return nil, refused(CalloutInvalid, "the request could not be encrypted for the account's xkey")
-		}
-	}
-	return msg, nil
-}
-
-// describe tells of the client what nats-server would.
-func (c *callout) describe(said *jwt.AuthorizationRequestClaims, l *login) {
-	o := &l.said
-	user := l.user.Subject
-	if o.Nkey != "" {
-		user = o.Nkey
-	} else if o.Username != "" {
-		user = o.Username
-	}
-	said.ClientInformation = jwt.ClientInformation{
-		Host: l.source.host, ID: l.client.GetID(), User: user, Name: o.Name, Tags: l.user.Tags, NameTag: l.user.Name,
-		Kind: "Client", Type: l.source.kind.transport(), MQTT: c.private.mqttClient(l.client),
-	}
-	if l.client.Kind() == server.LEAF {
-		said.ClientInformation.Kind = "Leafnode"
-	}
-	said.ConnectOptions = jwt.ConnectOptions{
-		JWT: l.source.token(o), Nkey: o.Nkey, SignedNonce: o.Sig, Token: o.Token, Username: o.Username, Password: o.Password,
-		Name: o.Name, Lang: o.Lang, Version: o.Version, Protocol: o.Protocol,
-	}
-	if o.Sig != "" {
-		said.ClientInformation.Nonce = string(l.client.GetNonce())
-	}
-	said.TLS = describeTLS(l.client.GetTLSConnectionState())
 }
