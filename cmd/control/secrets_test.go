@@ -142,6 +142,10 @@ func TestSimulatorKnowsHowDeviceLoginsFare(t *testing.T) {
 			if says.Allowed != (c.reason == "") || !says.Allowed && *says.Reason != c.reason {
 				t.Errorf("%s, %s: it says %+v", name, kind, says)
 			}
+			overMQTT := w.owner.simulate(map[string]any{"action": "connect", "connection_type": "MQTT"}, map[string]any{"credential_id": l.ID})
+			if allowed := c.reason == "" && kind != "nkey"; overMQTT.Allowed != allowed {
+				t.Errorf("%s, %s over MQTT: it says %+v", name, kind, overMQTT)
+			}
 			nc, err := w.dial(l)
 			if (err == nil) != says.Allowed {
 				t.Errorf("%s, %s: it says %t, and the client hears %v", name, kind, says.Allowed, err)

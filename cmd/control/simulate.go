@@ -16,7 +16,7 @@ func simulate(facts tenants.LoginFacts, in api.SimulationRequest) (api.Simulatio
 		return api.Simulation{}, err
 	}
 	q := admission.Question{
-		Account: account, Pages: facts.Pages, User: facts.User.SignedClaims(facts.Role, facts.IssuedAt), DeviceLogin: facts.DeviceLogin,
+		Account: account, Pages: facts.Pages, User: facts.User.SignedClaims(facts.Role, facts.IssuedAt), DeviceLogin: facts.DeviceLogin, ByNkey: facts.ByNkey,
 		ConnectionType: string(claims.Standard), At: time.Now(), Action: admission.Action(in.Action),
 	}
 	if in.ConnectionType != nil {

@@ -627,3 +627,30 @@ func TestServiceIsAskedWhileControlIsAway(t *testing.T) {
 		t.Errorf("it was asked %d times", n)
 	}
 }
+
+// However many clients come, a deaf service is asked about so many at a time, and the broker waits for no more.
+func TestServiceIsAskedAboutSoManyAtATime(t *testing.T) {
+	t.Parallel()
+	const clients, most = 400, 200 // those whose place comes free while the first hears of its end included
+	c := setupCallout(t, nil)
+	node := c.Nodes[0]
+	var asked, atFirstEnd atomic.Int64
+	c.serve(t, node.ClientURL(), func(_ *jwt.AuthorizationRequestClaims, a *answer) { a.silent = true; asked.Add(1) })
+	var first sync.Once
+	var waiting sync.WaitGroup
+	for range clients {
+		waiting.Go(func() {
+			nc, err := c.sentinel.Dial(node.ClientURL())
+			first.Do(func() { atFirstEnd.Store(asked.Load()) })
+			if err == nil {
+				nc.Close()
+				t.Error("a client was let in without an answer")
+			}
+		})
+	}
+	waiting.Wait()
+	if n := atFirstEnd.Load(); n == 0 || n > most {
+		t.Errorf("%d were asked about before the first was given up; %d at most", n, most)
+	}
+	waitFor(t, "all to be refused for it", func() bool { return node.Admission().Refused(admission.CalloutTimeout) == clients })
+}

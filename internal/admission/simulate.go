@@ -34,6 +34,7 @@ type Question struct {
 	Pages          claims.Pages // that the claims name
 	User           *jwt.UserClaims
 	DeviceLogin    bool   // the user has no JWT, but something that the account knows it by
+	ByNkey         bool   // which that is, and the client signs a nonce
 	ConnectionType string // as jwt.ConnectionType… is spelled
 	Host           string // an IP address; empty: not known
 	At             time.Time
@@ -111,6 +112,8 @@ func (s *simulation) connects() bool {
 	for _, c := range checks {
 		err := c.hold(&s.trial)
 		switch {
+		case c.name == "proof" && s.ByNkey && s.mqtt():
+			return s.step(c.name, refused(BadSignature, "MQTT clients cannot sign a nonce, which a login by an nkey asks for"))
 		case c.name == "proof" && s.DeviceLogin:
 			s.note(c.name, Assumed, "the client shows the device login's secret, or has the key of what it shows")
 		case c.name == "proof" && !s.user.BearerToken && !s.mqtt():

@@ -30,6 +30,7 @@ type LoginFacts struct {
 	Role        claims.AccountKey // signed the user
 	IssuedAt    time.Time
 	DeviceLogin bool // there is no JWT that is signed
+	ByNkey      bool // a device login whose client signs a nonce
 }
 
 // LoginFacts reads what a login of the subject would be judged by. It takes a
@@ -123,7 +124,7 @@ func (f *LoginFacts) credential(ctx context.Context, tx pgx.Tx, actor Actor, id 
 		return credential, err
 	}
 	login, err := deviceLoginByID(ctx, tx, actor, id)
-	f.DeviceLogin = err == nil
+	f.DeviceLogin, f.ByNkey = err == nil, login.Kind == NkeyLogin
 	return login.Credential, err
 }
 
