@@ -203,6 +203,36 @@ func TestBrowserConnectsWithoutASecret(t *testing.T) {
 	}
 }
 
+// A browser sends the session's cookie with a form or a script of another site's page, too: that
+// neither starts a console nor ends one.
+func TestAnotherSitesPageNeitherStartsNorEndsAConsole(t *testing.T) {
+	t.Parallel()
+	s := startConsoleStack(t)
+	ada := s.signUp("ada")
+	p := s.open(ada.console())
+	for name, header := range map[string]http.Header{
+		"another site":                      {"Origin": {"https://evil.example"}, "Sec-Fetch-Site": {"cross-site"}},
+		"another port, to cookies a friend": {"Origin": {"http://127.0.0.1:3000"}, "Sec-Fetch-Site": {"same-site"}},
+		"an older browser":                  {"Origin": {"https://evil.example"}},
+		"a page without an origin":          {"Origin": {"null"}},
+	} {
+		for _, method := range []string{"POST", "DELETE"} {
+			req, err := http.NewRequestWithContext(t.Context(), method, s.url+"/v1/accounts/"+ada.account+"/console-session", nil)
+			check(t, err)
+			req.Header = header.Clone()
+			res, err := ada.http.Do(req)
+			check(t, err)
+			res.Body.Close()
+			if res.StatusCode != http.StatusForbidden || len(res.Cookies()) != 0 || res.Header.Get("Access-Control-Allow-Origin") != "" {
+				t.Errorf("%s from %s: status %d, %d cookies", method, name, res.StatusCode, len(res.Cookies()))
+			}
+		}
+	}
+	check(t, p.Flush())
+	again := ada.console() // the same page's own
+	check(t, s.open(again).Flush())
+}
+
 func TestLoggingOutClosesThePagesConnections(t *testing.T) {
 	t.Parallel()
 	s := startConsoleStack(t)
@@ -290,8 +320,19 @@ func TestRemovedMemberIsDisconnected(t *testing.T) {
 	}
 	developer := s.open(console)
 	start = time.Now()
-	s.exec(`DELETE FROM members WHERE tenant_id = '` + ada.tenant + `' AND role = 'developer'`)
+	s.exec(`UPDATE members SET role = 'viewer' WHERE tenant_id = '` + ada.tenant + `' AND role = 'developer'`)
 	developer.closesWithin(t, start, time.Second)
+	if p, err := console.from(s.url); err == nil {
+		p.Close()
+		t.Error("who was a developer comes in as one")
+	}
+	if console = bob.console(); console.MayPublish {
+		t.Error("who is a viewer again may publish")
+	}
+	listener := s.open(console)
+	start = time.Now()
+	s.exec(`DELETE FROM members WHERE tenant_id = '` + ada.tenant + `' AND role = 'viewer'`)
+	listener.closesWithin(t, start, time.Second)
 	if _, status := bob.tryConsole(); status != http.StatusNotFound {
 		t.Errorf("who is no member gets status %d, want 404", status)
 	}
