@@ -104,7 +104,7 @@ export function CalloutDrawer({ account, onClose }: CalloutDrawerProps) {
               <TextInput
                 label="Signing key of the service"
                 description="The public half of an account key pair, A…, of which only the service has the seed. Without one nobody whom it lets in gets in."
-                ff="monospace"
+                styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }}
                 autoComplete="off"
                 value={form.signingKey}
                 onChange={(event) => set({ signingKey: event.currentTarget.value })}
@@ -114,7 +114,7 @@ export function CalloutDrawer({ account, onClose }: CalloutDrawerProps) {
             <TextInput
               label="Encryption key"
               description="The service's public curve key, X…: requests, which hold what clients show, are encrypted for it. Optional."
-              ff="monospace"
+              styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }}
               autoComplete="off"
               value={form.xkey}
               onChange={(event) => set({ xkey: event.currentTarget.value })}

@@ -141,7 +141,7 @@ function AddKeyDialog({ account, onClose }: { account: Account; onClose: () => v
             <TextInput
               label="Public key"
               description="Of an account key pair, as nk -gen account makes one: starts with A. Never paste a seed, which starts with S."
-              ff="monospace"
+              styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }}
               autoComplete="off"
               data-autofocus
               value={publicKey}

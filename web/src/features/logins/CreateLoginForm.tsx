@@ -95,7 +95,7 @@ export function CreateLoginForm({ user, onCreated, onCancel }: CreateLoginFormPr
           <TextInput
             label="Public key"
             description="Of the client's user nkey: starts with U. Never paste a seed, which starts with S."
-            ff="monospace"
+            styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }}
             autoComplete="off"
             value={publicKey}
             onChange={(event) => setPublicKey(event.currentTarget.value)}
