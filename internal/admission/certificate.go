@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"slices"
@@ -11,8 +12,12 @@ import (
 	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
-// maxIntermediates is how many certificates beside its own a client may send.
-const maxIntermediates = 8
+// What a client, whoever it is, has its chain cost: so many certificates beside its
+// own, and keys no longer than that, of which the verifier may try a hundred.
+const (
+	maxIntermediates = 8
+	maxRSABits       = 4096
+)
 
 // showCertificate is a client's certificate: TLS has seen that the client has its
 // key. Everything else is for the account to say, whose authorities they are: the server
@@ -41,6 +46,11 @@ func (w *law) authorityOf(sent []*x509.Certificate, now time.Time) (claims.PageH
 		return "", refused(LoginCertificate, "the account has no authorities whose certificates it trusts")
 	case len(sent) > 1+maxIntermediates:
 		return "", refused(LoginCertificate, "the client sent %d certificates", len(sent))
+	}
+	for _, c := range sent {
+		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
+			return "", refused(LoginCertificate, "a certificate that the client sent has a key of %d bits; %d at most", key.N.BitLen(), maxRSABits)
+		}
 	}
 	options := x509.VerifyOptions{
 		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: now,

@@ -1,10 +1,13 @@
 package admission_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"math/big"
 	"net/url"
 	"testing"
 	"time"
@@ -49,6 +52,12 @@ func TestForgedCertificatesAreRefused(t *testing.T) {
 	for range 9 {
 		chain = append([]authority{below(chain[0], same)}, chain...)
 	}
+	long := authority{t: t} // whose key nobody has, and which no certificate needs
+	template := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "long"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	asAuthority(template)
+	modulus := new(big.Int).Lsh(big.NewInt(1), 4200)
+	der := must(x509.CreateCertificate(rand.Reader, template, ca.cert, &rsa.PublicKey{N: modulus.SetBit(modulus, 0, 1), E: 65537}, ca.key))(t)
+	long.cert = must(x509.ParseCertificate(der))(t)
 	copied := authority{t: t} // says of itself what the authority says, with another key
 	copied.cert, copied.key = copied.issue(func(c *x509.Certificate) {
 		asAuthority(c)
@@ -106,6 +115,7 @@ func TestForgedCertificatesAreRefused(t *testing.T) {
 		"one in between, for other names":          {elsewhere.client(dns, elsewhere), mine, admission.LoginCertificate},
 		"one in between, for servers":              {servers.client(dns, servers), mine, admission.LoginCertificate},
 		"deeper than the authority allows":         {tooDeep.client(dns, tooDeep), mine, admission.LoginCertificate},
+		"a long key comes along":                   {ca.client(dns, long), mine, admission.LoginCertificate},
 		"ten in between":                           {chain[0].client(dns, chain...), mine, admission.LoginCertificate},
 		"a name that ends elsewhere":               {dnsNames("sensor.example.org\x00.evil.example"), mine, admission.LoginUnknown},
 		"a name that begins elsewhere":             {dnsNames("evil.example\x00sensor.example.org"), mine, admission.LoginUnknown},
