@@ -14,6 +14,7 @@ import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
 import { bodyOf, formOf, type IssuerForm, moved, newIssuer, newRule, pointersOf, type RuleForm } from "./issuerForm";
+import classes from "./RuleFields.module.css";
 import { RuleFields } from "./RuleFields";
 
 type IssuerEditorProps = { account: Account; issuer?: OidcIssuer; readOnly: boolean; onClose: () => void };
@@ -80,7 +81,7 @@ export function IssuerEditor({ account, issuer, readOnly, onClose }: IssuerEdito
               description="Exactly as the issuer's tokens have it in iss. Its keys are read before it is saved."
               placeholder="https://token.actions.githubusercontent.com"
               type="url"
-              ff="monospace"
+              className={classes.code}
               autoComplete="off"
               maxLength={512}
               data-autofocus={base ? undefined : true}

@@ -12,6 +12,7 @@ import { Consequence } from "../dryrun/Consequence";
 import { placeFieldErrors } from "../problems/fieldErrors";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
+import classes from "./RuleFields.module.css";
 
 type RevokeSubjectDialogProps = { issuer: OidcIssuer | undefined; onClose: () => void };
 
@@ -79,7 +80,7 @@ function RevokeForm({ issuer, onClose }: { issuer: OidcIssuer; onClose: () => vo
           label="Subject"
           description="Exactly as tokens have it in sub."
           placeholder="repo:acme/shop:ref:refs/heads/main"
-          ff="monospace"
+          className={classes.code}
           autoComplete="off"
           maxLength={1024}
           data-autofocus

@@ -95,7 +95,7 @@ export function RuleFields({ index, count, value, roles, onChange, onMove, onRem
             <TextInput
               aria-label={`${name}: value`}
               placeholder="repo:acme/*"
-              className={classes.code}
+              className={`${classes.code} ${classes.value}`}
               autoComplete="off"
               value={condition.value}
               onChange={(event) => setCondition(place, { value: event.currentTarget.value })}
