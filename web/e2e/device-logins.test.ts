@@ -92,6 +92,42 @@ test("a device login's secret is shown once and lets a client in until it is rev
   await expect(connect({ servers, user: "boiler", pass, tls, reconnect: false })).rejects.toThrow();
 
   await page.keyboard.press("Escape");
+  await tabs.getByRole("link", { name: "Authentication" }).click();
+  await page.getByRole("combobox", { name: "State" }).click();
+  await page.getByRole("option", { name: "Revoked" }).click();
+  await page.getByRole("textbox", { name: "Search device logins" }).fill("boil");
+  await page.getByRole("link", { name: "Boiler room" }).click();
+  const detail = page.getByRole("dialog", { name: "Device login Boiler room of nats-cli" });
+  const history = detail.getByRole("table", { name: "History" });
+  await history.getByRole("row", { name: /^Created/ }).waitFor();
+  await history.getByRole("row", { name: /^Revoked/ }).waitFor();
+  await whole(page, "detail");
+  await page.keyboard.press("Escape");
+  await detail.waitFor({ state: "detached" });
+  expect(new URL(page.url()).searchParams.get("status")).toBe("revoked");
+
+  // Whoever is an authority may be one of the account's, the brokers' own too.
+  await page.getByRole("button", { name: "Add authority" }).click();
+  const adding = page.getByRole("dialog", { name: "Add a certificate authority" });
+  await adding
+    .getByLabel("File with certificates")
+    .setInputFiles({ name: "ca.pem", mimeType: "application/x-pem-file", buffer: Buffer.from(tls.ca) });
+  await expect.poll(() => adding.getByLabel("Certificate", { exact: true }).inputValue()).toContain("BEGIN");
+  await whole(page, "authority");
+  await adding.getByRole("button", { name: "Add authority" }).click();
+  await page.getByText("Added 1 authority").waitFor();
+  await page.getByText("In force on every broker").waitFor();
+  await page.getByRole("button", { name: "Done" }).click();
+  const authorities = page.getByRole("table", { name: "Certificate authorities" });
+  await authorities.getByText("Trusted").waitFor();
+  await whole(page, "authorities");
+  await authorities.getByRole("button", { name: /^Remove CN=/ }).click();
+  const removing = page.getByRole("dialog", { name: /^Remove CN=/ });
+  await removing.getByText("Closes no connection").waitFor();
+  await removing.getByRole("button", { name: "Remove", exact: true }).click();
+  await page.getByRole("button", { name: "Done" }).click();
+  await page.getByText("No certificate authorities").waitFor();
+
   await tabs.getByRole("link", { name: "Connections", exact: true }).click();
   await page.getByRole("table", { name: "Refused logins" }).getByText("Boiler room").waitFor();
   expect(complaints).toEqual([]);
