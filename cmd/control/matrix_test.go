@@ -172,6 +172,24 @@ func TestEveryClientIsLetInExactlyWhenItsTypeIsAllowed(t *testing.T) {
 		}
 	})
 	t.Logf("%d of %d were let in and %d refused, as they should be, in %v", in, len(cells), out, time.Since(began))
+
+	// For that reason, and no other.
+	elsewhere := *c
+	elsewhere.account = closed.ID
+	for _, told := range []*customer{c, &elsewhere} {
+		eventually(t, "the reasons to be told", func() error {
+			list := told.refusals()
+			for _, r := range list {
+				if r.Reason != "connection_type" && r.Reason != "type_not_allowed" {
+					t.Fatalf("a client over %s was refused for %s: %s", r.ConnectionType, r.Reason, r.Detail)
+				}
+			}
+			if len(list) < len(claims.ConnectionTypes) {
+				return fmt.Errorf("there are %d", len(list))
+			}
+			return nil
+		})
+	}
 }
 
 // visitor is a client that was let in, and how it came.
