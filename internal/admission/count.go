@@ -21,7 +21,7 @@ func (w *law) places(account string, s *session) []lease.Claim {
 		return nil
 	}
 	var list []lease.Claim
-	if n := w.counts.UserConnections(s.name, claims.AccountKey(s.signer)); n != claims.Unlimited {
+	if n := w.counts.UserConnections(s.countedAs(), claims.AccountKey(s.signer)); n != claims.Unlimited {
 		list = append(list, lease.Claim{Key: lease.UserKey(account, s.countedAs()), Role: s.signer, Limit: n})
 	}
 	if n := w.counts.ConnectionsOf(claims.ConnectionType(s.kind)); n != claims.Unlimited {
@@ -31,10 +31,14 @@ func (w *law) places(account string, s *session) []lease.Claim {
 }
 
 // countedAs is the user's name, or its key when whoever holds the role's key has
-// signed something that is no name.
+// signed something that is no name. The name that an issuer's rule has made may also be a
+// user's, who is somebody else: it is counted apart, by what no user can be called.
 func (s *session) countedAs() string {
 	if claims.ValidateUserName(s.name) != nil {
 		return s.user
+	}
+	if _, byRule := claims.RuleOf(s.tags); byRule {
+		return "token:" + s.name
 	}
 	return s.name
 }

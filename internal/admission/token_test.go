@@ -450,7 +450,7 @@ func TestTokenIsNotTheUserWhoseNameItHas(t *testing.T) {
 	s.WaitApplied(s.account.Change(func(a *claims.Account) {
 		a.Roles[0].Template.Publish.Allow = []string{"mine.>"}
 		a.Roles = append(a.Roles, claims.Role{Key: admin, Name: "admin", Template: claims.OpenTemplate()})
-		a.Overrides = []claims.UserOverride{{Name: "robot", Role: admin, Connections: claims.Unlimited}}
+		a.Overrides = []claims.UserOverride{{Name: "robot", Role: admin, Connections: 0, ConnectionTypes: []claims.ConnectionType{claims.MQTT}}}
 	}))
 	denied := make(chan error, 1)
 	nc, err := s.dial(s.token(nil), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err }))
