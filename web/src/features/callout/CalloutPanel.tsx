@@ -1,9 +1,8 @@
-import { Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { Button, Group, Stack, Text } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { DoorOpen } from "lucide-react";
 import { useState } from "react";
 import { type Account, type AuthCallout, refusalsOf } from "../../api/accounts";
-import { dryRunAccount } from "../../api/dryRun";
 import { EmptyState } from "../../ui/EmptyState";
 import { Facts } from "../../ui/Facts";
 import { plural } from "../../ui/format";
@@ -13,10 +12,7 @@ import { Notice } from "../../ui/Notice";
 import { Panel } from "../../ui/Panel";
 import { Status } from "../../ui/Status";
 import { Time } from "../../ui/Time";
-import { ChangeDone, ChangeProblem } from "../accounts/AccountChange";
-import { useAccountChange } from "../accounts/useAccountChange";
-import { Consequence } from "../dryrun/Consequence";
-import { placeFieldErrors } from "../problems/fieldErrors";
+import { RemoveFromAccountDialog } from "../accounts/RemoveFromAccountDialog";
 import { CalloutDrawer } from "./CalloutDrawer";
 import { AccountName, AuthUserName } from "./names";
 
@@ -155,43 +151,20 @@ function CalloutRefusals({ account }: { account: string }) {
 }
 
 function EndDialog({ account, onClose }: { account: Account; onClose: () => void }) {
-  const { base, act, pending, problem, done, takeTheirs } = useAccountChange(account);
-  const body = { auth_callout: null };
   return (
-    <Modal
-      opened
+    <RemoveFromAccountDialog
+      account={account}
+      change={() => ({ auth_callout: null })}
+      about={["endCallout"]}
+      title="Turn the authorization service off?"
+      verb="Turn off"
+      done="Turned off"
+      meaning="Brokers judge logins by themselves again"
+      shutsOut={false}
       onClose={onClose}
-      title={done ? "Turned off" : "Turn the authorization service off?"}
-      closeButtonProps={{ "aria-label": "Close" }}
     >
-      {done ? (
-        <ChangeDone account={account.id} title="Brokers judge logins by themselves again" onClose={onClose} />
-      ) : (
-        <Stack gap="md">
-          <Text size="sm">
-            Whom the service has let in is disconnected. Creds and device logins of the account then get in by
-            themselves, with what their roles allow, and nobody asks the service.
-          </Text>
-          <Consequence
-            about={["endCallout", account.id, base.etag]}
-            run={() => dryRunAccount(base, body)}
-            shutsOut={false}
-          />
-          <ChangeProblem
-            problem={problem}
-            errors={placeFieldErrors(problem, [])}
-            onTakeTheirs={() => void takeTheirs()}
-          />
-          <Group justify="flex-end" gap="sm">
-            <Button variant="default" onClick={onClose}>
-              Cancel
-            </Button>
-            <Button color="red.8" loading={pending} onClick={() => act(body)}>
-              Turn off
-            </Button>
-          </Group>
-        </Stack>
-      )}
-    </Modal>
+      Whom the service has let in is disconnected. Creds and device logins of the account then get in by themselves,
+      with what their roles allow, and nobody asks the service.
+    </RemoveFromAccountDialog>
   );
 }

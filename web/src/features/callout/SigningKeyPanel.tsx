@@ -3,7 +3,6 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { PenLine, Plus } from "lucide-react";
 import { useState } from "react";
 import type { Account, AccountSigningKey } from "../../api/accounts";
-import { dryRunAccount } from "../../api/dryRun";
 import { rolesOf } from "../../api/roles";
 import { type Column, DataTable } from "../../ui/DataTable";
 import { EmptyState } from "../../ui/EmptyState";
@@ -12,8 +11,8 @@ import { Key } from "../../ui/Key";
 import { TextLink } from "../../ui/links";
 import { Panel } from "../../ui/Panel";
 import { ChangeDone, ChangeProblem } from "../accounts/AccountChange";
+import { RemoveFromAccountDialog } from "../accounts/RemoveFromAccountDialog";
 import { useAccountChange } from "../accounts/useAccountChange";
-import { Consequence } from "../dryrun/Consequence";
 import { placeFieldErrors } from "../problems/fieldErrors";
 import { useFocusOnError } from "../problems/useAct";
 
@@ -188,41 +187,18 @@ function AddKeyDialog({ account, onClose }: { account: Account; onClose: () => v
 type RemoveKeyDialogProps = { account: Account; signingKey: AccountSigningKey; onClose: () => void };
 
 function RemoveKeyDialog({ account, signingKey, onClose }: RemoveKeyDialogProps) {
-  const { base, act, pending, problem, done, takeTheirs } = useAccountChange(account);
-  const body = { signing_keys: base.signing_keys.filter((key) => key.public_key !== signingKey.public_key) };
   return (
-    <Modal
-      opened
+    <RemoveFromAccountDialog
+      account={account}
+      change={(base) => ({ signing_keys: base.signing_keys.filter((key) => key.public_key !== signingKey.public_key) })}
+      about={["removeSigningKey", signingKey.public_key]}
+      title={`Remove ${keyName(signingKey)}?`}
+      verb="Remove"
+      done="Removed"
+      meaning="What it has signed is worth nothing any more"
       onClose={onClose}
-      title={done ? "Removed" : `Remove ${keyName(signingKey)}?`}
-      closeButtonProps={{ "aria-label": "Close" }}
     >
-      {done ? (
-        <ChangeDone account={account.id} title="What it has signed is worth nothing any more" onClose={onClose} />
-      ) : (
-        <Stack gap="md">
-          <Text size="sm">
-            Everybody whom it has signed is disconnected and cannot return, and what a service signs with it is refused.
-          </Text>
-          <Consequence
-            about={["removeSigningKey", account.id, base.etag, signingKey.public_key]}
-            run={() => dryRunAccount(base, body)}
-          />
-          <ChangeProblem
-            problem={problem}
-            errors={placeFieldErrors(problem, [])}
-            onTakeTheirs={() => void takeTheirs()}
-          />
-          <Group justify="flex-end" gap="sm">
-            <Button variant="default" onClick={onClose}>
-              Cancel
-            </Button>
-            <Button color="red.8" loading={pending} onClick={() => act(body)}>
-              Remove
-            </Button>
-          </Group>
-        </Stack>
-      )}
-    </Modal>
+      Everybody whom it has signed is disconnected and cannot return, and what a service signs with it is refused.
+    </RemoveFromAccountDialog>
   );
 }
