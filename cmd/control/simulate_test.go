@@ -109,6 +109,17 @@ func TestSimulatorNamesWhatDecides(t *testing.T) {
 	}) {
 		t.Errorf("a device login: %+v", foretold)
 	}
+	c.must("PATCH", "/v1/users/"+user.ID, map[string]any{"connection_types": []string{"WEBSOCKET"}}, nil)
+	for over, decided := range map[string]*api.SimulationDecision{
+		"STANDARD":  {Check: "connection_type", Source: "user", Pointer: "/connection_types"},
+		"WEBSOCKET": {Check: "connection_type", Source: "role", Pointer: "/connection_types"}, // which does not allow it either
+	} {
+		got := c.simulate(map[string]any{"action": "connect", "connection_type": over}, map[string]any{"credential_id": credential.ID})
+		if diff := cmp.Diff(decided, got.DecidedBy); diff != "" || got.Allowed || *got.Reason != "connection_type" {
+			t.Errorf("over %s, for a user of WebSocket in a role for plain clients: %+v (-want +got):\n%s", over, got, diff)
+		}
+	}
+	c.must("PATCH", "/v1/users/"+user.ID, map[string]any{"connection_types": []string{}}, nil)
 	c.must("POST", "/v1/device-logins/"+device.Id+"/revoke", map[string]any{}, nil)
 	if got := c.simulate(map[string]any{"action": "connect"}, map[string]any{"credential_id": device.Id}); got.Allowed || *got.Reason != "credential_revoked" {
 		t.Errorf("a revoked device login: %+v", got)

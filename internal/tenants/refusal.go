@@ -117,7 +117,7 @@ var explanations = map[string]string{
 	"callout_refused":          "The account's own authorization service did not let this client in; what it said stands beside it.",
 	"callout_invalid":          "The account's own authorization service answered with something that is not what it should be: not signed by a key of the account, not for this request, or with a user in an account that is not allowed. What is wrong stands beside it.",
 	"bearer_not_allowed":       "The credential is a bearer token, and the account allows none.",
-	"connection_type":          "The role does not allow this kind of connection. Allow it in the role, or connect in another way.",
+	"connection_type":          "The role, or the user itself, does not allow this kind of connection. Allow it there, or connect in another way.",
 	"type_not_allowed":         "The account, or the plan, does not allow this kind of connection, whatever the role says.",
 	"type_limit":               "The account had as many connections of this type as it may have, on all brokers together. Close some, or raise the limit for the type.",
 	"user_limit":               "The user had as many connections as it may have, on all brokers together. Is the same credential used in several places?",
