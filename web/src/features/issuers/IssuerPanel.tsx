@@ -17,6 +17,21 @@ import { RevokeSubjectDialog } from "./RevokeSubjectDialog";
 
 type IssuerPanelProps = { account: Account; mayEdit: boolean };
 
+/** example is a body that works once the role's id is filled in. */
+const example = JSON.stringify({
+  url: "https://token.actions.githubusercontent.com",
+  audiences: ["nats"],
+  rules: [
+    {
+      conditions: [{ claim: "repository_owner", match: "exact", value: "acme" }],
+      role_id: "rol_…",
+      name: "ci-{{repository}}",
+    },
+  ],
+});
+const commandFor = (account: string) =>
+  `curl -X POST ${window.location.origin}/v1/accounts/${account}/oidc-issuers \\\n  -H "Authorization: Bearer $SIGNALBOX_TOKEN" \\\n  -H "Content-Type: application/json" -d '${example}'`;
+
 const docs = "https://github.com/signalbox-io/signalbox/blob/main/docs/oidc.md";
 
 /** IssuerPanel is whose tokens the account takes, and whom they stand for. */
@@ -56,7 +71,12 @@ export function IssuerPanel({ account, mayEdit }: IssuerPanelProps) {
           {({ pages }) => {
             const rows = pages.flatMap((page) => page.items);
             return rows.length === 0 ? (
-              <EmptyState icon={<Fingerprint size={32} />} title="No token issuers" action={addButton}>
+              <EmptyState
+                icon={<Fingerprint size={32} />}
+                title="No token issuers"
+                action={addButton}
+                command={commandFor(account.id)}
+              >
                 Pipelines, pods and people often have a signed token already: of GitHub Actions, GitLab, Kubernetes,
                 Keycloak. Trust its issuer, and there is no secret to hand out, and none to rotate.
               </EmptyState>
