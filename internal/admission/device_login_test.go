@@ -265,9 +265,13 @@ func (s *listening) viaLeaf(address string) way {
 			return n
 		}
 		refused = count()
+		admitted := s.node.Admission().Admitted()
 		leaf.Start()
 		t.Cleanup(func() { leaf.Shutdown(); leaf.WaitForShutdown() })
-		waitFor(t, "the leaf node to connect, or to be refused", func() bool { return leaf.NumLeafNodes() == 1 || count() > refused })
+		waitFor(t, "the leaf node to connect, or to be refused", func() bool {
+			// A leaf node counts its connection before the other side has let it in.
+			return count() > refused || leaf.NumLeafNodes() == 1 && s.node.Admission().Admitted() > admitted
+		})
 		if count() > refused {
 			return nil, errLeaf
 		}
