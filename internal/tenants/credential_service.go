@@ -36,7 +36,7 @@ func (s *Service) IssueCredential(ctx context.Context, actor Actor, user UserID,
 
 // issueTries is how often a credential is signed anew since its user was moved,
 // or deleted, between its signature and its row.
-const issueTries = 5
+const issueTries = 10
 
 func (s *Service) issueCredential(ctx context.Context, actor Actor, user UserID, once Once, p CredentialSpec) (IssuedCredential, error) {
 	u, err := userToSign(ctx, s.pool, actor, user)
