@@ -87,6 +87,9 @@ func serve(out io.Writer) error {
 	if _, err := nc.QueueSubscribe("$SYS.REQ.USER.AUTH", "callout", s.answer); err != nil {
 		return err
 	}
+	if err := nc.Flush(); err != nil {
+		return err
+	}
 	fmt.Fprintln(out, "answering brokers")
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, os.Interrupt, syscall.SIGTERM)

@@ -654,3 +654,35 @@ func TestServiceIsAskedAboutSoManyAtATime(t *testing.T) {
 	}
 	waitFor(t, "all to be refused for it", func() bool { return node.Admission().Refused(admission.CalloutTimeout) == clients })
 }
+
+// A device login is the service's to decide like creds, by what the device shows, unless it is one of the account's own.
+func TestServiceIsAskedAboutDeviceLogins(t *testing.T) {
+	t.Parallel()
+	c := setupCallout(t, nil)
+	node := c.Nodes[0]
+	var devices [2]device
+	var logins [2]claims.DeviceLogin
+	for i, name := range []string{"asked", "spared"} {
+		secret := c.account.NewSecret()
+		logins[i] = c.account.NewLogin(name)
+		logins[i].Digest, logins[i].Username = secret.Digest(), name
+		devices[i] = device{user: name, password: secret.Reveal()}
+	}
+	c.WaitApplied(c.account.SetLogins(logins[:]...))
+	c.WaitApplied(c.account.Change(func(a *claims.Account) { a.Callout.Users = append(a.Callout.Users, logins[1].User) }))
+	requests := c.serve(t, node.ClientURL(), func(r *jwt.AuthorizationRequestClaims, a *answer) {
+		if r.ConnectOptions.Password != devices[0].password {
+			a.response.Error = "who is that?"
+		}
+	})
+	at := (&listening{Cluster: c.Cluster, node: node}).viaNATS(node.ClientURL())
+	for _, d := range devices {
+		if _, err := at(t, d); err != nil {
+			t.Errorf("%s is kept out: %v", d.user, err)
+		}
+	}
+	seen := requests()
+	if len(seen) != 1 || seen[0].ConnectOptions.Username != "asked" {
+		t.Errorf("the service was asked %d times: %+v", len(seen), seen)
+	}
+}
