@@ -32,7 +32,8 @@ const finished = new Promise((resolve, reject) => {
   void page.exposeFunction("finished", resolve);
 });
 const ended = once(input, "close");
-await page.goto(at);
+// Of control's origin, but not of the web UI, which gives its pages titles of its own.
+await page.goto(`${at}/v1/me`);
 await page.addScriptTag({ content: bundle.outputFiles[0].text, type: "module" });
 await finished;
 console.log(await page.title());
