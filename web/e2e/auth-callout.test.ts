@@ -1,38 +1,13 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { connect, credsAuthenticator, type NatsConnection, nkeys, tokenAuthenticator } from "@nats-io/transport-node";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createCreds, launch, signUp, snippet, visit } from "./browser";
-
-/** Where pictures go; none are taken without. */
-const pictures = process.env.SCREENSHOTS;
+import { createCreds, launch, signUp, snippet, visit, whole } from "./browser";
 
 let browser: Browser;
 beforeAll(async () => {
   browser = await launch();
-  if (pictures) await mkdir(pictures, { recursive: true });
 });
 afterAll(() => browser.close());
-
-/** whole sees that nothing is wider than the screen, in both appearances and on a phone. */
-async function whole(page: Page, name: string): Promise<void> {
-  for (const [screen, width, colorScheme] of [
-    ["light", 1280, "light"],
-    ["dark", 1280, "dark"],
-    ["phone", 390, "light"],
-  ] as const) {
-    await page.setViewportSize({ width, height: 900 });
-    await page.emulateMedia({ colorScheme });
-    await expect
-      .poll(() => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), {
-        message: `${name} is wider than the screen (${screen})`,
-      })
-      .toBeLessThanOrEqual(0);
-    if (pictures) await page.screenshot({ path: join(pictures, `callout-${name}-${screen}.png`), fullPage: true });
-  }
-  await page.setViewportSize({ width: 1280, height: 900 });
-}
 
 type KeyPair = ReturnType<typeof nkeys.createAccount>;
 
@@ -121,7 +96,7 @@ test("a service of the account's own, turned on in the page, lets in whom it kno
     .getByRole("link", { name: "Authentication" })
     .click();
   await page.getByText("Brokers judge logins by themselves").waitFor();
-  await whole(page, "off");
+  await whole(page, "callout-off");
   await page.getByRole("button", { name: "Leave logins to a service" }).click();
   const drawer = page.getByRole("dialog", { name: "Leave logins to a service" });
   await drawer.getByRole("combobox", { name: "Not left to the service" }).fill("serv");
@@ -133,7 +108,7 @@ test("a service of the account's own, turned on in the page, lets in whom it kno
   await drawer.getByLabel("Signing key of the service").fill(signing.getPublicKey());
   await drawer.getByRole("button", { name: "Preview what this does" }).click();
   await drawer.getByText("Closes 1 of 1 connection").waitFor();
-  await whole(page, "turning-on");
+  await whole(page, "callout-turning-on");
   await drawer.getByRole("button", { name: "Turn on" }).click();
   await drawer.getByText("The service decides about logins now").waitFor();
   await drawer.getByText("In force on every broker").waitFor();
@@ -156,7 +131,7 @@ test("a service of the account's own, turned on in the page, lets in whom it kno
   await panel.getByText("nobody has this token").waitFor();
   await panel.getByRole("link", { name: "service", exact: true }).waitFor();
   await page.getByRole("table", { name: "Signing keys" }).getByText("the authorization service").waitFor();
-  await whole(page, "on");
+  await whole(page, "callout-on");
   await panel.getByRole("link", { name: "Refused logins" }).click();
   await page.getByRole("table", { name: "Refused logins" }).getByText("nobody has this token").waitFor();
   await page.goBack();

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
-import { inject } from "vitest";
+import { expect, inject } from "vitest";
 
 export const url = inject("signalboxUrl");
 
@@ -80,4 +81,27 @@ export async function pickLanguage(page: Page, name: string): Promise<void> {
 /** snippet is the program exactly as it stands on the page. */
 export async function snippet(page: Page, language: string): Promise<string> {
   return (await page.getByTestId(`snippet-${language}`).textContent()) ?? "";
+}
+
+/** Where pictures go; none are taken without. */
+const pictures = process.env.SCREENSHOTS;
+
+/** whole sees that nothing is wider than the screen, in both appearances and on a phone. */
+export async function whole(page: Page, name: string): Promise<void> {
+  for (const [screen, width, colorScheme] of [
+    ["light", 1280, "light"],
+    ["dark", 1280, "dark"],
+    ["phone", 390, "light"],
+  ] as const) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.emulateMedia({ colorScheme });
+    await expect
+      .poll(() => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), {
+        message: `${name} is wider than the screen (${screen})`,
+      })
+      .toBeLessThanOrEqual(0);
+    // The folder is made where there is none.
+    if (pictures) await page.screenshot({ path: join(pictures, `${name}-${screen}.png`) });
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
 }

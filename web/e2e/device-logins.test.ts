@@ -1,38 +1,14 @@
-import { mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { connect } from "@nats-io/transport-node";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createCreds, launch, signUp, visit } from "./browser";
-
-/** Where pictures go; none are taken without. */
-const pictures = process.env.SCREENSHOTS;
+import { createCreds, launch, signUp, visit, whole } from "./browser";
 
 let browser: Browser;
 beforeAll(async () => {
   browser = await launch();
-  if (pictures) await mkdir(pictures, { recursive: true });
 });
 afterAll(() => browser.close());
-
-/** whole sees that nothing is wider than the screen, in both appearances and on a phone. */
-async function whole(page: Page, name: string): Promise<void> {
-  for (const [screen, width, colorScheme] of [
-    ["light", 1280, "light"],
-    ["dark", 1280, "dark"],
-    ["phone", 390, "light"],
-  ] as const) {
-    await page.setViewportSize({ width, height: 900 });
-    await page.emulateMedia({ colorScheme });
-    await expect
-      .poll(() => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), {
-        message: `${name} is wider than the screen (${screen})`,
-      })
-      .toBeLessThanOrEqual(0);
-    if (pictures) await page.screenshot({ path: join(pictures, `logins-${name}-${screen}.png`) });
-  }
-  await page.setViewportSize({ width: 1280, height: 900 });
-}
 
 test("a device login's secret is shown once and lets a client in until it is revoked", async () => {
   const { context, page, complaints } = await visit(browser, { reducedMotion: "reduce" });
@@ -43,13 +19,13 @@ test("a device login's secret is shown once and lets a client in until it is rev
   await page.getByRole("link", { name: "nats-cli" }).click();
   const drawer = page.getByRole("dialog", { name: "User nats-cli" });
   await drawer.getByText("No device logins").scrollIntoViewIfNeeded();
-  await whole(page, "none");
+  await whole(page, "logins-none");
 
   await drawer.getByRole("button", { name: "Create device login" }).click();
   const dialog = page.getByRole("dialog", { name: "Create a device login for nats-cli" });
   await dialog.getByRole("combobox", { name: "What the client shows" }).click();
   await page.getByRole("option", { name: "Certificate" }).click();
-  await whole(page, "certificate");
+  await whole(page, "logins-certificate");
   await dialog.getByRole("combobox", { name: "What the client shows" }).click();
   await page.getByRole("option", { name: "Password" }).click();
   await dialog.getByLabel("User name").fill("boiler");
@@ -67,7 +43,7 @@ test("a device login's secret is shown once and lets a client in until it is rev
     created.getByRole("button", { name: "Download ca.pem" }).click(),
   ]);
   const tls = { ca: await readFile(await download.path(), "utf8") };
-  await whole(page, "created");
+  await whole(page, "logins-created");
   await created.getByRole("button", { name: "Done" }).click();
   await created.getByText("You have not copied the secret").waitFor();
   await created.getByRole("button", { name: "Close without copying" }).click();
@@ -79,7 +55,7 @@ test("a device login's secret is shown once and lets a client in until it is rev
   const row = drawer.getByRole("table", { name: "Device logins" }).getByRole("row", { name: /Boiler room/ });
   await row.getByText("1 client now").waitFor();
   await row.scrollIntoViewIfNeeded();
-  await whole(page, "used");
+  await whole(page, "logins-used");
   await row.getByRole("button", { name: "Revoke Boiler room" }).click();
   const revoke = page.getByRole("dialog", { name: "Revoke Boiler room?" });
   await revoke.getByText("Closes 1 connection on 1 broker.").waitFor();
@@ -101,7 +77,7 @@ test("a device login's secret is shown once and lets a client in until it is rev
   const history = detail.getByRole("table", { name: "History" });
   await history.getByRole("row", { name: /^Created/ }).waitFor();
   await history.getByRole("row", { name: /^Revoked/ }).waitFor();
-  await whole(page, "detail");
+  await whole(page, "logins-detail");
   await page.keyboard.press("Escape");
   await detail.waitFor({ state: "detached" });
   expect(new URL(page.url()).searchParams.get("status")).toBe("revoked");
@@ -113,14 +89,14 @@ test("a device login's secret is shown once and lets a client in until it is rev
     .getByLabel("File with certificates")
     .setInputFiles({ name: "ca.pem", mimeType: "application/x-pem-file", buffer: Buffer.from(tls.ca) });
   await expect.poll(() => adding.getByLabel("Certificate", { exact: true }).inputValue()).toContain("BEGIN");
-  await whole(page, "authority");
+  await whole(page, "logins-authority");
   await adding.getByRole("button", { name: "Add authority" }).click();
   await page.getByText("Added 1 authority").waitFor();
   await page.getByText("In force on every broker").waitFor();
   await page.getByRole("button", { name: "Done" }).click();
   const authorities = page.getByRole("table", { name: "Certificate authorities" });
   await authorities.getByText("Trusted").waitFor();
-  await whole(page, "authorities");
+  await whole(page, "logins-authorities");
   await authorities.getByRole("button", { name: /^Remove CN=/ }).click();
   const removing = page.getByRole("dialog", { name: /^Remove CN=/ });
   await removing.getByText("Closes no connection").waitFor();

@@ -1,21 +1,15 @@
 import { generateKeyPairSync, sign } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import { join } from "node:path";
 import { connect } from "@nats-io/transport-node";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { launch, signUp, url as signalbox, visit } from "./browser";
-
-/** Where pictures go; none are taken without. */
-const pictures = process.env.SCREENSHOTS;
+import { launch, signUp, url as signalbox, visit, whole } from "./browser";
 
 let browser: Browser;
 let issuer: Issuer;
 beforeAll(async () => {
   browser = await launch();
   issuer = await startIssuer();
-  if (pictures) await mkdir(pictures, { recursive: true });
 });
 afterAll(async () => {
   await browser.close();
@@ -60,25 +54,6 @@ async function startIssuer(): Promise<Issuer> {
   return { server, url, token };
 }
 
-/** whole sees that nothing is wider than the screen, in both appearances and on a phone. */
-async function whole(page: Page, name: string): Promise<void> {
-  for (const [screen, width, colorScheme] of [
-    ["light", 1280, "light"],
-    ["dark", 1280, "dark"],
-    ["phone", 390, "light"],
-  ] as const) {
-    await page.setViewportSize({ width, height: 900 });
-    await page.emulateMedia({ colorScheme });
-    await expect
-      .poll(() => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), {
-        message: `${name} is wider than the screen (${screen})`,
-      })
-      .toBeLessThanOrEqual(0);
-    if (pictures) await page.screenshot({ path: join(pictures, `issuers-${name}-${screen}.png`) });
-  }
-  await page.setViewportSize({ width: 1280, height: 900 });
-}
-
 test("an issuer's token lets a client in until its subject is revoked", async () => {
   const { context, page, complaints } = await visit(browser, { reducedMotion: "reduce" });
   await signUp(page);
@@ -93,7 +68,7 @@ test("an issuer's token lets a client in until its subject is revoked", async ()
   const tabs = page.getByRole("navigation", { name: /^Pages of/ });
   await tabs.getByRole("link", { name: "Authentication", exact: true }).click();
   await page.getByText("No token issuers").scrollIntoViewIfNeeded();
-  await whole(page, "none");
+  await whole(page, "issuers-none");
 
   await page.getByRole("link", { name: "Add issuer" }).first().click();
   const drawer = page.getByRole("dialog", { name: "Add token issuer" });
@@ -108,7 +83,7 @@ test("an issuer's token lets a client in until its subject is revoked", async ()
   await drawer.getByRole("button", { name: "Add issuer" }).click();
   await drawer.locator("[aria-invalid=true]").waitFor();
   expect(await drawer.getByLabel("URL").getAttribute("aria-invalid")).toBe("true");
-  await whole(page, "wrong");
+  await whole(page, "issuers-wrong");
   await drawer.getByLabel("URL").fill(issuer.url);
   await drawer.getByRole("button", { name: "Add issuer" }).click();
   await drawer.waitFor({ state: "detached" });
@@ -138,7 +113,7 @@ test("an issuer's token lets a client in until its subject is revoked", async ()
   await editor.getByLabel("called").fill("pipeline-{{repository}}");
   await editor.getByRole("button", { name: "Preview what this does" }).click();
   await editor.getByText("Closes 1 of 1 connection on 1 broker.").scrollIntoViewIfNeeded();
-  await whole(page, "edit");
+  await whole(page, "issuers-edit");
   await editor.getByRole("button", { name: "Cancel" }).click();
 
   await item.getByRole("button", { name: /^Revoke a subject/ }).click();
@@ -146,16 +121,16 @@ test("an issuer's token lets a client in until its subject is revoked", async ()
   await revoke.getByLabel("Subject").fill("repo:acme/shop");
   await revoke.getByLabel("Reason").fill("in a log");
   await revoke.getByText("Closes 1 of 1 connection on 1 broker.").waitFor();
-  await whole(page, "revoke");
+  await whole(page, "issuers-revoke");
   await revoke.getByRole("button", { name: "Revoke", exact: true }).click();
   await closed;
   await revoke.getByText("1 connection closed").waitFor();
   await revoke.getByText("In force on every broker").waitFor();
-  await whole(page, "revoked");
+  await whole(page, "issuers-revoked");
   await revoke.getByRole("button", { name: "Done" }).click();
   await item.getByText("1 subject revoked").click();
   await item.getByText("in a log").scrollIntoViewIfNeeded();
-  await whole(page, "issuer");
+  await whole(page, "issuers-issuer");
   await expect(connect(login)).rejects.toThrow();
 
   await tabs.getByRole("link", { name: "Connections", exact: true }).click();
@@ -168,7 +143,7 @@ test("an issuer's token lets a client in until its subject is revoked", async ()
   await item.getByRole("button", { name: `Delete ${issuer.url}` }).click();
   const remove = page.getByRole("dialog", { name: "Delete this issuer?" });
   await remove.getByText("Closes no connection.").waitFor();
-  await whole(page, "delete");
+  await whole(page, "issuers-delete");
   await remove.getByRole("button", { name: "Delete issuer" }).click();
   await page.getByText("No token issuers").waitFor();
   expect(complaints).toEqual([]);
