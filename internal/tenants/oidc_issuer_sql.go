@@ -128,7 +128,8 @@ func updateRevokedSubjects(ctx context.Context, tx pgx.Tx, issuer OIDCIssuer, no
 }
 
 // dueOIDCIssuer takes an issuer whose keys are to be read, of the account if it says
-// one, and of none of the busy tenants, and leaves it to the caller for so long.
+// one, and of none of the busy tenants, and leaves it to the caller for so long. The
+// account is a subquery of its own: joined, all accounts are read when there is hardly an issuer.
 // [pgx.ErrNoRows]: none is due.
 func dueOIDCIssuer(ctx context.Context, q querier, account AccountID, busy []TenantID, now, until time.Time) (OIDCIssuer, error) {
 	const query = `
@@ -136,16 +137,19 @@ func dueOIDCIssuer(ctx context.Context, q querier, account AccountID, busy []Ten
 		SET fetch_at = @until,
 			tried_at = @now
 		WHERE id = (
-			SELECT oidc_issuers.id
-			FROM oidc_issuers
-			JOIN accounts ON accounts.id = oidc_issuers.account_id
+			SELECT id
+			FROM oidc_issuers AS due
 			WHERE fetch_at <= @now
-			AND accounts.deleted_at IS NULL
-			AND (@account = '' OR oidc_issuers.account_id = @account)
-			AND oidc_issuers.tenant_id <> ALL(@busy)
+			AND (@account = '' OR account_id = @account)
+			AND tenant_id <> ALL(@busy)
+			AND (
+				SELECT deleted_at IS NULL
+				FROM accounts
+				WHERE accounts.id = due.account_id
+			)
 			ORDER BY fetch_at
 			LIMIT 1
-			FOR UPDATE OF oidc_issuers SKIP LOCKED
+			FOR UPDATE SKIP LOCKED
 		)
 		RETURNING ` + oidcIssuerColumns
 	return one[OIDCIssuer](ctx, q, query, pgx.StrictNamedArgs{"account": account, "busy": notNull(busy), "now": now, "until": until})

@@ -10,7 +10,8 @@ import (
 )
 
 // upsertRefusals adds reports that fit, and answers whose accounts they were
-// about. Of those it touches, it takes the locks in one order.
+// about. Of those it touches, it takes the locks in one order. It looks accounts up
+// one by one, for [upsertSightings]'s reason.
 func upsertRefusals(ctx context.Context, tx pgx.Tx, operator OperatorID, broker claims.UserKey, reports []RefusalReport, now time.Time) ([]AccountID, error) {
 	const query = `
 		WITH reported AS (
@@ -22,13 +23,19 @@ func upsertRefusals(ctx context.Context, tx pgx.Tx, operator OperatorID, broker 
 			GROUP BY account, user_key, reason, connection_type, address
 		), kept AS (
 			INSERT INTO refused_logins (id, tenant_id, account_id, broker, user_public_key, reason, connection_type, address, detail, count, first_at, last_at)
-			SELECT reported.id, accounts.tenant_id, accounts.id, brokers.name, reported.user_key, reported.reason,
+			SELECT reported.id, about.tenant_id, about.id, brokers.name, reported.user_key, reported.reason,
 				reported.connection_type, reported.address, reported.detail, reported.count, reported.first_at, reported.last_at
 			FROM reported
-			JOIN accounts ON accounts.operator_id = @operator AND accounts.public_key = reported.account
 			JOIN brokers ON brokers.operator_id = @operator AND brokers.public_key = @broker
-			WHERE accounts.deleted_at IS NULL
-			ORDER BY accounts.id, reported.user_key, reported.reason, reported.connection_type, reported.address
+			CROSS JOIN LATERAL (
+				SELECT id, tenant_id
+				FROM accounts
+				WHERE public_key = reported.account
+				AND operator_id = @operator
+				AND deleted_at IS NULL
+				LIMIT 1
+			) AS about
+			ORDER BY about.id, reported.user_key, reported.reason, reported.connection_type, reported.address
 			ON CONFLICT ON CONSTRAINT refused_logins_key DO UPDATE
 			SET id = EXCLUDED.id,
 				detail = EXCLUDED.detail,

@@ -152,7 +152,8 @@ func upsertDisk(ctx context.Context, tx pgx.Tx, operator OperatorID, r DiskRepor
 }
 
 // upsertErasures keeps what the broker found of accounts that are deleted, and
-// returns those. What it found once and does not name any more is gone.
+// returns those. What it found once and does not name any more is gone. It looks
+// accounts up one by one, for [upsertSightings]'s reason.
 func upsertErasures(ctx context.Context, tx pgx.Tx, operator OperatorID, r DiskReport, now time.Time) ([]claims.AccountKey, error) {
 	keys, gone, sizes, errs := []claims.AccountKey{}, []bool{}, []int64{}, []string{}
 	for _, f := range r.Found {
@@ -161,13 +162,17 @@ func upsertErasures(ctx context.Context, tx pgx.Tx, operator OperatorID, r DiskR
 	args := pgx.StrictNamedArgs{"operator": operator, "broker": r.Broker, "keys": keys, "gone": gone, "bytes": sizes, "errors": errs, "now": now}
 	const query = `
 		INSERT INTO erasures (operator_id, account_key, broker_key, gone, bytes, error, updated_at)
-		SELECT accounts.operator_id, accounts.public_key, brokers.public_key, found.gone, found.bytes, found.error, @now
+		SELECT brokers.operator_id, found.account, brokers.public_key, found.gone, found.bytes, found.error, @now
 		FROM unnest(@keys::text[], @gone::boolean[], @bytes::bigint[], @errors::text[]) AS found (account, gone, bytes, error)
-		JOIN accounts ON accounts.public_key = found.account
-		JOIN brokers ON brokers.operator_id = accounts.operator_id
-		WHERE accounts.operator_id = @operator
-		AND accounts.deleted_at IS NOT NULL
-		AND brokers.public_key = @broker
+		JOIN brokers ON brokers.operator_id = @operator AND brokers.public_key = @broker
+		CROSS JOIN LATERAL (
+			SELECT
+			FROM accounts
+			WHERE public_key = found.account
+			AND operator_id = @operator
+			AND deleted_at IS NOT NULL
+			LIMIT 1
+		) AS deleted
 		ON CONFLICT (operator_id, account_key, broker_key) DO UPDATE
 		SET gone = EXCLUDED.gone,
 			bytes = EXCLUDED.bytes,

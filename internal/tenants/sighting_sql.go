@@ -9,18 +9,27 @@ import (
 	"github.com/signalbox-io/signalbox/internal/claims"
 )
 
-// upsertSightings takes the locks in one order.
+// upsertSightings takes the locks in one order. LIMIT has Postgres look each account
+// up by its key. Joined, accounts that it has no statistics of yet, such as thousands
+// made a minute ago, are all read for each report: it believes few of them are the operator's.
 func upsertSightings(ctx context.Context, q querier, operator OperatorID, broker claims.UserKey, reports []SightingReport, now time.Time) error {
 	const query = `
 		INSERT INTO credential_sightings (credential_id, tenant_id, seen_at, address, connection_type, client, broker)
-		SELECT credentials.id, credentials.tenant_id, seen.at, seen.address, seen.connection_type, seen.client, brokers.name
+		SELECT used.id, used.tenant_id, seen.at, seen.address, seen.connection_type, seen.client, brokers.name
 		FROM unnest(@accounts::text[], @users::text[], @ats::timestamptz[], @addresses::text[], @types::text[], @clients::text[])
 			AS seen (account, user_key, at, address, connection_type, client)
 		JOIN brokers ON brokers.operator_id = @operator AND brokers.public_key = @broker
-		JOIN accounts ON accounts.operator_id = @operator AND accounts.public_key = seen.account
-		JOIN credentials ON credentials.account_id = accounts.id AND credentials.public_key = seen.user_key
-		WHERE accounts.deleted_at IS NULL
-		ORDER BY credentials.id
+		CROSS JOIN LATERAL (
+			SELECT credentials.id, credentials.tenant_id
+			FROM accounts
+			JOIN credentials ON credentials.account_id = accounts.id
+			WHERE accounts.public_key = seen.account
+			AND accounts.operator_id = @operator
+			AND accounts.deleted_at IS NULL
+			AND credentials.public_key = seen.user_key
+			LIMIT 1
+		) AS used
+		ORDER BY used.id
 		ON CONFLICT (credential_id) DO UPDATE
 		SET seen_at = EXCLUDED.seen_at,
 			address = EXCLUDED.address,
