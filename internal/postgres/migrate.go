@@ -13,6 +13,7 @@ import (
 	pgxmigrate "github.com/golang-migrate/migrate/v4/database/pgx/v5"
 	"github.com/golang-migrate/migrate/v4/source/iofs"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/signalbox-io/signalbox/migrations"
@@ -32,10 +33,11 @@ func Migrate(ctx context.Context, url string) error {
 
 // migrateTo lets step do its work while no one else migrates.
 func migrateTo(ctx context.Context, url string, step func(*migrate.Migrate) error) (err error) {
-	config, err := pgx.ParseConfig(url)
+	pool, err := pgxpool.ParseConfig(url) // which takes the pool's settings out of the URL
 	if err != nil {
 		return badURL(err)
 	}
+	config := pool.ConnConfig
 	limit(config)
 	config.RuntimeParams["statement_timeout"] = "0" // a backfill takes what it takes; lock_timeout keeps it from blocking others
 	var gate *pgx.Conn

@@ -256,7 +256,11 @@ func TestConnectionsHaveLimitsThatTheURLOverrides(t *testing.T) {
 	for _, c := range []struct{ more, want string }{
 		{"", "signalbox 30s 10s 1min"},
 		{"&application_name=other&statement_timeout=7s", "other 7s 10s 1min"},
+		{"&pool_max_conns=3", "signalbox 30s 10s 1min"},
 	} {
+		if err := postgres.Migrate(t.Context(), url+c.more); err != nil {
+			t.Fatal(err)
+		}
 		pool, err := postgres.Open(t.Context(), url+c.more)
 		if err != nil {
 			t.Fatal(err)
