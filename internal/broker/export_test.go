@@ -1,12 +1,6 @@
 package broker
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
-// HandOver is what a lame duck does, in so much time.
-func (b *Broker) HandOver(ctx context.Context, grace, duration time.Duration) {
-	b.lameDuck = lameDuck{grace: grace, duration: duration}
-	b.handOver(ctx)
-}
+// HandOver is what a lame duck does.
+func (b *Broker) HandOver(ctx context.Context) { b.handOver(ctx) }

@@ -15,7 +15,7 @@ import (
 // any time in between, and take it back no more.
 func TestLameDuckHearsControlUntilItsLastClientIsGone(t *testing.T) {
 	t.Parallel()
-	cluster := brokertest.Start(t, 1)
+	cluster := brokertest.StartConfigured(t, 1, func(_ int, n *brokertest.Node) { n.LameDuck = 50 * time.Millisecond })
 	node := cluster.Nodes[0]
 	account := cluster.Control.NewAccount("acme")
 	node.WaitApplied(account.Change(nil))
@@ -31,7 +31,7 @@ func TestLameDuckHearsControlUntilItsLastClientIsGone(t *testing.T) {
 		}
 		<-time.After(time.Millisecond) // the pace of asking
 	}
-	node.HandOver(t.Context(), 10*time.Millisecond, 50*time.Millisecond)
+	node.HandOver(t.Context())
 	for _, nc := range clients {
 		brokertest.WaitClosed(t, nc)
 	}
@@ -46,7 +46,7 @@ func TestLameDuckHearsControlUntilItsLastClientIsGone(t *testing.T) {
 
 func TestLameDuckEndsAtOnceWhenItIsTold(t *testing.T) {
 	t.Parallel()
-	cluster := brokertest.Start(t, 1)
+	cluster := brokertest.StartConfigured(t, 1, func(_ int, n *brokertest.Node) { n.LameDuck = time.Hour })
 	node := cluster.Nodes[0]
 	account := cluster.Control.NewAccount("acme")
 	node.WaitApplied(account.Change(nil))
@@ -55,7 +55,7 @@ func TestLameDuckEndsAtOnceWhenItIsTold(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		node.HandOver(ctx, time.Hour, 2*time.Hour)
+		node.HandOver(ctx)
 	}()
 	cancel()
 	select {

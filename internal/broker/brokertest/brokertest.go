@@ -123,6 +123,7 @@ type Node struct {
 	ControlAddress string        // where control reaches the next Start's broker; "": where clients do
 	Announce       string        // what the next Start announces beside its listeners
 	CAFile         string        // what the next Start hands out
+	LameDuck       time.Duration // how long a lame-duck mode of the next Start takes, half of it grace; 0: as nats-server has it
 	AloneAfter     time.Duration // how long the next Start's broker waits for control; 0: a moment, and Start waits until clients may log in
 
 	t         testing.TB
@@ -195,6 +196,7 @@ func (n *Node) adjust(o *server.Options) {
 	o.Websocket.JWTCookie = ConsoleCookie
 	o.LeafNode.Host, o.LeafNode.Port = host, server.RANDOM_PORT
 	o.MaxPending = server.MAX_PENDING_SIZE
+	o.LameDuckGracePeriod, o.LameDuckDuration = n.LameDuck/2, n.LameDuck
 	if !n.clustered {
 		o.MQTT.Host, o.MQTT.Port = host, server.RANDOM_PORT
 		return
