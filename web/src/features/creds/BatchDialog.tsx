@@ -1,7 +1,6 @@
 import {
   Button,
   Group,
-  Modal,
   NumberInput,
   Progress,
   SegmentedControl,
@@ -19,6 +18,7 @@ import type { CredentialBatchIssue, IssuedLine } from "../../api/batches";
 import { rolesOf } from "../../api/roles";
 import { formatCount, plural } from "../../ui/format";
 import { Notice } from "../../ui/Notice";
+import { type Loss, OnceDialog } from "../../ui/OnceDialog";
 import { ActForm } from "../problems/ActForm";
 import { placeFieldErrors } from "../problems/fieldErrors";
 import { ProblemNotice } from "../problems/ProblemNotice";
@@ -30,6 +30,12 @@ import { zip } from "./zip";
 
 type BatchDialogProps = { account: string; opened: boolean; onClose: () => void };
 
+const unsavedFiles: Loss = {
+  title: "You have not saved these files",
+  consequence: "Closing forgets them. The credentials that were issued stay, but nobody could use them.",
+  anyway: "Close without saving",
+};
+
 /** BatchDialog issues creds to many users at once, shows how far it is, and hands all files over, once. */
 export function BatchDialog({ account, opened, onClose }: BatchDialogProps) {
   return opened ? <OpenBatchDialog account={account} onClose={onClose} /> : null;
@@ -40,27 +46,16 @@ function OpenBatchDialog({ account, onClose }: { account: string; onClose: () =>
   const batch = useBatch(account);
   const [total, setTotal] = useState(0);
   const [saved, setSaved] = useState(0);
-  const [warned, setWarned] = useState(false);
-  const unsaved = batch.count > saved || batch.state === "running";
 
   function close() {
-    if (unsaved && !warned) {
-      setWarned(true);
-      return;
-    }
     onClose();
     if (batch.count > 0) void queryClient.invalidateQueries({ queryKey: ["accounts", account] });
   }
   return (
-    <Modal
+    <OnceDialog
       opened
-      onClose={close}
-      size="lg"
-      closeOnClickOutside={batch.state === "idle"}
       title="Issue creds to many users"
-      closeButtonProps={{ "aria-label": "Close" }}
-    >
-      {batch.state === "idle" ? (
+      form={
         <BatchForm
           account={account}
           batch={batch}
@@ -70,25 +65,20 @@ function OpenBatchDialog({ account, onClose }: { account: string; onClose: () =>
           }}
           onCancel={close}
         />
-      ) : (
-        <Stack gap="md">
+      }
+      loss={(batch.count > saved || batch.state === "running") && unsavedFiles}
+      verb={batch.state === "done" ? "Done" : "Close"}
+      onClose={close}
+    >
+      {batch.state !== "idle" && (
+        <>
           <BatchProgress batch={batch} total={total} />
           {batch.count > 0 && batch.state !== "running" && (
             <Files account={account} lines={batch.lines} onSaved={() => setSaved(batch.count)} />
           )}
-          {warned && unsaved && (
-            <Notice tone="stopped" role="alert" title="You have not saved these files">
-              Closing forgets them. The credentials that were issued stay, but nobody could use them.
-            </Notice>
-          )}
-          <Group justify="flex-end">
-            <Button variant={unsaved ? "default" : "filled"} onClick={close}>
-              {warned && unsaved ? "Close without saving" : batch.state === "done" ? "Done" : "Close"}
-            </Button>
-          </Group>
-        </Stack>
+        </>
       )}
-    </Modal>
+    </OnceDialog>
   );
 }
 

@@ -1,7 +1,6 @@
 import { Stack, Text } from "@mantine/core";
 import type { CredentialIssued } from "../../api/credentials";
 import { CodeBlock } from "../../ui/CodeBlock";
-import { Notice } from "../../ui/Notice";
 import { SecretFile } from "./SecretFile";
 
 /** IssuedCreds shows what was issued, this once: the file, or the JWT alone where the person keeps the seed. */
@@ -17,11 +16,9 @@ export function IssuedCreds({ issued, onSaved }: { issued: CredentialIssued; onS
   );
 }
 
-/** UnsavedNotice stands in the way once when somebody leaves without having taken the file. */
-export function UnsavedNotice() {
-  return (
-    <Notice tone="stopped" role="alert" title="You have not saved this file">
-      Closing forgets it. The credential stays, but nobody could use it.
-    </Notice>
-  );
-}
+/** What leaving loses while nobody has taken the file. */
+export const unsavedFile = {
+  title: "You have not saved this file",
+  consequence: "Closing forgets it. The credential stays, but nobody could use it.",
+  anyway: "Close without saving",
+};

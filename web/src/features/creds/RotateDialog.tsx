@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { Button, Modal, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { connectionsOf } from "../../api/accounts";
@@ -6,10 +6,11 @@ import type { Credential } from "../../api/credentials";
 import type { User } from "../../api/users";
 import { plural } from "../../ui/format";
 import { Notice } from "../../ui/Notice";
+import { LeaveButton, useLeaving } from "../../ui/OnceDialog";
 import { Status } from "../../ui/Status";
 import { Time } from "../../ui/Time";
 import { Track } from "../../ui/Track";
-import { IssuedCreds, UnsavedNotice } from "./IssuedCreds";
+import { IssuedCreds, unsavedFile } from "./IssuedCreds";
 import { IssueForm, type Outcome } from "./IssueForm";
 import { RevokeForm } from "./RevokeDialog";
 import { nameOf, usable } from "./usable";
@@ -28,18 +29,13 @@ type RotateDialogProps = {
 export function RotateDialog({ user, credential, credentials, onClose }: RotateDialogProps) {
   const [issued, setIssued] = useState<Outcome["issued"]>();
   const [saved, setSaved] = useState(false);
-  const [warned, setWarned] = useState(false);
   const [second, setSecond] = useState<Credential>();
   const unsaved = issued?.creds !== undefined && !saved && !second;
+  const leaving = useLeaving(unsaved && { ...unsavedFile, anyway: "Go on without saving" });
 
-  function leave(go: () => void) {
-    if (unsaved && !warned) setWarned(true);
-    else go();
-  }
   function close() {
     setIssued(undefined);
     setSaved(false);
-    setWarned(false);
     setSecond(undefined);
     onClose();
   }
@@ -50,7 +46,7 @@ export function RotateDialog({ user, credential, credentials, onClose }: RotateD
   return (
     <Modal
       opened={credential !== undefined}
-      onClose={() => leave(close)}
+      onClose={() => leaving.leave(close)}
       size="lg"
       closeOnClickOutside={!unsaved}
       title={credential ? `Rotate ${nameOf(credential)}` : ""}
@@ -68,15 +64,7 @@ export function RotateDialog({ user, credential, credentials, onClose }: RotateD
           ) : issued ? (
             <>
               <IssuedCreds issued={issued} onSaved={() => setSaved(true)} />
-              {unsaved && warned && <UnsavedNotice />}
-              <Group justify="flex-end">
-                <Button
-                  variant={unsaved ? "default" : "filled"}
-                  onClick={() => leave(() => setSecond(issued.credential))}
-                >
-                  {unsaved && warned ? "Go on without saving" : "Next: roll it out"}
-                </Button>
-              </Group>
+              <LeaveButton leaving={leaving} verb="Next: roll it out" onLeave={() => setSecond(issued.credential)} />
             </>
           ) : (
             <>

@@ -1,7 +1,8 @@
-import { Button, Group, Modal, NumberInput, Select, Stack, Text } from "@mantine/core";
+import { NumberInput, Select, Text } from "@mantine/core";
 import { useState } from "react";
 import { createEnrollment, type EnrollmentCreated, type Operator } from "../../api/operators";
 import { CodeBlock } from "../../ui/CodeBlock";
+import { OnceDialog } from "../../ui/OnceDialog";
 import { SecretText } from "../../ui/SecretText";
 import { Time } from "../../ui/Time";
 import { ActForm } from "../problems/ActForm";
@@ -29,16 +30,16 @@ export function CreateEnrollmentDialog({ operators, operator, onClose }: CreateE
     onClose();
   }
   return (
-    <Modal
+    <OnceDialog
       opened={operator !== undefined}
-      onClose={close}
-      size="lg"
-      closeOnClickOutside={!created}
       title={created ? "Enrolment token created" : "Enrol a broker"}
-      closeButtonProps={{ "aria-label": "Close" }}
+      form={
+        operator && <EnrollForm operators={operators} operator={operator} onCreated={setCreated} onCancel={close} />
+      }
+      onClose={close}
     >
-      {created ? (
-        <Stack gap="md">
+      {created && (
+        <>
           <SecretText
             label="Enrolment token"
             secret={created.token}
@@ -52,14 +53,9 @@ export function CreateEnrollmentDialog({ operators, operator, onClose }: CreateE
             label="Start a broker"
             code={`broker --control ${window.location.origin} --token ${created.token}`}
           />
-          <Group justify="flex-end">
-            <Button onClick={close}>Done</Button>
-          </Group>
-        </Stack>
-      ) : (
-        operator && <EnrollForm operators={operators} operator={operator} onCreated={setCreated} onCancel={close} />
+        </>
       )}
-    </Modal>
+    </OnceDialog>
   );
 }
 

@@ -1,7 +1,8 @@
-import { Button, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
+import { Select, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { type ApiTokenCreate, createApiToken } from "../../api/tenants";
+import { OnceDialog } from "../../ui/OnceDialog";
 import { SecretText } from "../../ui/SecretText";
 import { expiresAt, expiries } from "../creds/expiry";
 import { ActForm } from "../problems/ActForm";
@@ -24,29 +25,20 @@ export function CreateApiTokenDialog({ tenant, opened, onClose }: CreateApiToken
     onClose();
   }
   return (
-    <Modal
+    <OnceDialog
       opened={opened}
-      onClose={close}
-      size="lg"
-      closeOnClickOutside={!token}
       title={token ? "API token created" : "Create API token"}
-      closeButtonProps={{ "aria-label": "Close" }}
+      form={<CreateForm tenant={tenant} onCreated={setToken} onCancel={close} />}
+      onClose={close}
     >
-      {token ? (
-        <Stack gap="md">
-          <SecretText
-            label="API token"
-            secret={token}
-            warning="This is the only time we can show you this token: we keep only its hash. Save it now; if it is lost, delete it and create another."
-          />
-          <Group justify="flex-end">
-            <Button onClick={close}>Done</Button>
-          </Group>
-        </Stack>
-      ) : (
-        <CreateForm tenant={tenant} onCreated={setToken} onCancel={close} />
+      {token && (
+        <SecretText
+          label="API token"
+          secret={token}
+          warning="This is the only time we can show you this token: we keep only its hash. Save it now; if it is lost, delete it and create another."
+        />
       )}
-    </Modal>
+    </OnceDialog>
   );
 }
 
