@@ -28,12 +28,8 @@ func buildCallout(t *testing.T) (dir string) {
 func TestCommandsOfTheAuthCalloutPageWork(t *testing.T) {
 	t.Parallel()
 	s := startStack(t)
-	out := runPage(t, "docs/auth-callout.md", buildCallout(t), s)
-	for _, want := range []string{"answering brokers", "\nlet in\n", "\nrefused\n", `"reason":"callout_refused"`, "nobody has this token"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("the commands did not say %q; they said:\n%s", want, out)
-		}
-	}
+	typed(t, commands(t, "docs/auth-callout.md"), buildCallout(t), "", s.addresses(),
+		[]string{"answering brokers", "\nlet in\n", "\nrefused\n", `"reason":"callout_refused"`, "nobody has this token"})
 }
 
 func TestAccountLeavesLoginsToAServiceAndTakesThemBack(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -38,8 +37,11 @@ func startConsoleStack(t *testing.T, env ...string) *stack {
 }
 
 // here has text of the documents name the stack's addresses.
-func (s *stack) here(text string) string {
-	return strings.NewReplacer("http://127.0.0.1:8080", s.url, "127.0.0.1:9222", "127.0.0.1:"+s.ports[2]).Replace(text)
+func (s *stack) here(text string) string { return strings.NewReplacer(s.addresses()...).Replace(text) }
+
+// addresses are those in the documents, each followed by the stack's own.
+func (s *stack) addresses() []string {
+	return []string{"http://127.0.0.1:8080", s.url, "127.0.0.1:4222", "127.0.0.1:" + s.ports[1], "127.0.0.1:9222", "127.0.0.1:" + s.ports[2], "-p 1883", "-p " + s.ports[3]}
 }
 
 // fencedBlock is the one block of that language in a document.
@@ -454,24 +456,7 @@ func TestCookieIsSecureAndOfTheDomainWhereControlIsTold(t *testing.T) {
 func TestCommandsOfTheBrowsersPageWork(t *testing.T) {
 	t.Parallel()
 	s := startConsoleStack(t)
-	var script strings.Builder
-	for _, m := range fenced.FindAllStringSubmatch(readRepository(t, "docs/browser.md"), -1) {
-		if m[1] == "" {
-			t.Errorf("nothing runs the command %s", m[2])
-		}
-		script.WriteString(m[2] + "\n")
-	}
-	shell := exec.CommandContext(t.Context(), "bash", "-uo", "pipefail", "-c", s.here(script.String()))
-	shell.Dir = t.TempDir()
-	out, err := shell.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v; the commands said:\n%s", err, out)
-	}
-	for _, want := range []string{`"may_publish":true`, "own page: 101", "another page: 403"} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("the commands did not say %q; they said:\n%s", want, out)
-		}
-	}
+	typed(t, commands(t, "docs/browser.md"), t.TempDir(), "", s.addresses(), []string{`"may_publish":true`, "own page: 101", "another page: 403"})
 }
 
 func mustURL(t *testing.T, text string) *url.URL {

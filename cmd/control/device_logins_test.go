@@ -427,34 +427,14 @@ func TestMQTTClientsComeWithDeviceLogins(t *testing.T) {
 	}
 }
 
-// The commands of docs/device-logins.md, as they stand there. nats is
-// testdata/nats; nk is itself.
+// The commands of docs/device-logins.md, as they stand there.
 func TestCommandsOfTheDeviceLoginsPageWork(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
-	var script strings.Builder
-	for _, m := range fenced.FindAllStringSubmatch(readRepository(t, "docs/device-logins.md"), -1) {
-		if m[1] == "" {
-			t.Errorf("nothing runs the command %s", m[2])
-		}
-		script.WriteString(m[2] + "\n")
-	}
 	clone, err := filepath.Abs(repository)
 	check(t, err)
-	here := strings.NewReplacer("127.0.0.1:8080", "127.0.0.1:"+d.ports["HTTP"], "127.0.0.1:4222", "127.0.0.1:"+d.ports["NATS"], "127.0.0.1:4223", "127.0.0.1:"+d.ports["NATS_TLS"], "-p 1883", "-p "+d.ports["MQTT"],
-		"~/signalbox", clone)
-	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", here.Replace(script.String()))
-	shell.Dir = t.TempDir()
-	shell.Env = append(os.Environ(), "PATH="+buildNATS(t)+string(os.PathListSeparator)+buildNK(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
-	out, err := shell.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v; the commands said:\n%s", err, out)
-	}
-	for _, want := range []string{"not with another user name", "revoked, as it should be", `"in_force":true`, `"reason":"login_username"`, `"reason":"credential_revoked"`} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("the commands did not say %q; they said:\n%s", want, out)
-		}
-	}
+	typed(t, commands(t, "docs/device-logins.md"), t.TempDir(), buildNK(t), append(d.addresses(), "~/signalbox", clone),
+		[]string{`Published 2 bytes to "readings.7"`, "not with another user name", "revoked, as it should be", `"in_force":true`, `"reason":"login_username"`, `"reason":"credential_revoked"`})
 }
 
 // buildNK builds the tool that makes nkeys and answers its folder.

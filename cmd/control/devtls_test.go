@@ -175,42 +175,36 @@ func TestCommandsOfTheWaysInWork(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
 	var script strings.Builder
-	pages := []string{"README.md", "docs/tls.md", "docs/websocket.md", "docs/leaf-nodes.md", "docs/mqtt.md"}
-	for _, page := range pages {
-		for i, m := range fenced.FindAllStringSubmatch(readRepository(t, page), -1) {
-			if page == "README.md" && i > firstMessage {
-				break // what comes then revokes the credential
-			}
-			if m[1] != "" {
-				script.WriteString(m[2] + "\n")
-			} else if page != "README.md" {
-				t.Errorf("nothing runs the command %s", m[2])
-			}
+	for i, b := range blocks(t) {
+		if i > firstMessage {
+			break // what comes then revokes the credential
+		}
+		if b.tested {
+			script.WriteString(b.text + "\n")
 		}
 	}
-	leaf := freePorts(t, 1)[0]
-	moved := []string{"127.0.0.1:4333", "127.0.0.1:" + leaf}
-	for port, name := range map[string]string{"8080": "HTTP", "4222": "NATS", "4223": "NATS_TLS", "9222": "WS", "9223": "WSS", "7422": "LEAFNODE", "7423": "LEAFNODE_TLS"} {
-		moved = append(moved, "127.0.0.1:"+port, "127.0.0.1:"+d.ports[name])
+	for _, page := range []string{"docs/tls.md", "docs/websocket.md", "docs/leaf-nodes.md", "docs/mqtt.md"} {
+		script.WriteString(commands(t, page))
 	}
-	moved = append(moved, "-p 1883", "-p "+d.ports["MQTT"])
-	tools := buildNATS(t)
+	tools := t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(tools, "nats-server"), "github.com/nats-io/nats-server/v2")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build nats-server: %v\n%s", err, out)
 	}
-	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", untilSubscribed+strings.NewReplacer(moved...).Replace(script.String()))
-	shell.Dir = t.TempDir()
-	shell.Env = append(os.Environ(), "TEST_SUBSCRIBED=subscribed", "PATH="+tools+string(os.PathListSeparator)+os.Getenv("PATH"))
-	out, err := shell.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v; the commands said:\n%s", err, out)
+	typed(t, script.String(), t.TempDir(), tools, append(d.addresses(), "127.0.0.1:4333", "127.0.0.1:"+freePorts(t, 1)[0]), []string{
+		`Published 9 bytes to "orders.new"`, `Published 29 bytes to "orders.new"`, `Published 24 bytes to "orders.new"`, // docs/tls.md
+		`Published 14 bytes to "orders.new"`, // docs/websocket.md
+		"20 kWh\n21 kWh\n",
+	})
+}
+
+// addresses are those in the documents, each followed by the one here.
+func (d *development) addresses() []string {
+	all := []string{"-p 1883", "-p " + d.ports["MQTT"]}
+	for port, name := range map[string]string{"8080": "HTTP", "4222": "NATS", "4223": "NATS_TLS", "9222": "WS", "9223": "WSS", "7422": "LEAFNODE", "7423": "LEAFNODE_TLS"} {
+		all = append(all, "127.0.0.1:"+port, "127.0.0.1:"+d.ports[name])
 	}
-	for want, times := range map[string]int{"Published 9 bytes": 1, "Published 29 bytes": 1, "Published 24 bytes": 1, "Published 14 bytes": 1, "20 kWh\n21 kWh\n": 1} {
-		if strings.Count(string(out), want) < times {
-			t.Errorf("the commands did not say %q; they said:\n%s", want, out)
-		}
-	}
+	return all
 }
 
 // firstMessage is the index of the README's block that sends it.

@@ -37,10 +37,44 @@ func blocks(t *testing.T) []block {
 	return found
 }
 
-// untilSubscribed has a script that gives a second to the nats that subscribes give
-// it longer if it needs that, as a person at a slow machine would.
-const untilSubscribed = `sleep() { command sleep "$1"; [ "$1" != 1 ] || for _ in {1..600}; do [ ! -e subscribed ] || break; command sleep 0.05; done; }
+// commands are a page's, all of which have to be marked as tested.
+func commands(t *testing.T, page string) string {
+	t.Helper()
+	var script strings.Builder
+	for _, m := range fenced.FindAllStringSubmatch(readRepository(t, page), -1) {
+		if m[1] == "" {
+			t.Errorf("%s: nothing runs the command %s", page, m[2])
+		}
+		script.WriteString(m[2] + "\n")
+	}
+	return script.String()
+}
+
+// attended has a script that gives a second to the nats that subscribes give it longer
+// if it needs that, as a person at a slow machine would, and leave nothing running.
+const attended = `sleep() { command sleep "$1"; [ "$1" != 1 ] || for _ in {1..600}; do [ ! -e subscribed ] || break; command sleep 0.05; done; }
+trap 'jobs -p | xargs -r kill 2> /dev/null || true' EXIT
 `
+
+// typed runs commands as they stand there, but for pairs of what is somewhere else
+// here, and fails unless they do what they are for and say all of want. nats is
+// testdata/nats. What waits for something that never comes is ended.
+func typed(t *testing.T, commands, dir, path string, here, want []string) {
+	t.Helper()
+	path = strings.Join([]string{buildNATS(t), path, os.Getenv("PATH")}, string(os.PathListSeparator))
+	shell := exec.CommandContext(t.Context(), "timeout", fmt.Sprint(3*patience.Seconds()), "bash", "-euo", "pipefail", "-c", attended+strings.NewReplacer(here...).Replace(commands))
+	shell.Dir = dir
+	shell.Env = append(os.Environ(), "TEST_SUBSCRIBED=subscribed", "PATH="+path)
+	out, err := shell.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v; the commands said:\n%s", err, out)
+	}
+	for _, one := range want {
+		if !strings.Contains(string(out), one) {
+			t.Errorf("the commands did not say %q; they said:\n%s", one, out)
+		}
+	}
+}
 
 // The README's first message, typed as it stands there: only the addresses are
 // those of the stack under test, and nats is testdata/nats.
@@ -53,25 +87,13 @@ func TestCommandsOfTheREADMESendAFirstMessage(t *testing.T) {
 			script.WriteString(b.text + "\n")
 		}
 	}
-	here := strings.NewReplacer("http://127.0.0.1:8080", s.url, "nats://127.0.0.1:4222", s.nats)
-	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", untilSubscribed+here.Replace(script.String()))
-	shell.Dir = t.TempDir()
-	shell.Env = append(os.Environ(), "TEST_SUBSCRIBED=subscribed", "PATH="+buildNATS(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
-	out, err := shell.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v; the commands said:\n%s", err, out)
-	}
-	for _, want := range []string{
+	typed(t, script.String(), t.TempDir(), "", s.addresses(), []string{
 		"[#1] Received on \"orders.new\"\nhello\n",
 		`"status":"revoked"`,
 		"Authorization Violation",
 		"revoked, as it should be",
 		`"tenant_id":"ten_`,
-	} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("the commands did not say %q; they said:\n%s", want, out)
-		}
-	}
+	})
 }
 
 // buildNATS builds the stand-in for the nats tool and answers its folder.

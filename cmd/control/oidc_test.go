@@ -391,31 +391,6 @@ func TestCommandsOfTheIssuersPageWork(t *testing.T) {
 	p, s := startIdentityProvider(t), startIssuerStack(t)
 	dir := t.TempDir()
 	check(t, os.WriteFile(filepath.Join(dir, "token.jwt"), []byte(p.token(nil)+"\n"), 0o600))
-	out := runPage(t, "docs/oidc.md", dir, s, "https://idp.example.org", p.url)
-	for _, want := range []string{"Published 9 bytes", "Published 8 bytes", `"key_ids":["key of `} {
-		if !strings.Contains(out, want) {
-			t.Errorf("the commands did not say %q; they said:\n%s", want, out)
-		}
-	}
-}
-
-// runPage runs a page's commands, all of which have to be marked as tested, on the stack's ports.
-func runPage(t *testing.T, page, dir string, s *stack, replaced ...string) string {
-	t.Helper()
-	var script strings.Builder
-	for _, m := range fenced.FindAllStringSubmatch(readRepository(t, page), -1) {
-		if m[1] == "" {
-			t.Errorf("nothing runs the command %s", m[2])
-		}
-		script.WriteString(m[2] + "\n")
-	}
-	replaced = append(replaced, "http://127.0.0.1:8080", s.url, "nats://127.0.0.1:4222", s.nats, "-p 1883", "-p "+s.ports[3])
-	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.NewReplacer(replaced...).Replace(script.String()))
-	shell.Dir = dir
-	shell.Env = append(os.Environ(), "PATH="+buildNATS(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
-	out, err := shell.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v; the commands said:\n%s", err, out)
-	}
-	return string(out)
+	typed(t, commands(t, "docs/oidc.md"), dir, "", append(s.addresses(), "https://idp.example.org", p.url),
+		[]string{`Published 9 bytes to "builds.ci-shop.done"`, `Published 8 bytes to "builds.ci-shop.done"`, `"key_ids":["key of `})
 }
