@@ -60,26 +60,17 @@ func (b *Broker) handOver(ctx context.Context) {
 	b.log.Info("lame-duck mode: no clients are left")
 }
 
-// tenantConnections are the ids of all connections but those of the system account.
+// tenantConnections are the ids of all connections, leaf nodes among them, but
+// those of the system account.
 func (b *Broker) tenantConnections() (ids []uint64) {
-	clients, err := b.server.Connz(&server.ConnzOptions{Username: true, Limit: b.server.NumClients() + 1})
+	all, err := b.server.Connz(&server.ConnzOptions{Username: true, Limit: b.server.NumClients() + b.server.NumLeafNodes() + 1}) // 0 is 1,024
 	if err != nil {
 		b.log.Error("cannot list the clients", "error", err)
 		return nil
 	}
-	for _, c := range clients.Conns {
+	for _, c := range all.Conns {
 		if c.Account != b.identity.SystemAccount {
 			ids = append(ids, c.Cid)
-		}
-	}
-	leafs, err := b.server.Leafz(nil)
-	if err != nil {
-		b.log.Error("cannot list the leaf nodes", "error", err)
-		return ids
-	}
-	for _, l := range leafs.Leafs {
-		if l.Account != b.identity.SystemAccount {
-			ids = append(ids, l.ID)
 		}
 	}
 	return ids
