@@ -201,14 +201,14 @@ func TestWebSocketCarriesAMegabyteCompressedAndNot(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		before := between.toUs.Load()
+		toUs, toThem := between.toUs.Load(), between.toThem.Load()
 		if err := exchange(megabyte); err != nil {
 			t.Errorf("%s: a megabyte: %v", name, err)
 		}
-		took := between.toUs.Load() - before
-		t.Logf("%s: a megabyte of one letter came back in %d bytes", name, took)
-		if compressed := took < megabyte/10; compressed != one.compressed {
-			t.Errorf("%s: a megabyte of one letter came back in %d bytes, want it compressed: %t", name, took, one.compressed)
+		went, came := between.toThem.Load()-toThem, between.toUs.Load()-toUs
+		t.Logf("%s: a megabyte of one letter went in %d bytes and came back in %d", name, went, came)
+		if (went < megabyte/10) != one.compressed || (came < megabyte/10) != one.compressed {
+			t.Errorf("%s: a megabyte of one letter went in %d bytes and came back in %d, want it compressed: %t", name, went, came, one.compressed)
 		}
 		most := maxPayload
 		if one.compressed {
