@@ -1,31 +1,24 @@
 import { Button, Group, Stack } from "@mantine/core";
 import type { Problem } from "../../api/client";
 import { Notice } from "../../ui/Notice";
+import { ChangeProblem } from "../problems/ChangeProblem";
 import type { FieldErrors } from "../problems/fieldErrors";
-import { ProblemNotice } from "../problems/ProblemNotice";
 import { DeliveryProgress } from "./DeliveryProgress";
 
-type ChangeProblemProps = { problem: Problem | null; errors: FieldErrors; onTakeTheirs: () => void };
+type AccountChangeProblemProps = { problem: Problem | null; errors: FieldErrors; onTakeTheirs: () => void };
 
-/** ChangeProblem is what stood in the way of a change of an account, as far as no field says it. */
-export function ChangeProblem({ problem, errors, onTakeTheirs }: ChangeProblemProps) {
-  if (problem?.status === 412) {
-    return (
-      <Notice
-        tone="attention"
-        role="alert"
-        title="Someone changed this account meanwhile"
-        actions={
-          <Button size="xs" variant="default" onClick={onTakeTheirs}>
-            Load their version
-          </Button>
-        }
-      >
-        Nothing of yours was saved. Load the account as it is now, then make your change again.
-      </Notice>
-    );
-  }
-  return problem && errors.unplaced ? <ProblemNotice problem={problem} fields={errors.rest} /> : null;
+/** AccountChangeProblem is what stood in the way of a change of an account, as far as no field says it. */
+export function AccountChangeProblem({ onTakeTheirs, ...rest }: AccountChangeProblemProps) {
+  return (
+    <ChangeProblem
+      {...rest}
+      meanwhile="Someone changed this account meanwhile"
+      verb="Load their version"
+      onGoOn={onTakeTheirs}
+    >
+      Load the account as it is now, then make your change again.
+    </ChangeProblem>
+  );
 }
 
 type ChangeDoneProps = { account: string; title: string; children?: string; onClose: () => void };

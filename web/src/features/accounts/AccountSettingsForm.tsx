@@ -4,16 +4,15 @@ import { useState } from "react";
 import { type Account, accountById, updateAccount, usageOf } from "../../api/accounts";
 import { dryRunAccount } from "../../api/dryRun";
 import type { Plan } from "../../api/tenants";
-import { Notice } from "../../ui/Notice";
 import { Panel } from "../../ui/Panel";
 import { DryRunPreview } from "../dryrun/DryRunPreview";
 import { placeFieldErrors } from "../problems/fieldErrors";
-import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
 import { AnswerFields } from "../roles/AnswerFields";
 import { PermissionFields } from "../roles/PermissionFields";
 import { missingSubjects } from "../roles/roleForm";
 import { connectionTypeNames } from "../roles/roleSentence";
+import { AccountChangeProblem } from "./AccountChange";
 import { accountChanges, type AccountForm, accountFormOf, accountPointers } from "./accountForm";
 import { ConnectionTypeFields } from "./ConnectionTypeFields";
 import { DeliveryProgress } from "./DeliveryProgress";
@@ -187,22 +186,7 @@ export function AccountSettingsForm({ account, plan, readOnly }: AccountSettings
               )}
             </Stack>
           </Panel>
-          {problem?.status === 412 ? (
-            <Notice
-              tone="attention"
-              role="alert"
-              title="Someone changed this account meanwhile"
-              actions={
-                <Button size="xs" variant="default" onClick={() => void takeTheirs()}>
-                  Load their version
-                </Button>
-              }
-            >
-              Nothing of yours was saved. Load the account as it is now, then make your change again.
-            </Notice>
-          ) : (
-            problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />
-          )}
+          <AccountChangeProblem problem={problem} errors={errors} onTakeTheirs={() => void takeTheirs()} />
           {saved && !changed && <DeliveryProgress key={base.etag} account={account.id} />}
           {!readOnly && changed && (
             <DryRunPreview body={changes} run={() => dryRunAccount(base, changes)} disabled={incomplete} />

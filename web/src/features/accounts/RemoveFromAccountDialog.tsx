@@ -4,7 +4,7 @@ import type { Account, AccountUpdate } from "../../api/accounts";
 import { dryRunAccount } from "../../api/dryRun";
 import { Consequence } from "../dryrun/Consequence";
 import { placeFieldErrors } from "../problems/fieldErrors";
-import { ChangeDone, ChangeProblem } from "./AccountChange";
+import { AccountChangeProblem, ChangeDone } from "./AccountChange";
 import { useAccountChange } from "./useAccountChange";
 
 type RemoveFromAccountDialogProps = {
@@ -42,7 +42,7 @@ export function RemoveFromAccountDialog(props: RemoveFromAccountDialogProps) {
             run={() => dryRunAccount(base, body)}
             shutsOut={shutsOut}
           />
-          <ChangeProblem
+          <AccountChangeProblem
             problem={problem}
             errors={placeFieldErrors(problem, [])}
             onTakeTheirs={() => void takeTheirs()}

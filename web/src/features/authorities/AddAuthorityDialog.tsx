@@ -3,7 +3,7 @@ import { FileUp } from "lucide-react";
 import { useState } from "react";
 import type { Account } from "../../api/accounts";
 import { plural } from "../../ui/format";
-import { ChangeDone, ChangeProblem } from "../accounts/AccountChange";
+import { AccountChangeProblem, ChangeDone } from "../accounts/AccountChange";
 import { useAccountChange } from "../accounts/useAccountChange";
 import { placeFieldErrors } from "../problems/fieldErrors";
 import { useFocusOnError } from "../problems/useAct";
@@ -84,7 +84,7 @@ export function AddAuthorityDialog({ account, onClose }: AddAuthorityDialogProps
                 )}
               </FileButton>
             </Group>
-            <ChangeProblem problem={problem} errors={errors} onTakeTheirs={() => void takeTheirs()} />
+            <AccountChangeProblem problem={problem} errors={errors} onTakeTheirs={() => void takeTheirs()} />
             <Group justify="flex-end" gap="sm">
               <Button variant="default" onClick={onClose}>
                 Cancel

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { type Account, accountsOf, type AccountUpdate } from "../../api/accounts";
 import { dryRunAccount } from "../../api/dryRun";
 import { Notice } from "../../ui/Notice";
-import { ChangeDone, ChangeProblem } from "../accounts/AccountChange";
+import { AccountChangeProblem, ChangeDone } from "../accounts/AccountChange";
 import { useAccountChange } from "../accounts/useAccountChange";
 import { DryRunPreview } from "../dryrun/DryRunPreview";
 import { placeFieldErrors } from "../problems/fieldErrors";
@@ -132,7 +132,7 @@ export function CalloutDrawer({ account, onClose }: CalloutDrawerProps) {
               error={errors.at("/auth_callout/allowed_accounts")}
             />
             <DryRunPreview body={body} run={() => dryRunAccount(base, body)} disabled={nobody} />
-            <ChangeProblem
+            <AccountChangeProblem
               problem={problem}
               errors={errors}
               onTakeTheirs={() => void takeTheirs().then((theirs) => setForm(formOf(theirs)))}

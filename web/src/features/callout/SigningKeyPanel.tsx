@@ -10,7 +10,7 @@ import { shortenKey } from "../../ui/format";
 import { Key } from "../../ui/Key";
 import { TextLink } from "../../ui/links";
 import { Panel } from "../../ui/Panel";
-import { ChangeDone, ChangeProblem } from "../accounts/AccountChange";
+import { AccountChangeProblem, ChangeDone } from "../accounts/AccountChange";
 import { RemoveFromAccountDialog } from "../accounts/RemoveFromAccountDialog";
 import { useAccountChange } from "../accounts/useAccountChange";
 import { placeFieldErrors } from "../problems/fieldErrors";
@@ -168,7 +168,7 @@ function AddKeyDialog({ account, onClose }: { account: Account; onClose: () => v
               onChange={(next) => setRole(next ?? "")}
               error={errors.at(`${at}/role_id`)}
             />
-            <ChangeProblem problem={problem} errors={errors} onTakeTheirs={() => void takeTheirs()} />
+            <AccountChangeProblem problem={problem} errors={errors} onTakeTheirs={() => void takeTheirs()} />
             <Group justify="flex-end" gap="sm">
               <Button variant="default" onClick={onClose}>
                 Cancel

@@ -6,11 +6,10 @@ import type { Account } from "../../api/accounts";
 import { dryRunOidcIssuer } from "../../api/dryRun";
 import { createOidcIssuer, type OidcIssuer, oidcIssuersOf, updateOidcIssuer } from "../../api/oidcIssuers";
 import { rolesOf } from "../../api/roles";
-import { Notice } from "../../ui/Notice";
 import { DeliveryProgress } from "../accounts/DeliveryProgress";
 import { DryRunPreview } from "../dryrun/DryRunPreview";
+import { ChangeProblem } from "../problems/ChangeProblem";
 import { placeFieldErrors } from "../problems/fieldErrors";
-import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
 import { bodyOf, formOf, type IssuerForm, moved, newIssuer, newRule, pointersOf, type RuleForm } from "./issuerForm";
@@ -152,13 +151,9 @@ export function IssuerEditor({ account, issuer, readOnly, onClose }: IssuerEdito
             )}
           </Stack>
         </fieldset>
-        {problem?.status === 412 ? (
-          <Notice tone="attention" role="alert" title="Someone changed this issuer meanwhile">
-            Nothing of yours was saved. Close and open it again to see what it says now.
-          </Notice>
-        ) : (
-          problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />
-        )}
+        <ChangeProblem problem={problem} errors={errors} meanwhile="Someone changed this issuer meanwhile">
+          Close and open it again to see what it says now.
+        </ChangeProblem>
         {saved && base && <DeliveryProgress key={base.etag} account={account.id} />}
         {!readOnly && base && <DryRunPreview body={body} run={() => dryRunOidcIssuer(base, body)} />}
         {!readOnly && (

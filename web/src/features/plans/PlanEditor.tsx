@@ -7,8 +7,8 @@ import { LimitInput } from "../../ui/LimitInput";
 import { Notice } from "../../ui/Notice";
 import { ConnectionTypeFields } from "../accounts/ConnectionTypeFields";
 import { LimitFields } from "../accounts/LimitFields";
+import { ChangeProblem } from "../problems/ChangeProblem";
 import { placeFieldErrors } from "../problems/fieldErrors";
-import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
 import { counts, newPlan, planChanges, planFormOf, planPointers, totals } from "./planForm";
@@ -159,29 +159,16 @@ export function PlanEditor({ plan, onSaved, onClose }: PlanEditorProps) {
             />
           </SimpleGrid>
         </section>
-        {base && problem?.status === 412 ? (
-          <Notice
-            tone="attention"
-            role="alert"
-            title="Someone made a version of this plan meanwhile"
-            actions={
-              <Button
-                size="xs"
-                variant="default"
-                onClick={() => {
-                  void queryClient.invalidateQueries({ queryKey: planById(base.id).queryKey });
-                  onClose();
-                }}
-              >
-                Look at it
-              </Button>
-            }
-          >
-            Nothing of yours was saved.
-          </Notice>
-        ) : (
-          problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />
-        )}
+        <ChangeProblem
+          problem={problem}
+          errors={errors}
+          meanwhile="Someone made a version of this plan meanwhile"
+          verb="Look at it"
+          onGoOn={() => {
+            if (base) void queryClient.invalidateQueries({ queryKey: planById(base.id).queryKey });
+            onClose();
+          }}
+        />
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onClose}>
             Cancel

@@ -21,6 +21,7 @@ import { DurationInput } from "../../ui/DurationInput";
 import { Notice } from "../../ui/Notice";
 import { DeliveryProgress } from "../accounts/DeliveryProgress";
 import { DryRunPreview } from "../dryrun/DryRunPreview";
+import { ChangeProblem } from "../problems/ChangeProblem";
 import { placeFieldErrors } from "../problems/fieldErrors";
 import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
@@ -234,31 +235,18 @@ export function RoleEditor({ account, role, readOnly, onClose }: RoleEditorProps
             Someone changed this role while it was open here.
           </Notice>
         )}
-        {problem?.status === 412 ? (
-          <Notice
-            tone="attention"
-            role="alert"
-            title="Someone changed this role meanwhile"
-            actions={
-              <Button
-                size="xs"
-                variant="default"
-                onClick={() => {
-                  void queryClient.invalidateQueries({ queryKey: ["accounts", account.id, "roles"] }).then(() => {
-                    forget();
-                    onClose();
-                  });
-                }}
-              >
-                Close and look again
-              </Button>
-            }
-          >
-            Nothing of yours was saved.
-          </Notice>
-        ) : (
-          problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />
-        )}
+        <ChangeProblem
+          problem={problem}
+          errors={errors}
+          meanwhile="Someone changed this role meanwhile"
+          verb="Close and look again"
+          onGoOn={() => {
+            void queryClient.invalidateQueries({ queryKey: ["accounts", account.id, "roles"] }).then(() => {
+              forget();
+              onClose();
+            });
+          }}
+        />
         {saved && base && <DeliveryProgress key={base.etag} account={account.id} />}
         {!readOnly && base && <DryRunPreview body={body} run={() => dryRunRole(base, body)} disabled={incomplete} />}
         {!readOnly && (

@@ -3,8 +3,8 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { createOperator, type Operator, operators, updateOperator } from "../../api/operators";
 import { Notice } from "../../ui/Notice";
+import { ChangeProblem } from "../problems/ChangeProblem";
 import { placeFieldErrors } from "../problems/fieldErrors";
-import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
 import { useIdempotencyKey } from "../problems/useIdempotencyKey";
 
@@ -97,13 +97,9 @@ export function OperatorEditor({ operator, onClose }: OperatorEditorProps) {
             ? "Its JWT is signed anew. Brokers take that within seconds; attached nats-servers read it when they start."
             : "It gets a signing key and a system account of its own. Brokers enrol under it with a token for it."}
         </Notice>
-        {problem?.status === 412 ? (
-          <Notice tone="attention" role="alert" title="Someone changed this operator meanwhile">
-            Nothing of yours was saved. Close and look again.
-          </Notice>
-        ) : (
-          problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />
-        )}
+        <ChangeProblem problem={problem} errors={errors} meanwhile="Someone changed this operator meanwhile">
+          Close and look again.
+        </ChangeProblem>
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onClose}>
             Cancel

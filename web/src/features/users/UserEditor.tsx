@@ -18,8 +18,8 @@ import { updateUser, type User, userById } from "../../api/users";
 import { Notice } from "../../ui/Notice";
 import { DeliveryProgress } from "../accounts/DeliveryProgress";
 import { DryRunPreview } from "../dryrun/DryRunPreview";
+import { ChangeProblem } from "../problems/ChangeProblem";
 import { placeFieldErrors } from "../problems/fieldErrors";
-import { ProblemNotice } from "../problems/ProblemNotice";
 import { useAct, useFocusOnError } from "../problems/useAct";
 import { AnswerFields } from "../roles/AnswerFields";
 import { PermissionFields } from "../roles/PermissionFields";
@@ -174,13 +174,9 @@ export function UserEditor({ user, onDone }: { user: User; onDone: () => void })
           Holds for creds that are already out. Clients whose permissions change are disconnected once, and come back
           with the new ones; those of a connection type that is taken away are disconnected for good.
         </Notice>
-        {problem?.status === 412 ? (
-          <Notice tone="attention" role="alert" title="Someone changed this user meanwhile">
-            Nothing of yours was saved. Close and look again.
-          </Notice>
-        ) : (
-          problem && errors.unplaced && <ProblemNotice problem={problem} fields={errors.rest} />
-        )}
+        <ChangeProblem problem={problem} errors={errors} meanwhile="Someone changed this user meanwhile">
+          Close and look again.
+        </ChangeProblem>
         {saved && !changed && <DeliveryProgress key={base.etag} account={user.account_id} />}
         {changed && (
           <DryRunPreview body={changes} run={() => dryRunUser(base, changes)} disabled={incomplete || undefined} />
