@@ -182,7 +182,7 @@ var notPublic = []netip.Prefix{
 
 func isPublic(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
+	if !a.IsGlobalUnicast() || a.IsPrivate() { // loopback and link-local addresses are not global
 		return false
 	}
 	for _, network := range notPublic {
