@@ -22,8 +22,9 @@ const sessionCookie = "signalbox_session"
 type access struct {
 	Who  string             `json:"who"`
 	Role tenants.MemberRole `json:"role"` // the least role, for member; for person, if it is about a tenant's thing
-	// Tries is how often a minute an address may call, for public; zero: as often
-	// as the installation says, together with all that say nothing.
+	// Tries is how often a minute an address may call about one thing, for public, since
+	// many tenants' machines share addresses; zero: as often as the installation says,
+	// together with all that say nothing.
 	Tries int `json:"tries"`
 }
 

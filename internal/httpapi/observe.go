@@ -102,9 +102,9 @@ func (s *Server) refuseCrossOrigin(next http.Handler) http.Handler {
 }
 
 // limitTries bounds how often a minute one address may sign up, guess passwords
-// or prove who it is.
-func (s *Server) limitTries(perMinute int) func(http.Handler) http.Handler {
-	return httprate.LimitBy(perMinute, time.Minute, s.clientIP,
+// or prove who it is, counted by the keys.
+func (s *Server) limitTries(perMinute int, keys ...httprate.KeyFunc) func(http.Handler) http.Handler {
+	return httprate.LimitBy(perMinute, time.Minute, httprate.JoinKeys(keys...),
 		httprate.WithLimitHandler(s.plain(func(http.ResponseWriter, *http.Request) error {
 			return fault.New(fault.Throttled, "at most %d tries a minute; wait a little", perMinute)
 		})))

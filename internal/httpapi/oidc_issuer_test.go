@@ -137,3 +137,31 @@ func TestTokensThatAreNotTakenHearOneAnswer(t *testing.T) {
 		t.Errorf("they hear %v", words)
 	}
 }
+
+// Pipelines of many tenants come from the addresses of one cloud, so an address is
+// slowed down for the account that it bothers, and the account for that address.
+func TestWrongTokensSlowDownOnlyWhoSendsThem(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	owner, stranger := s.signUp("Exchange"), s.signUp("Stranger")
+	owner.furnish("exchange")
+	stranger.furnish("strangers")
+	var second api.Account
+	owner.owner.do("POST", "/v1/tenants/"+owner.id+"/accounts", body{"name": "second"}).want(http.StatusCreated, &second)
+	exchange := func(account, token, from string) answer {
+		return caller{s: s}.do("POST", "/v1/accounts/"+account+"/oidc-exchange", body{"token": token}, header{"X-Forwarded-For": from})
+	}
+	const here, there = "192.0.2.1", "192.0.2.2"
+	for range 600 {
+		exchange(owner.ids["account"], "rubbish", here).want(http.StatusUnauthorized)
+	}
+	for _, token := range []string{"rubbish", idToken(t, nil)} {
+		refused := exchange(owner.ids["account"], token, here).want(http.StatusTooManyRequests)
+		if wait := refused.header.Get("Retry-After"); wait != "60" {
+			t.Errorf("it is told to try again after %q seconds", wait)
+		}
+	}
+	exchange(owner.ids["account"], idToken(t, nil), there).want(http.StatusOK)
+	exchange(stranger.ids["account"], idToken(t, nil), here).want(http.StatusOK)
+	exchange(second.Id, "rubbish", here).want(http.StatusUnauthorized)
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
+	"github.com/go-chi/httprate"
 )
 
 // handler answers one operation; what it returns becomes a problem.
@@ -135,7 +136,7 @@ func (s *Server) operations() map[string]handler {
 // template is already a chi pattern.
 func (s *Server) mount() error {
 	left := s.operations()
-	limit := s.limitTries(s.TriesPerMinute)
+	limit := s.limitTries(s.TriesPerMinute, s.clientIP)
 	for path, item := range s.doc.Paths.Map() {
 		for method, op := range item.Operations() {
 			handle, ok := left[op.OperationID]
@@ -151,7 +152,7 @@ func (s *Server) mount() error {
 			mounted := s.plain(s.operation(route, access, handle))
 			switch {
 			case access.Tries > 0:
-				mounted = s.limitTries(access.Tries)(mounted).ServeHTTP
+				mounted = s.limitTries(access.Tries, s.clientIP, httprate.KeyByEndpoint)(mounted).ServeHTTP
 			case access.Who == public:
 				mounted = limit(mounted).ServeHTTP
 			}
