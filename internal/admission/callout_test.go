@@ -414,7 +414,11 @@ func TestThoseWhomAServiceLetInLeaveWithIt(t *testing.T) {
 	}
 	for name, change := range map[string]func(*callout, *claims.Account){
 		"the other account is allowed no more": func(_ *callout, a *claims.Account) { a.Callout.Accounts = nil },
+		"a third account is allowed instead":   func(c *callout, a *claims.Account) { a.Callout.Accounts = []claims.AccountKey{c.foreign.Key} },
 		"no service is asked any more":         func(_ *callout, a *claims.Account) { a.Callout = nil },
+		"the service's account is closed": func(_ *callout, a *claims.Account) {
+			a.Limits.Connections, a.Limits.LeafNodes, a.Revoked[claims.AllUsers] = 0, 0, time.Now().Add(time.Hour)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -109,6 +109,9 @@ func TestBadAuthCalloutsAreRefused(t *testing.T) {
 	w := setup(t)
 	_, _, stranger := w.found("Strangers")
 	key := string(must(must(claims.NewUserSeed())(t).UserKey())(t))
+	other := must(w.CreateOperator(t.Context(), staff, Once{}, OperatorSpec{Name: "Other"}))(t)
+	distant := must(w.CreateAccount(t.Context(), staff, w.tenant.ID, Once{}, AccountCreate{Name: "distant", OperatorID: other.ID}))(t)
+	sibling := w.newAccount("sibling", 1)
 	signer := newAccountKey(t)
 	callout := func(c AuthCallout) func(*AccountSettings) { return func(s *AccountSettings) { s.AuthCallout = &c } }
 	head := w.head()
@@ -120,8 +123,10 @@ func TestBadAuthCalloutsAreRefused(t *testing.T) {
 			callout(AuthCallout{AuthUsers: []string{key}, AllowedAccounts: []AccountID{"*"}}),
 			callout(AuthCallout{AuthUsers: []string{key}, AllowedAccounts: []AccountID{stranger.ID}}),
 			callout(AuthCallout{AuthUsers: []string{key}, AllowedAccounts: []AccountID{w.account.ID}}),
+			callout(AuthCallout{AuthUsers: []string{key}, AllowedAccounts: []AccountID{distant.ID}}),
 		},
-		"/auth_callout/xkey": {callout(AuthCallout{AuthUsers: []string{key}, XKey: key})},
+		"/auth_callout/allowed_accounts/1": {callout(AuthCallout{AuthUsers: []string{key}, AllowedAccounts: []AccountID{sibling.ID, stranger.ID}})},
+		"/auth_callout/xkey":               {callout(AuthCallout{AuthUsers: []string{key}, XKey: key})},
 		"/signing_keys/0/public_key": {
 			func(s *AccountSettings) { s.SigningKeys = []AccountSigningKey{{PublicKey: claims.AccountKey(key)}} },
 			func(s *AccountSettings) { s.SigningKeys = []AccountSigningKey{{PublicKey: w.account.PublicKey}} },
