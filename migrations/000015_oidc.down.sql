@@ -1,5 +1,6 @@
 BEGIN;
 
+DROP TABLE oidc_revocations;
 DROP TABLE oidc_issuers;
 
 COMMIT;

@@ -327,7 +327,6 @@ CREATE TABLE oidc_issuers (
   description text DEFAULT ''::text NOT NULL,
   audiences text[] NOT NULL,
   rules jsonb NOT NULL,
-  revoked jsonb DEFAULT '[]'::jsonb NOT NULL,
   keys jsonb NOT NULL,
   fetched_at timestamp with time zone NOT NULL,
   fetch_error text DEFAULT ''::text NOT NULL,
@@ -340,6 +339,15 @@ CREATE TABLE oidc_issuers (
   CONSTRAINT oidc_issuers_url_key UNIQUE (account_id, url),
   CONSTRAINT oidc_issuers_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id),
   CONSTRAINT oidc_issuers_audiences_check CHECK ((cardinality(audiences) > 0))
+);
+
+CREATE TABLE oidc_revocations (
+  tenant_id prefixed_id NOT NULL,
+  account_id prefixed_id NOT NULL,
+  url text NOT NULL,
+  subjects jsonb NOT NULL,
+  CONSTRAINT oidc_revocations_pkey PRIMARY KEY (account_id, url),
+  CONSTRAINT oidc_revocations_tenant_id_account_id_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES accounts(tenant_id, id)
 );
 
 CREATE TABLE operations (
@@ -741,12 +749,13 @@ COMMENT ON COLUMN login_pages.logins IS 'how many, with which records begin';
 COMMENT ON COLUMN login_pages.expires_at IS 'when the last of its logins does; null: never';
 COMMENT ON TABLE oidc_issuers IS 'issuers of OpenID Connect whose tokens an account takes';
 COMMENT ON COLUMN oidc_issuers.rules IS 'whom its tokens stand for, the first that fits';
-COMMENT ON COLUMN oidc_issuers.revoked IS 'subjects, and until when their tokens were issued that are not taken any more';
 COMMENT ON COLUMN oidc_issuers.keys IS 'its public keys, a JWK set';
 COMMENT ON COLUMN oidc_issuers.fetched_at IS 'when the keys were last read from the issuer';
 COMMENT ON COLUMN oidc_issuers.fetch_error IS 'why they could not be read since; empty: they could';
 COMMENT ON COLUMN oidc_issuers.tried_at IS 'when somebody last went to read them, with or without success';
 COMMENT ON COLUMN oidc_issuers.fetch_at IS 'when they are to be read again';
+COMMENT ON TABLE oidc_revocations IS 'whose tokens of an issuer an account does not take any more; kept when the issuer goes, since its tokens may be good for years';
+COMMENT ON COLUMN oidc_revocations.subjects IS 'subjects, and until when their tokens were issued';
 COMMENT ON TABLE operations IS 'long work in steps, each a transaction; whichever replica is free takes the next';
 COMMENT ON COLUMN operations.tenant_id IS 'whose members may see it; null: staff only';
 COMMENT ON COLUMN operations.state IS 'what it works on, and how far it has come';

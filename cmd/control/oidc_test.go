@@ -294,9 +294,10 @@ func TestRevokedSubjectIsThrownOutAndStaysOut(t *testing.T) {
 	}
 
 	// What a change of a rule closes is foreseen, though brokers do not have the page that it makes.
+	role := c.role("other pipelines", map[string]any{}).ID
 	rules := func(most string, audiences ...string) map[string]any {
 		return map[string]any{"audiences": audiences, "rules": []map[string]any{{
-			"role_id": c.role("other pipelines", map[string]any{}).ID, "name": "ci-{{repository}}", "max_lifetime": most,
+			"role_id": role, "name": "ci-{{repository}}", "max_lifetime": most,
 			"conditions": []map[string]any{{"claim": "sub", "match": "prefix", "value": "repo:acme/"}},
 		}}}
 	}
@@ -311,6 +312,21 @@ func TestRevokedSubjectIsThrownOutAndStaysOut(t *testing.T) {
 	if n := foreseen("DELETE", path, nil); n != 2 {
 		t.Errorf("its deletion would close %d connections, want 2", n)
 	}
+
+	// What is revoked outlives the issuer, since its tokens do.
+	c.must("DELETE", path, nil, nil)
+	again := rules("PT1H", "nats")
+	again["url"] = p.url
+	c.must("POST", "/v1/accounts/"+c.account+"/oidc-issuers", again, nil)
+	c.inForce()
+	if nc, err := dial(nats.UserInfo(account, token)); err == nil {
+		t.Errorf("the issuer deleted and made again, the token let in again, as %s", nc.ConnectedUrl())
+	}
+	if status, _, err := c.call("POST", "/v1/accounts/"+c.account+"/oidc-exchange", map[string]any{"token": token}); err != nil || status != http.StatusUnauthorized {
+		t.Errorf("the issuer deleted and made again, the token is exchanged with status %d (%v)", status, err)
+	}
+	connect(nats.UserInfo(account, issuedAt(time.Now(), shop)))
+	connect(nats.UserInfo(account, issuedAt(time.Now().Add(-time.Minute), site)))
 }
 
 // Creds that nobody could log in with are not handed out, and the account's people are told why.

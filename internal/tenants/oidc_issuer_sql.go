@@ -13,9 +13,11 @@ import (
 	"github.com/signalbox-io/signalbox/internal/postgres"
 )
 
+// oidcIssuerColumns have the revoked subjects of the issuer's URL, whichever of the account's issuers had it then.
 const oidcIssuerColumns = `oidc_issuers.id, oidc_issuers.tenant_id, oidc_issuers.account_id, oidc_issuers.url, oidc_issuers.description, ` +
-	`oidc_issuers.audiences, oidc_issuers.rules, oidc_issuers.revoked, oidc_issuers.keys, oidc_issuers.fetched_at, oidc_issuers.fetch_error, ` +
-	`oidc_issuers.version, oidc_issuers.created_at, oidc_issuers.updated_at`
+	`oidc_issuers.audiences, oidc_issuers.rules, oidc_issuers.keys, oidc_issuers.fetched_at, oidc_issuers.fetch_error, ` +
+	`oidc_issuers.version, oidc_issuers.created_at, oidc_issuers.updated_at, ` +
+	`COALESCE((SELECT subjects FROM oidc_revocations AS r WHERE r.account_id = oidc_issuers.account_id AND r.url = oidc_issuers.url), '[]') AS revoked`
 
 var oidcIssuerFaults = map[string]*fault.Error{
 	"oidc_issuers_url_key": {Kind: fault.Conflict, Pointer: "/url", Message: "the account has this issuer already"},
@@ -116,15 +118,23 @@ func deleteOIDCIssuer(ctx context.Context, tx pgx.Tx, issuer OIDCIssuer) error {
 }
 
 func updateRevokedSubjects(ctx context.Context, tx pgx.Tx, issuer OIDCIssuer, now time.Time) (OIDCIssuer, error) {
+	const keep = `
+		INSERT INTO oidc_revocations (tenant_id, account_id, url, subjects)
+		VALUES (@tenant, @account, @url, @subjects)
+		ON CONFLICT (account_id, url) DO UPDATE
+		SET subjects = EXCLUDED.subjects`
+	_, err := exec(ctx, tx, keep, pgx.StrictNamedArgs{"tenant": issuer.TenantID, "account": issuer.AccountID, "url": issuer.URL, "subjects": issuer.Revoked})
+	if err != nil {
+		return OIDCIssuer{}, fmt.Errorf("keep whose tokens are revoked: %w", err)
+	}
 	const query = `
 		UPDATE oidc_issuers
-		SET revoked = @revoked,
-			version = version + 1,
+		SET version = version + 1,
 			updated_at = @now
 		WHERE id = @id
 		AND tenant_id = @tenant
 		RETURNING ` + oidcIssuerColumns
-	return one[OIDCIssuer](ctx, tx, query, pgx.StrictNamedArgs{"id": issuer.ID, "tenant": issuer.TenantID, "revoked": issuer.Revoked, "now": now})
+	return one[OIDCIssuer](ctx, tx, query, pgx.StrictNamedArgs{"id": issuer.ID, "tenant": issuer.TenantID, "now": now})
 }
 
 // dueOIDCIssuer takes an issuer whose keys are to be read, of the account if it says

@@ -88,6 +88,49 @@ func TestRevokedSubjectsAreSigned(t *testing.T) {
 	refused(t, err, fault.Invalid, "/subject")
 }
 
+// What was revoked stays so whatever becomes of the issuer, since its tokens may be good for longer.
+func TestRevokedSubjectsStayRevokedWhenTheIssuerGoesAndComes(t *testing.T) {
+	t.Parallel()
+	const subject, elsewhere = "repo:acme/shop", "https://other.example.org"
+	move := func(w *world, issuer OIDCIssuer, url string) OIDCIssuer {
+		return must(w.UpdateOIDCIssuer(t.Context(), w.owner, issuer.ID, "", func(s *OIDCIssuerSpec) error { s.URL = url; return nil }))(t)
+	}
+	for name, again := range map[string]func(w *world, role Role, issuer OIDCIssuer) OIDCIssuer{
+		"deleted and made again": func(w *world, role Role, issuer OIDCIssuer) OIDCIssuer {
+			if err := w.DeleteOIDCIssuer(t.Context(), w.owner, issuer.ID, ""); err != nil {
+				t.Fatal(err)
+			}
+			return w.issuer(role)
+		},
+		"moved, and another made in its place": func(w *world, role Role, issuer OIDCIssuer) OIDCIssuer {
+			if moved := move(w, issuer, elsewhere); len(moved.Revoked) != 0 {
+				t.Errorf("at another URL it has the revoked subjects %v", moved.Revoked)
+			}
+			return w.issuer(role)
+		},
+		"moved and back": func(w *world, _ Role, issuer OIDCIssuer) OIDCIssuer {
+			return move(w, move(w, issuer, elsewhere), issuer.URL)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			role := w.role("pipelines")
+			issuer := must(w.RevokeOIDCSubject(t.Context(), w.owner, w.issuer(role).ID, subject, "in a log"))(t)
+			issuer = again(w, role, issuer)
+			key := claims.TokenUser(w.account.PublicKey, issuer.URL, subject)
+			if at, ok := w.facts(w.account.PublicKey).Revoked[key]; !ok || len(issuer.Revoked) != 1 || at.Unix() != issuer.Revoked[0].At.Unix() {
+				t.Errorf("revoked are %v, signed %s (%t)", issuer.Revoked, at, ok)
+			}
+			sibling := w.newAccount("sibling", 10)
+			theirs := must(w.CreateRole(t.Context(), w.owner, sibling.ID, Once{}, RoleSpec{Name: "theirs", Template: claims.OpenTemplate()}))(t)
+			if revoked := w.issuer(theirs).Revoked; len(revoked) != 0 {
+				t.Errorf("another account's issuer has the revoked subjects %v", revoked)
+			}
+		})
+	}
+}
+
 func TestBadIssuersAreRefused(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
