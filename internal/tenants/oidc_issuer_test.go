@@ -84,6 +84,10 @@ func TestRevokedSubjectsAreSigned(t *testing.T) {
 	if at, ok := w.facts(w.account.PublicKey).Revoked[key]; !ok || len(again.Revoked) != 1 || again.Revoked[0].Reason != "in a log" || at.Unix() != again.Revoked[0].At.Unix() {
 		t.Errorf("revoked are %v, signed %s", again.Revoked, at)
 	}
+	more := must(w.RevokeOIDCSubject(t.Context(), w.owner, issuer.ID, "repo:acme/site", ""))(t)
+	if _, ok := w.facts(w.account.PublicKey).Revoked[claims.TokenUser(w.account.PublicKey, issuer.URL, "repo:acme/site")]; !ok || len(more.Revoked) != 2 {
+		t.Errorf("with one more, revoked are %v", more.Revoked)
+	}
 	_, err := w.RevokeOIDCSubject(t.Context(), w.owner, issuer.ID, "", "")
 	refused(t, err, fault.Invalid, "/subject")
 }
