@@ -9,18 +9,17 @@ import { Time } from "../../ui/Time";
 import { Loaded } from "../problems/Loaded";
 import { Actor } from "../tenants/Actor";
 
-const words = { issued: "Issued", renewed: "Renewed", revoked: "Revoked" };
-
 type CredentialHistoryProps = {
   /** Whose history it is. */
   id: string;
   history: UseInfiniteQueryResult<InfiniteData<{ items: CredentialHistoryItem[] }>>;
   actors: Map<string, string>;
-  /** How it began. */
-  issued?: string;
+  /** The word for how it began. */
+  issued: string;
 };
 
-export function CredentialHistory({ id, history, actors, issued = words.issued }: CredentialHistoryProps) {
+export function CredentialHistory({ id, history, actors, issued }: CredentialHistoryProps) {
+  const words = { issued, renewed: "Renewed", revoked: "Revoked" };
   return (
     <Panel flush title="History">
       <Loaded query={history} what="the history" skeleton={<TableSkeleton rows={2} />}>
@@ -35,7 +34,7 @@ export function CredentialHistory({ id, history, actors, issued = words.issued }
                   header: "What",
                   cell: (item) => (
                     <Text size="sm" fw={500}>
-                      {item.event === "issued" ? issued : words[item.event]}
+                      {words[item.event]}
                     </Text>
                   ),
                 },

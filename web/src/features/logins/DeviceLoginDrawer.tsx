@@ -1,23 +1,10 @@
-import { Button, Drawer, Group, Stack, Text } from "@mantine/core";
+import { Button, Drawer, Text } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { type DeviceLogin, deviceLoginById, deviceLoginHistory } from "../../api/deviceLogins";
-import { Facts } from "../../ui/Facts";
-import { Key } from "../../ui/Key";
-import { TextLink } from "../../ui/links";
-import { Panel } from "../../ui/Panel";
 import { PanelSkeleton } from "../../ui/Skeletons";
-import { Time } from "../../ui/Time";
-import { useMayChange } from "../accounts/AccountContext";
-import { useConnections } from "../accounts/closes";
-import { CredentialHistory } from "../creds/CredentialHistory";
-import { CredentialState } from "../creds/CredentialState";
-import { LastSeen } from "../creds/LastSeen";
-import { usable } from "../creds/usable";
-import { UseList } from "../creds/UseList";
+import { CredentialDetail } from "../creds/CredentialDetail";
 import { Loaded } from "../problems/Loaded";
-import { Actor } from "../tenants/Actor";
-import { useActors } from "../tenants/useActors";
 import { loginDetail, loginName } from "./loginWords";
 import { RevokeLoginDialog } from "./RevokeLoginDialog";
 
@@ -41,59 +28,28 @@ export function DeviceLoginDrawer({ login: id, onClose }: { login: string; onClo
 }
 
 function LoginDetail({ login }: { login: DeviceLogin }) {
-  const mayEdit = useMayChange();
-  const actors = useActors();
   const history = useInfiniteQuery(deviceLoginHistory(login.id));
-  const using = useConnections(login.account_id, (connection) => connection.user_public_key === login.public_key);
   const [revoking, setRevoking] = useState(false);
   return (
-    <Stack gap="lg">
-      <Facts
-        items={[
-          [
-            "User",
-            <TextLink
-              key="user"
-              to="/accounts/$account/users/$user"
-              params={{ account: login.account_id, user: login.user_id }}
-              size="sm"
-            >
-              {login.user}
-            </TextLink>,
-          ],
+    <>
+      <CredentialDetail
+        credential={login}
+        first={[
           [
             "What it shows",
             <Text key="kind" size="sm" style={{ overflowWrap: "anywhere" }}>
               {loginDetail(login)}
             </Text>,
           ],
-          ["State", <CredentialState key="state" credential={login} />],
-          ["Last seen", <LastSeen key="seen" seen={login.last_seen} />],
-          ["Public key", <Key key="key" value={login.public_key} what="public key" />],
-          [
-            "Created",
-            <Text key="created" size="sm">
-              <Time value={login.created_at} />
-              {" by "}
-              <Actor id={login.created_by} actors={actors} />
-            </Text>,
-          ],
         ]}
-      />
-      {using && using.length > 0 && (
-        <Panel flush title="Used now by">
-          <UseList label="Clients that use it now" connections={using} />
-        </Panel>
-      )}
-      <CredentialHistory id={login.id} history={history} actors={actors} issued="Created" />
-      {mayEdit && usable(login) && (
-        <Group justify="flex-end">
-          <Button variant="default" c="var(--sb-stopped)" onClick={() => setRevoking(true)}>
-            Revoke
-          </Button>
-        </Group>
-      )}
+        began={{ word: "Created", at: login.created_at, by: login.created_by }}
+        history={history}
+      >
+        <Button variant="default" c="var(--sb-stopped)" onClick={() => setRevoking(true)}>
+          Revoke
+        </Button>
+      </CredentialDetail>
       <RevokeLoginDialog login={revoking ? login : undefined} onClose={() => setRevoking(false)} />
-    </Stack>
+    </>
   );
 }
