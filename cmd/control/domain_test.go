@@ -154,7 +154,7 @@ func TestLeafNodesWithTheSameJetStreamDomainNeverMeet(t *testing.T) {
 	}
 
 	began := time.Now()
-	north.must("POST", "/v1/credentials/"+north.cred.ID+"/revoke", map[string]any{}, nil)
+	north.revokeAndWait(north.cred.ID, "PT30S").wantConfirmed(t, 1)
 	eventually(t, "the leaf node to be cut off", func() error {
 		if n := north.NumLeafNodes(); n != 0 {
 			return errors.New("it is not")
