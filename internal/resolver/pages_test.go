@@ -1,6 +1,7 @@
 package resolver_test
 
 import (
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 
 	"github.com/signalbox-io/signalbox/internal/broker/brokertest"
 	"github.com/signalbox-io/signalbox/internal/claims"
@@ -376,6 +378,50 @@ func TestCacheHasThePagesOfWhatItHolds(t *testing.T) {
 }
 
 // What an account names beside revocations travels, and is kept, as those do.
+// Of 100,000 device logins, changing one sends the page that it is in.
+func TestChangeOfOneOfManyLoginsSendsOnePage(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 1)
+	node, account := cluster.Nodes[0], cluster.Control.NewAccount("many")
+	like := account.NewLogin("device")
+	page := func(n int) claims.PageHash {
+		logins := make([]claims.DeviceLogin, n)
+		for i := range logins {
+			raw := make([]byte, 32) // a key that nobody has
+			rand.Read(raw)
+			key, err := nkeys.Encode(nkeys.PrefixByteUser, raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			logins[i] = like
+			logins[i].User, logins[i].Digest = claims.UserKey(key), claims.NkeyDigest(claims.UserKey(key))
+		}
+		page, err := claims.EncodeLoginPage(logins)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cluster.Control.KeepPage(page)
+		return page.Hash()
+	}
+	var closed []claims.PageHash
+	for range 100_000 / claims.MaxPageLogins {
+		closed = append(closed, page(claims.MaxPageLogins))
+	}
+	with := func(open claims.PageHash) func(*claims.Account) {
+		return func(c *claims.Account) { c.Logins = append([]claims.PageHash{open}, closed...) }
+	}
+	cluster.WaitApplied(account.Change(with(page(1))))
+	letIn(t, account.Issue("app"), node.ClientURL()) // so that it is in use
+	before := cluster.Control.PagesAsked()
+	cluster.WaitApplied(account.Change(with(page(1))))
+	if n := cluster.Control.PagesAsked() - before; n != 1 {
+		t.Errorf("the broker asked for %d pages", n)
+	}
+	if size := len(account.Edit(nil)); size > 8<<10 {
+		t.Errorf("the JWT that the change sends has %d bytes", size)
+	}
+}
+
 func TestPagesOfEveryKindAreHad(t *testing.T) {
 	t.Parallel()
 	cluster := brokertest.Start(t, 2)

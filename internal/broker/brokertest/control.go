@@ -51,6 +51,7 @@ type Control struct {
 	drop      int // pushes still to be lost
 	lookups   int
 	pages     map[claims.PageHash]claims.Page
+	asked     int             // for pages
 	brokers   map[string]seat // public key ->
 	receipts  map[string]resolver.Receipt
 	refusals  []resolver.Refusal
@@ -306,6 +307,7 @@ func (c *Control) lookup(_ context.Context, _, account string) (resolver.Entry, 
 func (c *Control) page(_ context.Context, _ string, name claims.PageName) (claims.Page, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.asked++
 	page, ok := c.pages[name.Hash]
 	if !ok || page.Name() != name {
 		return nil, fault.New(fault.NotFound, "no page %s", name)
@@ -330,6 +332,13 @@ func (c *Control) KeepPage(page claims.Page) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pages[page.Name().Hash] = page
+}
+
+// PagesAsked is how often brokers have asked for a page.
+func (c *Control) PagesAsked() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked
 }
 
 // LosePage makes control forget a page, as if another had taken its place.
