@@ -764,7 +764,7 @@ export interface paths {
      * Exchange an issuer's token for creds
      * @description For clients that need a creds file. The token is the proof; the creds are good for a quarter of an hour at most, and no longer than
      *     the token, the rule, the role and the plan allow. Whatever is wrong is answered with the same 401; the account's people see why in
-     *     its refusals.
+     *     its refusals. Who tries more than 600 times a minute is answered 429, for that account and from that address only.
      */
     post: operations["exchangeOidcToken"];
     delete?: never;
