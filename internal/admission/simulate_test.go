@@ -241,8 +241,9 @@ func (p *prober) subscribed(l *login, i int, s subject) (ok bool, delivered []st
 	return ok, slices.Compact(delivered)
 }
 
-// internal are the subjects of what servers send each other and their accounts.
-var internal = regexp.MustCompile(`^(\$SYS|\$JS|\$MQTT|_R_|signalbox)\.`)
+// internal are the subjects of what servers, brokers and control send each other
+// and their accounts. A broker's inboxes have its key in them.
+var internal = regexp.MustCompile(`^(\$SYS|\$JS|\$MQTT|_R_|signalbox|_INBOX\.U[A-Z2-7]{55})\.`)
 
 // allowsQueues is true when a queue stands in what the login may subscribe to.
 func (l *login) allowsQueues() bool {
