@@ -245,6 +245,46 @@ func TestConnectionsFollowWhatTheAccountAllows(t *testing.T) {
 	}
 }
 
+// A limit that is new finds connections without places, and until they have them newcomers could get
+// these elsewhere: so it counts as in force only then. What comes after it is in force meanwhile, though not proven.
+func TestNewLimitIsInForceWhenThoseItFoundAreCounted(t *testing.T) {
+	t.Parallel()
+	cluster := brokertest.Start(t, 2)
+	control, full, empty := cluster.Control, cluster.Nodes[0], cluster.Nodes[1]
+	account, other := control.NewAccount("acme"), control.NewAccount("other")
+	other.Change(nil)
+	before := account.Change(nil)
+	cluster.WaitApplied(before)
+	user, leaver := account.Issue("app"), other.Issue("app")
+	gone := leaver.Connect(t, full.ClientURL(), nats.IgnoreDiscoveredServers())
+	found := crowd(t, 4, dialers["STANDARD"], user, full)
+
+	release := control.HoldPlaces()
+	limited := account.Change(func(c *claims.Account) { c.TypeConnections = map[claims.ConnectionType]int64{"STANDARD": 3} })
+	revoked := other.Revoke(leaver.Key)
+	brokertest.WaitClosed(t, gone)
+	control.WaitFor(t.Context(), "the broker that found nobody to say that all is in force", func() bool { return control.Applied(empty.PublicKey()) == revoked })
+	full.WaitApplied(revoked)
+	for range 2 { // the first receipt may be from before
+		reports := control.Reports(full.PublicKey())
+		if err := control.Hub().Announce(t.Context(), brokertest.OperatorID); err != nil {
+			t.Fatal(err)
+		}
+		control.WaitFor(t.Context(), "another receipt", func() bool { return control.Reports(full.PublicKey()) > reports })
+	}
+	if at := control.Applied(full.PublicKey()); at >= limited {
+		t.Errorf("the broker that found %d says that %d is in force, and the limit came at %d", len(found), at, limited)
+	}
+	release()
+	control.WaitFor(t.Context(), "all to be in force", func() bool { return control.Applied(full.PublicKey()) == revoked })
+	if n := connected(t, account, full); n != 3 {
+		t.Errorf("%d connections are there when the limit of 3 is said to be in force", n)
+	}
+	if extra := crowd(t, 2, dialers["STANDARD"], user, full, empty); len(extra) != 0 {
+		t.Errorf("%d more got in", len(extra))
+	}
+}
+
 func TestUsersHaveNoMoreConnectionsThanTheirCap(t *testing.T) {
 	t.Parallel()
 	for _, brokers := range []int{1, 3} {

@@ -34,9 +34,10 @@ var (
 
 // Holder is a broker's end: the places that it holds, and who has them.
 type Holder struct {
-	broker string
-	log    *slog.Logger
-	wake   chan struct{} // holds one
+	broker  string
+	log     *slog.Logger
+	wake    chan struct{} // holds one
+	settled chan struct{} // likewise
 
 	startedAt time.Time
 
@@ -49,6 +50,8 @@ type Holder struct {
 	known     []string // peers that control named in its last answer
 	said      []string // peers that the last ask named
 	placed    int64    // connections so far
+	adopted   int64    // calls of Adopt so far
+	adopting  map[*bucket]struct{}
 
 	// Known to Run's goroutine only.
 	incarnation, sequence int64
@@ -62,6 +65,8 @@ type bucket struct {
 	waiters []*waiter
 
 	news, told int       // what control is to know, whatever is needed; what it knows
+	adopted    int64     // the last call of Adopt for it,
+	settled    int64     // and the last that is done with
 	after      int64     // what control said to say when asking again; 0: it did not
 	asked      int       // of the waiters, those that the first of these asks was for
 	retries    int       // asks in a row that were not final, or were in vain
@@ -104,6 +109,7 @@ func NewHolder(broker string, log *slog.Logger) *Holder {
 	return &Holder{
 		broker: broker, log: log, wake: make(chan struct{}, 1), incarnation: now.UnixNano(), startedAt: now, checkedAt: now,
 		buckets: map[Key]*bucket{}, due: map[Key]*bucket{}, peers: map[string]time.Time{},
+		adopting: map[*bucket]struct{}{}, settled: make(chan struct{}, 1),
 	}
 }
 
@@ -213,7 +219,8 @@ func (h *Holder) Holds(id uint64, claims ...Claim) bool {
 }
 
 // Adopt counts connections that are there already, now that there is a limit or
-// another one. What of them has no place is ended once control says that there are no more.
+// another one. What of them has no place is ended once control says that there are no more;
+// until that is [Holder.Settled], newcomers elsewhere may get the places of those found.
 func (h *Holder) Adopt(c Claim, conns []Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -225,7 +232,41 @@ func (h *Holder) Adopt(c Claim, conns []Conn) {
 		}
 	}
 	b.after, b.retries = 0, 0
+	h.adopted++
+	b.adopted = h.adopted
+	h.adopting[b] = struct{}{}
 	h.tell(b)
+}
+
+// Adoptions is how many times there was something to adopt, and up to which of them control
+// has heard of all those found, and whoever has no place is gone.
+func (h *Holder) Adoptions() (all, settled int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	settled = h.adopted
+	for b := range h.adopting {
+		settled = min(settled, b.settled)
+	}
+	return h.adopted, settled
+}
+
+// Settled is sent to when more adoptions are settled than before.
+func (h *Holder) Settled() <-chan struct{} { return h.settled }
+
+// settle notes which adoptions an answer was the last word on.
+func (h *Holder) settle(list []asking) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, a := range list {
+		b := a.bucket
+		if _, ok := h.adopting[b]; !ok || b.used() > b.holds {
+			continue
+		}
+		if b.settled = a.adopted; b.settled == b.adopted {
+			delete(h.adopting, b)
+		}
+		signal(h.settled)
+	}
 }
 
 // Forget lets a bucket go that has no limit any more: its places go back.
@@ -384,9 +425,10 @@ func (h *Holder) retireIdle(now time.Time) {
 
 // asking is a bucket that control is asked about, and what was known when that began.
 type asking struct {
-	bucket *bucket
-	want   Want
-	news   int
+	bucket  *bucket
+	want    Want
+	news    int
+	adopted int64
 }
 
 // asking returns what to ask for now, and when to look again: a negative wait is
@@ -409,7 +451,7 @@ func (h *Holder) asking(now time.Time) (list []asking, wait time.Duration) {
 		case pause > 0:
 			wait = soonest(wait, pause)
 		case len(list) < maxWants:
-			list = append(list, asking{bucket: b, want: b.want(), news: b.news})
+			list = append(list, asking{bucket: b, want: b.want(), news: b.news, adopted: b.adopted})
 		}
 	}
 	return list, wait
@@ -521,6 +563,7 @@ func (h *Holder) take(list []asking, a Answer, sent time.Time) {
 	for _, c := range over {
 		c.End()
 	}
+	h.settle(list)
 }
 
 // heed does what an answer asks for, beyond places: to ask again, or to take it

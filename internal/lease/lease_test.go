@@ -356,12 +356,51 @@ func TestConnectionsThatWereThereBeforeTheLimitAreCounted(t *testing.T) {
 				conns = append(conns, c)
 			}
 			s.Adopt(Claim{Key: mqtt, Limit: 5}, conns)
+			if all, settled := s.Adoptions(); all != 1 || settled != 0 {
+				t.Errorf("of %d adoptions %d are settled, want none of one", all, settled)
+			}
 		}
-		time.Sleep(time.Second)
+		for _, s := range sites {
+			<-s.Settled()
+			if all, settled := s.Adoptions(); all != 1 || settled != 1 {
+				t.Errorf("then of %d adoptions %d are settled, want the one", all, settled)
+			}
+		}
 		if got := live(sites); got != 5 {
 			t.Errorf("%d are left, want 5", got)
 		}
 		stopAll(sites)
+	})
+}
+
+// While control is away nothing is settled, and one account that changes all the time does not keep the others'
+// adoptions from being.
+func TestAdoptionIsSettledWhenControlHasHeardOfIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		busy := TypeKey("B", "MQTT")
+		l.limit(mqtt, 5)
+		l.limit(busy, 5)
+		s := startSites(t, l, 1)[0]
+		l.set(l.cut, s.name, true)
+		s.Adopt(Claim{Key: mqtt, Limit: 5}, nil)
+		time.Sleep(10 * time.Second)
+		if all, settled := s.Adoptions(); all != 1 || settled != 0 {
+			t.Errorf("without control of %d adoptions %d are settled, want none of one", all, settled)
+		}
+		l.set(l.cut, s.name, false)
+		for range 1000 {
+			s.Adopt(Claim{Key: busy, Limit: 5}, nil)
+			time.Sleep(time.Millisecond)
+		}
+		if all, settled := s.Adoptions(); settled < all-100 {
+			t.Errorf("of %d adoptions, one every millisecond, only %d are settled", all, settled)
+		}
+		time.Sleep(time.Second)
+		if all, settled := s.Adoptions(); settled != all {
+			t.Errorf("in the end of %d adoptions %d are settled", all, settled)
+		}
+		stopAll([]*site{s})
 	})
 }
 

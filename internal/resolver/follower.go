@@ -79,6 +79,7 @@ type Follower struct {
 	mu       sync.Mutex
 	progress Progress
 	doubtful bool          // what control says may be old
+	unproven []unproven    // oldest first
 	awaited  Revision      // the head that will be a confirmation once it is applied; 0: none
 	spokenAt time.Time     // when control spoke of it
 	changed  chan struct{} // closed and replaced whenever progress changes
@@ -87,6 +88,7 @@ type Follower struct {
 // Progress is how far a broker has come.
 type Progress struct {
 	Applied  Revision  // stored and in force
+	Proven   Revision  // Applied, as far as the connections that a limit found have their places, or are gone
 	Head     Revision  // the newest that control spoke of; 0 when it has not yet
 	HeardAt  time.Time // when control last said something; zero: never
 	CaughtUp bool      // has had everything at least once since it started
@@ -94,6 +96,13 @@ type Progress struct {
 	// date: what control knew then is in force. Zero: never since it started.
 	ConfirmedAt time.Time
 	LastError   string // why the last catch-up failed; empty when it did not
+}
+
+// unproven is what is applied, and what must be settled before a receipt may say so
+// (see [lease.Holder.Adoptions]).
+type unproven struct {
+	applied  Revision
+	adoption int64
 }
 
 // question is one to the replica that announced a head: what it is now.
@@ -137,7 +146,7 @@ func NewFollower(r *Resolver, broker string, log *slog.Logger) *Follower {
 		answers: make(chan catchUpResult, 1), changed: make(chan struct{}), peers: map[string]Revision{}, refused: newRefused(), seen: newSeen(), graves: newGraves(),
 		loginChanged: make(chan struct{}, 1), operatorChanged: make(chan struct{}, 1),
 		cursor:   r.store.Applied(),
-		progress: Progress{Applied: r.store.Applied()},
+		progress: Progress{Applied: r.store.Applied(), Proven: r.store.Applied()},
 	}
 }
 
@@ -160,10 +169,38 @@ func (f *Follower) update(change func(*Progress)) {
 	defer f.mu.Unlock()
 	heard := f.progress.HeardAt
 	change(&f.progress)
+	f.prove()
 	f.doubtful = f.doubtful || !heard.IsZero() && elapsed(heard, f.progress.HeardAt) > doubtAfter
 	f.confirm(f.progress.HeardAt.After(heard))
 	close(f.changed)
 	f.changed = make(chan struct{})
+}
+
+// prove keeps Proven. Changes that come after one that waits wait with it, but only to be
+// told: they are in force meanwhile. Needs mu.
+func (f *Follower) prove() {
+	p := &f.progress
+	var adoption, settled int64
+	if f.holder != nil {
+		adoption, settled = f.holder.Adoptions()
+	}
+	if last := len(f.unproven) - 1; last >= 0 && f.unproven[last].adoption == adoption {
+		f.unproven[last].applied = p.Applied
+	} else {
+		f.unproven = append(f.unproven, unproven{p.Applied, adoption})
+	}
+	for len(f.unproven) > 0 && f.unproven[0].adoption <= settled {
+		p.Proven, f.unproven = f.unproven[0].applied, f.unproven[1:]
+	}
+	p.Proven = min(p.Proven, p.Applied) // the store may have lost something
+}
+
+// settled is sent to when there may be more to prove.
+func (f *Follower) settled() <-chan struct{} {
+	if f.holder == nil {
+		return nil
+	}
+	return f.holder.Settled()
 }
 
 // elapsed is the time between two readings, by the wall's clock or by the one
@@ -212,9 +249,13 @@ func (f *Follower) confirm(heard bool) {
 }
 
 func (f *Follower) applied() Revision {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.progress.Applied
+	progress, _ := f.Progress()
+	return progress.Applied
+}
+
+func (f *Follower) proven() Revision {
+	progress, _ := f.Progress()
+	return progress.Proven
 }
 
 // Run follows control until ctx ends. The server must be accepting connections.
@@ -309,6 +350,9 @@ func (f *Follower) loop(ctx context.Context, pushes, heads, answers <-chan *nats
 			f.takeHeadAnswer(ctx, m)
 		case <-reconnected:
 			f.ask(ctx)
+			f.report()
+		case <-f.settled():
+			f.update(func(*Progress) {})
 			f.report()
 		case <-f.loginChanged:
 			if err := f.conn.ForceReconnect(); err != nil {
@@ -470,7 +514,7 @@ func (f *Follower) answer(m *nats.Msg, a pushAnswer) {
 	}
 	a.Server = answerServer{Name: f.server.Name(), ID: f.server.ID()}
 	reply := nats.NewMsg(m.Reply)
-	reply.Header.Set(HeaderApplied, strconv.FormatInt(f.applied(), 10))
+	reply.Header.Set(HeaderApplied, strconv.FormatInt(f.proven(), 10))
 	reply.Header.Set(HeaderBroker, f.broker)
 	reply.Data = mustJSON(a)
 	f.publish(reply)
@@ -493,7 +537,7 @@ func (f *Follower) receipt(subject string) *nats.Msg {
 	m := nats.NewMsg(subject)
 	progress, _ := f.Progress()
 	m.Data = mustJSON(Receipt{
-		Broker: f.broker, Applied: progress.Applied, Settled: progress.CaughtUp, Stored: f.store.Stored(), Refusals: append(f.transient, standing...),
+		Broker: f.broker, Applied: progress.Proven, Settled: progress.CaughtUp, Stored: f.store.Stored(), Refusals: append(f.transient, standing...),
 		Effects:  f.resolver.effects.report(time.Now()),
 		ServerID: f.server.ID(), Version: server.VERSION,
 	})

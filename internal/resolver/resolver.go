@@ -46,7 +46,8 @@ type Refusal struct {
 }
 
 // Receipt is what a broker says about itself: everything up to Applied is on its
-// disk and in force, except what Refusals names.
+// disk and in force, except what Refusals names. Of a new count of connections that means
+// that control has heard of all those found, and whoever was too many is gone.
 type Receipt struct {
 	Broker   string    `json:"broker"` // the public key of the broker's system-account user
 	Applied  Revision  `json:"applied"`

@@ -57,6 +57,7 @@ type Control struct {
 	refusals  []resolver.Refusal
 	standing  map[string][]resolver.Refusal
 	reported  map[string]resolver.Receipt // the last whole one of each broker
+	reports   map[string]int              // how many there were
 	attached  []string                    // URLs of stock servers
 	ledger    resolver.Ledger
 	logins    []resolver.RefusedLogins // as brokers reported them
@@ -80,7 +81,7 @@ func NewControl(t testing.TB) *Control {
 	c := &Control{
 		t: t, log: Logger(t), changed: make(chan struct{}),
 		entries: map[string]resolver.Entry{}, brokers: map[string]seat{}, receipts: map[string]resolver.Receipt{},
-		standing: map[string][]resolver.Refusal{}, reported: map[string]resolver.Receipt{},
+		standing: map[string][]resolver.Refusal{}, reported: map[string]resolver.Receipt{}, reports: map[string]int{},
 		pages: map[claims.PageHash]claims.Page{},
 		disks: map[string]resolver.DiskReport{}, spared: map[string]bool{},
 	}
@@ -263,6 +264,13 @@ func (c *Control) Reported(publicKey string) resolver.Receipt {
 	return c.reported[publicKey]
 }
 
+// Reports is how many whole receipts the broker with the public key has sent.
+func (c *Control) Reports(publicKey string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reports[publicKey]
+}
+
 // Mend puts another JWT in the place of an account's current one, at the same
 // revision and without telling anybody.
 func (c *Control) Mend(account, token string) {
@@ -425,6 +433,7 @@ func (c *Control) applied(_ context.Context, _ string, r resolver.Receipt) error
 	if !r.Partial {
 		c.standing[r.Broker] = r.Refusals
 		c.reported[r.Broker] = r
+		c.reports[r.Broker]++
 	}
 	c.heard()
 	return nil

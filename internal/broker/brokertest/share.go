@@ -10,6 +10,7 @@ import (
 
 // shares is the ledger of places for connections that are counted.
 type shares struct {
+	held    chan struct{} // closed when asks are answered again; nil: they are
 	buckets map[lease.Key]*lease.Bucket
 	brokers map[string]sharer
 }
@@ -20,11 +21,35 @@ type sharer struct {
 	lease.Heard
 }
 
-func (c *Control) lease(_ context.Context, _ string, q lease.Ask) (a lease.Answer, recalls []lease.Recall, err error) {
+// HoldPlaces makes control answer no broker that asks for places until release is called.
+func (c *Control) HoldPlaces() (release func()) {
+	held := make(chan struct{})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shares.held = held
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		close(held)
+		c.shares.held = nil
+	}
+}
+
+func (c *Control) lease(ctx context.Context, _ string, q lease.Ask) (a lease.Answer, recalls []lease.Recall, err error) {
+	c.mu.Lock()
+	held := c.shares.held
+	c.mu.Unlock()
+	if held != nil {
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return a, nil, ctx.Err()
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.shares.brokers == nil {
-		c.shares = shares{buckets: map[lease.Key]*lease.Bucket{}, brokers: map[string]sharer{}}
+		c.shares.buckets, c.shares.brokers = map[lease.Key]*lease.Bucket{}, map[string]sharer{}
 	}
 	now := time.Now()
 	own := c.shares.brokers[q.Broker]
