@@ -66,7 +66,7 @@ type bucket struct {
 
 	news, told int       // what control is to know, whatever is needed; what it knows
 	adopted    int64     // the last call of Adopt for it,
-	settled    int64     // and the last that is done with
+	settled    int64     // and up to which of all calls none waits for it
 	after      int64     // what control said to say when asking again; 0: it did not
 	asked      int       // of the waiters, those that the first of these asks was for
 	retries    int       // asks in a row that were not final, or were in vain
@@ -232,9 +232,12 @@ func (h *Holder) Adopt(c Claim, conns []Conn) {
 		}
 	}
 	b.after, b.retries = 0, 0
+	if _, ok := h.adopting[b]; !ok {
+		b.settled = h.adopted // of those before, none was this bucket's, or all are
+		h.adopting[b] = struct{}{}
+	}
 	h.adopted++
 	b.adopted = h.adopted
-	h.adopting[b] = struct{}{}
 	h.tell(b)
 }
 
@@ -262,7 +265,7 @@ func (h *Holder) settle(list []asking) {
 		if _, ok := h.adopting[b]; !ok || b.used() > b.holds {
 			continue
 		}
-		if b.settled = a.adopted; b.settled == b.adopted {
+		if b.settled = max(b.settled, a.adopted); b.settled == b.adopted {
 			delete(h.adopting, b)
 		}
 		signal(h.settled)
