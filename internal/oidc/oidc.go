@@ -116,7 +116,11 @@ func get(ctx context.Context, client *http.Client, from string) ([]byte, error) 
 	if response.StatusCode != http.StatusOK {
 		return nil, failed(nil, "the issuer answers %d when asked for its keys", response.StatusCode)
 	}
-	return io.ReadAll(response.Body)
+	body, err := io.ReadAll(response.Body)
+	if err == nil {
+		err = ctx.Err() // a server that sees us leave may still end its answer properly
+	}
+	return body, err
 }
 
 // keep writes the keys that can be used in one form, so that the same are the same.
