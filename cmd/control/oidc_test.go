@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -199,63 +200,111 @@ func TestTokensOfAnIssuerLetInFromControlToBroker(t *testing.T) {
 	}
 }
 
+const shop, site = "repo:acme/shop", "repo:acme/site"
+
+// pipelines are of two subjects, each connected by a token and by creds that were exchanged for one.
+type pipelines struct {
+	*customer
+	s       *stack
+	p       *identityProvider
+	issuer  string // the issuer's path
+	account string // its public key
+
+	token         string // of the shop, as are
+	creds, unused nats.Option
+	ofShop        []*nats.Conn
+	ofSite        []*nats.Conn
+}
+
+func startPipelines(t *testing.T) *pipelines {
+	t.Helper()
+	l := &pipelines{p: startIdentityProvider(t), s: startIssuerStack(t)}
+	l.customer = l.s.signUp("pipelines")
+	l.issuer, l.account = "/v1/oidc-issuers/"+l.takesTokens(l.p).ID, l.publicKey()
+	l.token = l.issued(time.Now().Add(-time.Minute), shop)
+	l.creds, l.unused = l.exchange(l.token), l.exchange(l.token)
+	l.ofShop = []*nats.Conn{l.in(l.show(l.token)), l.in(l.creds)}
+	l.ofSite = []*nats.Conn{l.in(l.show(l.issued(time.Now(), site))), l.in(l.exchange(l.issued(time.Now().Add(-time.Minute), site)))}
+	return l
+}
+
+func (l *pipelines) issued(at time.Time, subject string) string {
+	return l.p.token(func(said map[string]any) { said["iat"], said["sub"] = at.Unix(), subject })
+}
+
+func (l *pipelines) show(token string) nats.Option { return nats.UserInfo(l.account, token) }
+
+func (l *pipelines) exchange(token string) nats.Option {
+	l.t.Helper()
+	var creds struct{ Creds string }
+	l.must("POST", "/v1/accounts/"+l.customer.account+"/oidc-exchange", map[string]any{"token": token}, &creds)
+	return nats.UserCredentialBytes([]byte(creds.Creds))
+}
+
+func (l *pipelines) dial(by nats.Option) (*nats.Conn, error) {
+	nc, err := nats.Connect(l.s.nats, by, nats.NoReconnect(), nats.Timeout(patience))
+	if err == nil {
+		l.t.Cleanup(nc.Close)
+	}
+	return nc, err
+}
+
+func (l *pipelines) in(by nats.Option) *nats.Conn {
+	l.t.Helper()
+	nc, err := l.dial(by)
+	check(l.t, err)
+	return nc
+}
+
+// wantOut fails if the shop's token is taken, to log in with or for creds.
+func (l *pipelines) wantOut(when string) {
+	l.t.Helper()
+	if nc, err := l.dial(l.show(l.token)); err == nil {
+		l.t.Errorf("%s the token let in again, as %s", when, nc.ConnectedUrl())
+	}
+	if status, _, err := l.call("POST", "/v1/accounts/"+l.customer.account+"/oidc-exchange", map[string]any{"token": l.token}); err != nil || status != http.StatusUnauthorized {
+		l.t.Errorf("%s the token is exchanged with status %d (%v)", when, status, err)
+	}
+}
+
+// wantForeseen fails unless a dry run says that so many connections would be closed. What brokers
+// that did not answer in time would close, it does not know, and says so.
+func (l *pipelines) wantForeseen(closed int64, what, method, path string, body any) {
+	l.t.Helper()
+	var dryRun struct {
+		Affected struct {
+			Closed   int64 `json:"connections_closed"`
+			Asked    int64 `json:"brokers_asked"`
+			Answered int64 `json:"brokers_answered"`
+		}
+	}
+	eventually(l.t, "all brokers to foresee "+what, func() error {
+		if l.must(method, path+"?dry_run=true", body, &dryRun); dryRun.Affected.Answered < dryRun.Affected.Asked {
+			return fmt.Errorf("%+v", dryRun.Affected)
+		}
+		return nil
+	})
+	if got := dryRun.Affected.Closed; got != closed {
+		l.t.Errorf("%s would close %d connections, want %d", what, got, closed)
+	}
+}
+
 // A subject's tokens are revoked as a credential is: what came by them, or by creds that were
 // exchanged for them, is thrown out, and neither lets in again.
 func TestRevokedSubjectIsThrownOutAndStaysOut(t *testing.T) {
 	t.Parallel()
-	p, s := startIdentityProvider(t), startIssuerStack(t)
-	c := s.signUp("revokers")
-	issuer, account := c.takesTokens(p), c.publicKey()
-	exchange := func(token string) nats.Option {
-		var creds struct{ Creds string }
-		c.must("POST", "/v1/accounts/"+c.account+"/oidc-exchange", map[string]any{"token": token}, &creds)
-		return nats.UserCredentialBytes([]byte(creds.Creds))
-	}
-	dial := func(by nats.Option) (*nats.Conn, error) {
-		nc, err := nats.Connect(s.nats, by, nats.NoReconnect(), nats.Timeout(patience))
-		if err == nil {
-			t.Cleanup(nc.Close)
-		}
-		return nc, err
-	}
-	connect := func(by nats.Option) *nats.Conn {
-		nc, err := dial(by)
-		check(t, err)
-		return nc
-	}
-	issuedAt := func(at time.Time, sub string) string {
-		return p.token(func(said map[string]any) { said["iat"], said["sub"] = at.Unix(), sub })
-	}
-	shop, site := "repo:acme/shop", "repo:acme/site"
-	token := issuedAt(time.Now().Add(-time.Minute), shop)
-	creds := exchange(token)
-	unused := exchange(token)
-	gone := []<-chan nats.Status{
-		connect(nats.UserInfo(account, token)).StatusChanged(nats.CLOSED), connect(creds).StatusChanged(nats.CLOSED),
-	}
-	stay := []*nats.Conn{
-		connect(nats.UserInfo(account, issuedAt(time.Now(), site))), connect(exchange(issuedAt(time.Now().Add(-time.Minute), site))),
-	}
-
+	l := startPipelines(t)
 	revocation := map[string]any{"subject": shop, "reason": "in a log"}
-	foreseen := func(method, path string, body any) (closed int64) {
-		var dryRun struct {
-			Affected struct {
-				Closed int64 `json:"connections_closed"`
-			}
-		}
-		c.must(method, path+"?dry_run=true", body, &dryRun)
-		return dryRun.Affected.Closed
-	}
-	path := "/v1/oidc-issuers/" + issuer.ID
-	if n := foreseen("POST", path+"/revoke", revocation); n != 2 {
-		t.Errorf("a dry run closes %d connections, want 2", n)
+	l.wantForeseen(2, "the revocation", "POST", l.issuer+"/revoke", revocation)
+	var gone []<-chan nats.Status
+	for _, nc := range l.ofShop {
+		gone = append(gone, nc.StatusChanged(nats.CLOSED))
 	}
 	var told struct {
 		Revoked []struct{ Subject, Reason string } `json:"revoked_subjects"`
 	}
 	start := time.Now()
-	c.must("POST", path+"/revoke", revocation, &told)
+	l.must("POST", l.issuer+"/revoke", revocation, &told)
 	if len(told.Revoked) != 1 || told.Revoked[0].Subject != shop || told.Revoked[0].Reason != "in a log" {
 		t.Errorf("the issuer says %+v", told)
 	}
@@ -267,69 +316,67 @@ func TestRevokedSubjectIsThrownOutAndStaysOut(t *testing.T) {
 		}
 	}
 	t.Logf("both connections were closed within %s", time.Since(start).Round(time.Millisecond))
-	c.inForce()
-	for name, by := range map[string]nats.Option{"the token": nats.UserInfo(account, token), "its creds": creds, "its creds that nobody had used": unused} {
-		if nc, err := dial(by); err == nil {
+	l.inForce()
+	l.wantOut("after its revocation")
+	for name, by := range map[string]nats.Option{"its creds": l.creds, "its creds that nobody had used": l.unused} {
+		if nc, err := l.dial(by); err == nil {
 			t.Errorf("%s let in again, as %s", name, nc.ConnectedUrl())
 		}
 	}
-	if status, _, err := c.call("POST", "/v1/accounts/"+c.account+"/oidc-exchange", map[string]any{"token": token}); err != nil || status != http.StatusUnauthorized {
-		t.Errorf("the token is exchanged with status %d (%v)", status, err)
-	}
 	eventually(t, "the refusals to be told", func() error {
-		for _, r := range c.refusals() {
+		for _, r := range l.refusals() {
 			if r.Reason == "credential_revoked" && r.Explanation != "" {
 				return nil
 			}
 		}
-		return fmt.Errorf("refusals = %+v", c.refusals())
+		return fmt.Errorf("refusals = %+v", l.refusals())
 	})
-	for _, nc := range stay {
+	for _, nc := range l.ofSite {
 		if nc.IsClosed() {
 			t.Error("a connection of another subject was closed")
 		}
 	}
-	if n := foreseen("POST", path+"/revoke", revocation); n != 0 {
-		t.Errorf("done again it would close %d connections", n)
-	}
+	l.wantForeseen(0, "the same again", "POST", l.issuer+"/revoke", revocation)
 
-	// What a change of a rule closes is foreseen, though brokers do not have the page that it makes.
-	role := c.role("other pipelines", map[string]any{}).ID
-	rules := func(most string, audiences ...string) map[string]any {
-		return map[string]any{"audiences": audiences, "rules": []map[string]any{{
-			"role_id": role, "name": "ci-{{repository}}", "max_lifetime": most,
-			"conditions": []map[string]any{{"claim": "sub", "match": "prefix", "value": "repo:acme/"}},
-		}}}
-	}
-	for name, body := range map[string]map[string]any{"another role": rules("PT1H", "nats"), "another audience": {"audiences": []string{"nats", "others"}}} {
-		if n := foreseen("PATCH", path, body); n != 2 {
-			t.Errorf("%s would close %d connections, want 2", name, n)
-		}
-	}
-	if n := foreseen("PATCH", path, map[string]any{"description": "the pipelines"}); n != 0 {
-		t.Errorf("another description would close %d connections", n)
-	}
-	if n := foreseen("DELETE", path, nil); n != 2 {
-		t.Errorf("its deletion would close %d connections, want 2", n)
-	}
-
-	// What is revoked outlives the issuer, since its tokens do.
-	c.must("DELETE", path, nil, nil)
-	again := rules("PT1H", "nats")
-	again["url"] = p.url
-	c.must("POST", "/v1/accounts/"+c.account+"/oidc-issuers", again, nil)
-	c.inForce()
-	if nc, err := dial(nats.UserInfo(account, token)); err == nil {
-		t.Errorf("the issuer deleted and made again, the token let in again, as %s", nc.ConnectedUrl())
-	}
-	if status, _, err := c.call("POST", "/v1/accounts/"+c.account+"/oidc-exchange", map[string]any{"token": token}); err != nil || status != http.StatusUnauthorized {
-		t.Errorf("the issuer deleted and made again, the token is exchanged with status %d (%v)", status, err)
-	}
+	// It outlives the issuer, since its tokens do.
+	l.must("DELETE", l.issuer, nil, nil)
+	l.must("POST", "/v1/accounts/"+l.customer.account+"/oidc-issuers", map[string]any{"url": l.p.url, "audiences": []string{"nats"}, "rules": l.rules(l.role("other pipelines", map[string]any{}).ID)}, nil)
+	l.inForce()
+	l.wantOut("after its issuer was deleted and made again")
 	eventually(t, "a token to be let in that was not issued in the revocation's own second", func() error {
-		_, err := dial(nats.UserInfo(account, issuedAt(time.Now(), shop)))
+		_, err := l.dial(l.show(l.issued(time.Now(), shop)))
 		return err
 	})
-	connect(nats.UserInfo(account, issuedAt(time.Now().Add(-time.Minute), site)))
+	l.in(l.show(l.issued(time.Now().Add(-time.Minute), site)))
+}
+
+// rules put every subject of the organization in the role.
+func (l *pipelines) rules(role string) []map[string]any {
+	return []map[string]any{{
+		"role_id": role, "name": "ci-{{repository}}", "max_lifetime": "PT1H",
+		"conditions": []map[string]any{{"claim": "sub", "match": "prefix", "value": "repo:acme/"}},
+	}}
+}
+
+// What a change of an issuer closes is foreseen, though brokers do not have the page that it makes.
+func TestWhatAChangeOfAnIssuerClosesIsForeseen(t *testing.T) {
+	t.Parallel()
+	l := startPipelines(t)
+	other := l.rules(l.role("other pipelines", map[string]any{}).ID)
+	l.wantForeseen(4, "another role", "PATCH", l.issuer, map[string]any{"audiences": []string{"nats"}, "rules": other})
+	l.wantForeseen(4, "another audience", "PATCH", l.issuer, map[string]any{"audiences": []string{"nats", "others"}})
+	l.wantForeseen(0, "another description", "PATCH", l.issuer, map[string]any{"description": "the pipelines"})
+	l.wantForeseen(4, "its deletion", "DELETE", l.issuer, nil)
+	l.must("DELETE", l.issuer, nil, nil)
+	l.inForce()
+	for _, nc := range append(l.ofShop, l.ofSite...) {
+		eventually(t, "those foreseen to be closed", func() error {
+			if !nc.IsClosed() {
+				return errors.New("it is open")
+			}
+			return nil
+		})
+	}
 }
 
 // Creds that nobody could log in with are not handed out, and the account's people are told why.

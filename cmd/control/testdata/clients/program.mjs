@@ -27,10 +27,12 @@ const context = await browser.newContext({ ignoreHTTPSErrors: true, bypassCSP: t
 await context.addCookies(cookies);
 const page = await context.newPage();
 page.on("console", (message) => process.stderr.write(`${message.text()}\n`));
+let exposed;
 const finished = new Promise((resolve, reject) => {
   page.on("pageerror", reject);
-  void page.exposeFunction("finished", resolve);
+  exposed = page.exposeFunction("finished", resolve);
 });
+await exposed;
 const ended = once(input, "close");
 // Of control's origin, but not of the web UI, which gives its pages titles of its own.
 await page.goto(`${at}/v1/me`);
