@@ -95,6 +95,8 @@ export async function whole(page: Page, name: string): Promise<void> {
   ] as const) {
     await page.setViewportSize({ width, height: 900 });
     await page.emulateMedia({ colorScheme });
+    await page.getByText("Loading", { exact: true }).first().waitFor({ state: "detached" });
+    // The page follows its new size in a frame or two.
     await expect
       .poll(() => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), {
         message: `${name} is wider than the screen (${screen})`,

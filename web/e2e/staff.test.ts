@@ -1,19 +1,13 @@
 import { execFile } from "node:child_process";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { promisify } from "node:util";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { launch, signUp, visit } from "./browser";
+import { launch, signUp, visit, whole } from "./browser";
 import { control } from "./stack";
-
-/** Where pictures go; none are taken without. */
-const pictures = process.env.SCREENSHOTS;
 
 let browser: Browser;
 beforeAll(async () => {
   browser = await launch();
-  if (pictures) await mkdir(pictures, { recursive: true });
 });
 afterAll(() => browser.close());
 
@@ -23,40 +17,19 @@ async function makeStaff(email: string): Promise<void> {
   });
 }
 
-/** whole sees that nothing is wider than the screen, in both appearances and on a phone. */
-async function whole(page: Page, name: string): Promise<void> {
-  for (const [screen, width, colorScheme] of [
-    ["light", 1280, "light"],
-    ["dark", 1280, "dark"],
-    ["phone", 390, "light"],
-  ] as const) {
-    await page.setViewportSize({ width, height: 860 });
-    await page.emulateMedia({ colorScheme });
-    await page.getByText("Loading", { exact: true }).first().waitFor({ state: "detached" });
-    // The page follows its new size in a frame or two.
-    await expect
-      .poll(() => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), {
-        message: `${name} is wider than the screen (${screen})`,
-      })
-      .toBeLessThanOrEqual(0);
-    if (pictures) await page.screenshot({ path: join(pictures, `staff-${name}-${screen}.png`), fullPage: true });
-  }
-  await page.setViewportSize({ width: 1280, height: 860 });
-}
-
 test("staff edit a plan, move its tenants, and a tenant's plan page shows what it has now", async () => {
   const { context, page, complaints } = await visit(browser, { reducedMotion: "reduce" });
   await makeStaff(await signUp(page));
   await page.reload();
   await page.getByRole("link", { name: "Plans", exact: true }).click();
-  await whole(page, "plans");
+  await whole(page, "staff-plans");
   await page.getByRole("table", { name: "Plans" }).getByRole("link").first().click();
   await page.getByRole("table", { name: "Versions" }).waitFor();
   await page.getByRole("button", { name: "Edit", exact: true }).click();
   const editor = page.getByRole("dialog", { name: /^Edit/ });
   const accounts = editor.getByRole("textbox", { name: "Accounts", exact: true });
   await accounts.waitFor();
-  await whole(page, "edit-plan");
+  await whole(page, "staff-edit-plan");
   if (await accounts.isDisabled()) await editor.getByRole("switch", { name: "Accounts: unlimited" }).click();
   const most = String(100 + (Date.now() % 800));
   // Key by key, as a person does.
@@ -73,7 +46,7 @@ test("staff edit a plan, move its tenants, and a tenant's plan page shows what i
   await dialog.getByRole("button", { name: "Move tenants" }).click();
   await page.getByText("Moved", { exact: true }).waitFor();
   await page.getByRole("button", { name: `Move tenants of version ${next - 1}` }).waitFor({ state: "detached" });
-  await whole(page, "plan");
+  await whole(page, "staff-plan");
 
   await page.getByRole("link", { name: "Plan and use" }).click();
   await page.getByRole("heading", { name: new RegExp(`, version ${next}$`) }).waitFor();
@@ -84,7 +57,7 @@ test("staff edit a plan, move its tenants, and a tenant's plan page shows what i
   expect(made.status()).toBe(201);
   await page.getByRole("link", { name: "Tenants", exact: true }).click();
   await page.getByRole("table", { name: "Tenants" }).waitFor();
-  await whole(page, "tenants");
+  await whole(page, "staff-tenants");
   await page
     .getByRole("button", { name: /^Change the plan of/ })
     .first()
@@ -94,7 +67,7 @@ test("staff edit a plan, move its tenants, and a tenant's plan page shows what i
   await page.getByRole("option", { name: `${larger}, version 1` }).click();
   await plan.getByRole("button", { name: "Preview what this does" }).click();
   await plan.getByText(/in the claims/).waitFor();
-  await whole(page, "change-plan");
+  await whole(page, "staff-change-plan");
   await plan.getByRole("button", { name: "Change plan" }).click();
   await plan.getByText("In force", { exact: true }).waitFor();
   await plan.getByRole("button", { name: "Done" }).click();
@@ -109,7 +82,7 @@ test("staff edit a plan, move its tenants, and a tenant's plan page shows what i
   await create.getByRole("button", { name: "Create operator" }).click();
   await create.waitFor({ state: "detached" });
   await page.getByRole("button", { name: `Edit ${name}` }).waitFor();
-  await whole(page, "operators");
+  await whole(page, "staff-operators");
   expect(complaints).toEqual([]);
   await context.close();
 });
