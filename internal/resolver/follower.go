@@ -61,6 +61,7 @@ type Follower struct {
 	replica   string   // that announced a head last; empty: none has since it was last in vain that we asked it
 	failures  int      // catch-ups in a row without an answer
 	ahead     bool     // control was behind us, and we have said so
+	stuck     bool     // receipts say less than is in force, and we have said so
 	transient []Refusal
 	answers   chan catchUpResult
 	refused   *refused
@@ -103,6 +104,7 @@ type Progress struct {
 type unproven struct {
 	applied  Revision
 	adoption int64
+	since    time.Time
 }
 
 // question is one to the replica that announced a head: what it is now.
@@ -134,6 +136,7 @@ const (
 	retryFirst    = 100 * time.Millisecond
 	retryAtMost   = 5 * time.Second
 	reconnectWait = 100 * time.Millisecond
+	unprovenLong  = 10 * time.Second
 	doubtAfter    = 2*headEvery + headEvery/2 // without a word of control's; it announces heads
 	worrying      = 10                        // failed catch-ups in a row, some ten seconds of them
 )
@@ -187,12 +190,24 @@ func (f *Follower) prove() {
 	if last := len(f.unproven) - 1; last >= 0 && f.unproven[last].adoption == adoption {
 		f.unproven[last].applied = p.Applied
 	} else {
-		f.unproven = append(f.unproven, unproven{p.Applied, adoption})
+		f.unproven = append(f.unproven, unproven{p.Applied, adoption, time.Now()})
 	}
 	for len(f.unproven) > 0 && f.unproven[0].adoption <= settled {
 		p.Proven, f.unproven = f.unproven[0].applied, f.unproven[1:]
 	}
 	p.Proven = min(p.Proven, p.Applied) // the store may have lost something
+}
+
+// noteUnproven says, once, that receipts have waited for long.
+func (f *Follower) noteUnproven() {
+	f.mu.Lock()
+	p, stuck := f.progress, len(f.unproven) > 0 && time.Since(f.unproven[0].since) > unprovenLong
+	f.mu.Unlock()
+	if stuck && !f.stuck {
+		f.log.Warn("receipts say less than is in force here, since control has not answered for the connections that a new limit found",
+			"applied", p.Applied, "proven", p.Proven)
+	}
+	f.stuck = stuck
 }
 
 // settled is sent to when there may be more to prove.
@@ -556,6 +571,7 @@ func (f *Follower) takeHead(ctx context.Context, m *nats.Msg) {
 		signal(f.operatorChanged)
 	}
 	f.heed(ctx, head.Revision)
+	f.noteUnproven()
 	if m.Reply == "" {
 		f.report()
 		return
