@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // fleet is two replicas of control and clusters of three brokers. Everything
@@ -31,7 +34,7 @@ type node struct {
 	name       string
 	cluster    string
 	nats       string   // where clients connect, over no wire
-	ports      []string // of nats, cluster and metrics
+	ports      []string // of nats, cluster, metrics and monitoring
 	dir        string
 	process    *process
 	fromPeers  []*wire // to this broker
@@ -63,6 +66,7 @@ func startFleet(t *testing.T, clusters int) *fleet {
 	}
 	for _, n := range f.brokers {
 		n.awaitReady()
+		n.awaitRouted()
 	}
 	return f
 }
@@ -80,7 +84,7 @@ func (f *fleet) newCluster(name string) []*node {
 	f.t.Helper()
 	nodes := make([]*node, 3)
 	for i := range nodes {
-		n := &node{t: f.t, name: fmt.Sprint(name, "-", i+1), cluster: name, ports: freePorts(f.t, 3)}
+		n := &node{t: f.t, name: fmt.Sprint(name, "-", i+1), cluster: name, ports: freePorts(f.t, 4)}
 		n.dir, n.nats = filepath.Join(f.dir, n.name), "nats://127.0.0.1:"+n.ports[0]
 		in, out := newWire(f.t, n.ports[0]), newWire(f.t, f.stack.ports[0])
 		n.control, n.controlURL, n.apiURL = []*wire{in, out}, "nats://"+in.address(), "http://"+out.address()
@@ -106,9 +110,9 @@ func (n *node) configure() {
 	for _, w := range n.toPeers {
 		routes = append(routes, "nats://"+w.address())
 	}
-	text := fmt.Sprintf("server_name: %s\nlisten: 127.0.0.1:%s\n"+
+	text := fmt.Sprintf("server_name: %s\nlisten: 127.0.0.1:%s\nhttp: 127.0.0.1:%s\n"+
 		"cluster { name: %s, listen: 127.0.0.1:%s, advertise: %q, no_advertise: true, routes: [%s] }\n",
-		n.name, n.ports[0], n.cluster, n.ports[1], nowhere, strings.Join(routes, ", "))
+		n.name, n.ports[0], n.ports[3], n.cluster, n.ports[1], nowhere, strings.Join(routes, ", "))
 	if err := errors.Join(os.MkdirAll(n.dir, 0o700), os.WriteFile(n.file("nats.conf"), []byte(text), 0o600)); err != nil {
 		n.t.Fatal(err)
 	}
@@ -127,6 +131,25 @@ func (n *node) start() {
 func (n *node) awaitReady() {
 	n.t.Helper()
 	eventually(n.t, n.name+" to be ready", func() error { return ready("http://127.0.0.1:"+n.ports[2], http.StatusOK) })
+}
+
+// awaitRouted waits until the broker has all routes to its peers: before that, what is published at one
+// may not be heard at another.
+func (n *node) awaitRouted() {
+	n.t.Helper()
+	want := len(n.toPeers) * (server.DEFAULT_ROUTE_POOL_SIZE + 1) // and one for the system account
+	eventually(n.t, n.name+" to have its routes", func() error {
+		response, err := http.Get("http://127.0.0.1:" + n.ports[3] + "/routez")
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		var routes server.Routez
+		if err := json.NewDecoder(response.Body).Decode(&routes); err != nil || routes.NumRoutes < want {
+			return fmt.Errorf("%d routes, want %d: %w", routes.NumRoutes, want, err)
+		}
+		return nil
+	})
 }
 
 // between are all wires between the broker and its peers.

@@ -31,6 +31,7 @@ func startJetStreamFleet(t *testing.T) *fleet {
 	}
 	for _, n := range f.brokers {
 		n.awaitReady()
+		n.awaitRouted()
 	}
 	return f
 }

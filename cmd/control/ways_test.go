@@ -175,7 +175,7 @@ func refusedOr(err error) error {
 func (h *house) dialGo(url string, p badge, more ...nats.Option) (*caller, error) {
 	ended := make(chan struct{})
 	var at atomic.Pointer[time.Time]
-	options := append([]nats.Option{nats.UserCredentials(p.file), nats.NoReconnect(), nats.Timeout(patience), h.trust(url),
+	options := append([]nats.Option{nats.UserCredentials(p.file), nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.Timeout(patience), h.trust(url),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
 		nats.ClosedHandler(func(*nats.Conn) { now := time.Now(); at.Store(&now); close(ended) })}, more...)
 	nc, err := nats.Connect(url, options...)

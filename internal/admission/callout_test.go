@@ -519,7 +519,7 @@ func TestServiceIsAskedAcrossBrokers(t *testing.T) {
 	}))
 	requests := c.serve(t, c.Nodes[0].ClientURL(), func(*jwt.AuthorizationRequestClaims, *answer) {})
 	waitFor(t, "the other broker to hear of the service", func() bool {
-		nc, err := c.sentinel.Dial(c.Nodes[1].ClientURL(), nats.IgnoreDiscoveredServers()) // which has the client not try the first one
+		nc, err := c.sentinel.Dial(c.Nodes[1].ClientURL())
 		if err == nil {
 			nc.Close()
 		}

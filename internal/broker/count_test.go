@@ -43,7 +43,7 @@ var dialers = map[claims.ConnectionType]dialer{
 var things atomic.Int64
 
 func dialNATS(user brokertest.Credential, url string) (func(), error) {
-	nc, err := user.Dial(url, nats.IgnoreDiscoveredServers()) // this broker, and no other
+	nc, err := user.Dial(url)
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +256,7 @@ func TestNewLimitIsInForceWhenThoseItFoundAreCounted(t *testing.T) {
 	before := account.Change(nil)
 	cluster.WaitApplied(before)
 	user, leaver := account.Issue("app"), other.Issue("app")
-	gone := leaver.Connect(t, full.ClientURL(), nats.IgnoreDiscoveredServers())
+	gone := leaver.Connect(t, full.ClientURL())
 	found := crowd(t, 4, dialers["STANDARD"], user, full)
 
 	release := control.HoldPlaces()

@@ -94,6 +94,7 @@ func start(t testing.TB, n int, prepare func(*Node)) *Cluster {
 	}
 	for _, node := range c.Nodes {
 		node.WaitCaughtUp()
+		node.waitRouted()
 	}
 	return c
 }
@@ -245,6 +246,19 @@ func (n *Node) WaitCaughtUp() {
 	}
 }
 
+// waitRouted waits until the broker has all routes to all others: before that, what is published here
+// may not be heard there.
+func (n *Node) waitRouted() {
+	n.t.Helper()
+	perPeer := server.DEFAULT_ROUTE_POOL_SIZE + 1 // the system account's own
+	for deadline := time.Now().Add(Patience); n.Server().NumRoutes() < perPeer*(len(n.cluster.Nodes)-1); {
+		if time.Now().After(deadline) {
+			n.t.Fatalf("%s has %d routes to %d others", n.Name, n.Server().NumRoutes(), len(n.cluster.Nodes)-1)
+		}
+		<-time.After(time.Millisecond) // the pace of asking
+	}
+}
+
 // Credential is a user's key and JWT.
 type Credential struct {
 	Key  claims.UserKey
@@ -278,10 +292,10 @@ func (c Credential) Option() nats.Option {
 		})
 }
 
-// Dial connects a client that does not come back by itself.
+// Dial connects a client to that broker, which does not come back by itself.
 func (c Credential) Dial(url string, more ...nats.Option) (*nats.Conn, error) {
 	quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}) // being revoked is what tests are about
-	return nats.Connect(url, append([]nats.Option{c.Option(), nats.NoReconnect(), nats.Timeout(Patience), quiet}, more...)...)
+	return nats.Connect(url, append([]nats.Option{c.Option(), nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.Timeout(Patience), quiet}, more...)...)
 }
 
 // Connect is Dial for who must be let in. The client is closed with the test.

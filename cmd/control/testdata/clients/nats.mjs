@@ -10,6 +10,8 @@ export async function open(library, request, tell) {
     servers: request.url,
     authenticator: library.credsAuthenticator(new TextEncoder().encode(request.creds)),
     reconnect: request.reconnect ?? false,
+    // Else one that this server refuses tries those that it names.
+    ignoreClusterUpdates: !request.reconnect,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 50,
     reconnectJitter: 0,
