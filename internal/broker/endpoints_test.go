@@ -494,6 +494,7 @@ func TestClusterAdvertisesEachListenerToItsOwnClients(t *testing.T) {
 		told := func() []string { return leafNodesOf(t, at) }
 		if scheme != "leafnode" {
 			told = user.Connect(t, at, func(o *nats.Options) error {
+				o.IgnoreDiscoveredServers = false
 				if scheme == "tls" || scheme == "wss" {
 					return nats.RootCAs(a.File)(o)
 				}
