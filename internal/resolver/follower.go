@@ -210,8 +210,8 @@ func (f *Follower) noteUnproven() {
 	f.stuck = stuck
 }
 
-// settled is sent to when there may be more to prove.
-func (f *Follower) settled() <-chan struct{} {
+// provable is sent to when there may be more to prove.
+func (f *Follower) provable() <-chan struct{} {
 	if f.holder == nil {
 		return nil
 	}
@@ -366,7 +366,7 @@ func (f *Follower) loop(ctx context.Context, pushes, heads, answers <-chan *nats
 		case <-reconnected:
 			f.ask(ctx)
 			f.report()
-		case <-f.settled():
+		case <-f.provable():
 			f.update(func(*Progress) {})
 			f.report()
 		case <-f.loginChanged:
