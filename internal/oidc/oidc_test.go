@@ -191,6 +191,39 @@ func TestIssuersThatMisbehaveAreRefusedInWords(t *testing.T) {
 	}
 }
 
+// lingering is a connection that takes a while to close, so that what the other end says when it sees us leave is still heard.
+type lingering struct{ net.Conn }
+
+func (c lingering) Close() error {
+	time.Sleep(300 * time.Millisecond)
+	return c.Conn.Close()
+}
+
+// A server that sees the client leave may end its answer properly, and has not said all by then.
+func TestKeysThatComeTooSlowlyAreNotTakenForNone(t *testing.T) {
+	t.Parallel()
+	p := startProvider(t)
+	p.keys = func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	fetcher := p.fetcher()
+	believe := fetcher.Transport
+	fetcher.Transport = func(transport *http.Transport) {
+		believe(transport)
+		dial := transport.DialContext
+		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			return lingering{conn}, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := fetcher.Keys(ctx, p.URL); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("err = %v, want that time ran out", err)
+	}
+}
+
 func TestStrangersCannotHaveControlLookAroundItsNetwork(t *testing.T) {
 	t.Parallel()
 	p := startProvider(t)

@@ -1,9 +1,15 @@
 package resolver
 
 import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/signalbox-io/signalbox/internal/lease"
 )
 
 // What control says after a silence may have been waiting on the way: for a
@@ -48,5 +54,50 @@ func TestAfterASilenceOnlyAnAnswerConfirms(t *testing.T) {
 		time.Sleep(headEvery)
 		hear()
 		wantConfirmed("by heads from then on", time.Now())
+	})
+}
+
+// Whoever reads the log learns why receipts say less than is in force, once, and never that more is proven than applied.
+func TestReceiptsThatWaitForPlacesAreProvenOnceControlAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var said bytes.Buffer
+		holder := lease.NewHolder("one", slog.New(slog.DiscardHandler))
+		f := &Follower{changed: make(chan struct{}), holder: holder, log: slog.New(slog.NewTextHandler(&said, nil))}
+		apply := func(revision, proven Revision) {
+			t.Helper()
+			f.update(func(p *Progress) { p.Applied = revision })
+			if got := f.proven(); got != proven {
+				t.Errorf("at %d proven is %d, want %d", revision, got, proven)
+			}
+		}
+		apply(5, 5)
+		holder.Adopt(lease.Claim{Key: lease.TypeKey("A", "MQTT"), Limit: 1}, nil)
+		apply(6, 5)
+		apply(7, 5)
+		if f.noteUnproven(); said.Len() > 0 {
+			t.Errorf("said at once: %s", &said)
+		}
+		time.Sleep(unprovenLong + time.Second)
+		f.noteUnproven()
+		f.noteUnproven()
+		if n := strings.Count(said.String(), "level=WARN"); n != 1 || !strings.Contains(said.String(), "applied=7 proven=5") {
+			t.Errorf("said %q, want one warning that names both revisions", &said)
+		}
+		apply(3, 3) // the store lost something
+		apply(8, 3)
+
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			holder.Run(ctx, func(_ context.Context, q lease.Ask) (lease.Answer, error) {
+				return lease.Answer{Grants: make([]lease.Grant, len(q.Wants))}, nil
+			})
+		}()
+		<-f.provable()
+		apply(8, 8)
+		cancel()
+		<-done
 	})
 }
