@@ -404,6 +404,63 @@ func TestAdoptionIsSettledWhenControlHasHeardOfIt(t *testing.T) {
 	})
 }
 
+// What is adopted while an ask is on its way, that ask has not told control of.
+func TestAnswerSettlesOnlyWhatWasAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHolder("b1", slog.New(slog.DiscardHandler))
+		asked, answer := make(chan struct{}), make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		var runs sync.WaitGroup
+		runs.Go(func() {
+			h.Run(ctx, func(_ context.Context, q Ask) (a Answer, err error) {
+				if len(q.Wants) == 0 {
+					return a, nil
+				}
+				asked <- struct{}{}
+				<-answer
+				for range q.Wants {
+					a.Grants = append(a.Grants, Grant{Places: 5, Final: true})
+				}
+				return a, nil
+			})
+		})
+		want := func(all, settled int64) {
+			t.Helper()
+			if a, s := h.Adoptions(); a != all || s != settled {
+				t.Errorf("of %d adoptions %d are settled, want %d of %d", a, s, settled, all)
+			}
+		}
+		settles := func() {
+			answer <- struct{}{}
+			<-h.Settled()
+		}
+		h.Adopt(Claim{Key: mqtt, Limit: 5}, nil)
+		<-asked
+		h.Adopt(Claim{Key: mqtt, Limit: 5}, nil)
+		want(2, 0)
+		settles()
+		want(2, 1)
+		<-asked
+		settles()
+		want(2, 2)
+		h.Adopt(Claim{Key: TypeKey("B", "MQTT"), Limit: 5}, nil) // which was never there before
+		want(3, 2)
+		<-asked
+		settles()
+		want(3, 3)
+		h.Recalled(Recall{Key: mqtt, Number: 1})
+		<-asked
+		h.Adopt(Claim{Key: mqtt, Limit: 5}, nil)
+		settles()
+		want(4, 3)
+		<-asked
+		settles()
+		want(4, 4)
+		cancel()
+		runs.Wait()
+	})
+}
+
 func TestBrokerThatIsGoneGivesItsPlacesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
